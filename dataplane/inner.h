@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Inner IPv4 packets, as a router handles them: check, TTL, MSS clamp, fragment, ICMP. Stateless;
+// on mbufs with data at the IP header.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/mbuf.h"
+
+// Check version, header length, total length (a longer mbuf is trimmed to it: padding) and header
+// checksum. 0 or -EBADMSG. Sets l3_len.
+int inner4_check(struct rte_mbuf *m);
+
+// Decrement TTL with incremental checksum. False when it was 0 or 1 (packet untouched).
+bool inner4_ttl(struct rte_mbuf *m);
+
+// Lower the MSS option of a TCP SYN (unfragmented, first fragment) to at most mss; checksum
+// adjusted. Anything else: nothing.
+void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss);
+
+// Fragment m (over mtu, DF clear) into out[0..max): each at most mtu, MBUF_FRONT of headroom, tail
+// room for the record. Consumes m. Returns how many, or 0 when out of mbufs or max is too small (m
+// freed).
+uint16_t inner4_fragment(struct rte_mbuf *m, uint16_t mtu, struct rte_mempool *pool,
+	struct rte_mbuf **out, uint16_t max);
+
+// An ICMP error about pkt (borrowed) from src (host order) to pkt's source, quoting header + as
+// much as fits 576 bytes. NULL: not allowed (ICMP error, not first fragment, broadcast or multicast
+// source/destination) or no mbuf. mtu: type 3 code 4 only.
+struct rte_mbuf *icmp4_error(const struct rte_mbuf *pkt, uint8_t type, uint8_t code, uint16_t mtu,
+	uint32_t src, struct rte_mempool *pool);
+
+// Turn an ICMP echo request into its reply, in place (addresses swapped, TTL 64, checksums). False:
+// no valid echo request.
+bool icmp4_echo_reply(struct rte_mbuf *m);

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What every mbuf of Culvert carries: pools are made here, all with the same private area.
+//
+// Headroom: RTE_PKTMBUF_HEADROOM (128) in front of received frames; behind the Ethernet header an
+// inner packet has at least 142 bytes: PPP 4 + SSTP 4 + TLS 13 + TCP 60 + IPv6 40 + Ethernet and
+// VLAN 18 = 139. MBUF_FRONT is what whoever makes an inner packet or a record afresh must leave.
+#pragma once
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#define MBUF_FRONT 192
+#define MBUF_TAIL 32 // room behind a packet for the record's tag
+#define MBUF_DATA_ROOM \
+	2432 // headroom included: an inner packet up to 2048 fits with MBUF_FRONT and MBUF_TAIL
+#define MBUF_PRIV_SIZE 64
+
+// TCP's description of a queued payload; while the mbuf sits in a send queue, data_off and data_len
+// are the transmit path's and this is the truth about the payload. Owner: the connection's send
+// queue.
+struct mbuf_priv {
+	struct rte_mbuf *next; // in a connection's queue (send, receive, out of order)
+	uint64_t sent_us;      // when it was last transmitted
+	uint32_t seq;          // of the first payload byte
+	uint16_t off;          // of the payload in buf_addr
+	uint16_t len;          // of the payload
+	uint16_t flags;
+	uint16_t retransmits;
+	uint32_t spare[9];
+};
+
+_Static_assert(sizeof(struct mbuf_priv) <= MBUF_PRIV_SIZE, "mbuf private area");
+
+static inline struct mbuf_priv *mbuf_priv(struct rte_mbuf *m)
+{
+	return (struct mbuf_priv *)rte_mbuf_to_priv(m);
+}
+
+// A pool of n mbufs on a NUMA node (SOCKET_ID_ANY allowed); NULL with rte_errno.
+struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socket);

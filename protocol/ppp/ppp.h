@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// PPP over SSTP: link, authentication and IPCP, server and client. RFC 1661, 1332, 1334, 1877,
+// 1994, 2433, 2759, 3079. Pure: frames and events in, callbacks out; no clock, no I/O, no
+// allocation. One link belongs to one thread.
+//
+// Frames are without HDLC: no flags, escapes or FCS. In: FF 03 may be there or not, the protocol
+// field may be compressed. Out: FF 03 is always sent (some peers ignore the ACFC they agreed to).
+//
+// Callbacks run inside the call that caused them and must not call back into the same object,
+// except where said.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/cursor.h"
+#include "protocol/ppp/ppp_auth.h"
+
+#define PPP_PROTO_IPV4 0x0021
+#define PPP_PROTO_IPV6 0x0057
+#define PPP_PROTO_MP 0x003d
+#define PPP_PROTO_COMP 0x00fd
+#define PPP_PROTO_IPCP 0x8021
+#define PPP_PROTO_IPV6CP 0x8057
+#define PPP_PROTO_CCP 0x80fd
+#define PPP_PROTO_ECP 0x8053
+#define PPP_PROTO_LCP 0xc021
+#define PPP_PROTO_PAP 0xc023
+#define PPP_PROTO_CBCP 0xc029
+#define PPP_PROTO_CHAP 0xc223
+#define PPP_PROTO_EAP 0xc227
+
+// Parse the address/control and protocol fields at the start of a frame. Returns the length of what
+// is in front of the payload (1..4) and *proto, or -EBADMSG. Inline: the worker uses it on every
+// frame.
+static inline int ppp_parse_header(const uint8_t *p, size_t n, uint16_t *proto)
+{
+	int o = 0;
+
+	if (n >= 2 && p[0] == 0xff && p[1] == 0x03)
+		o = 2;
+	if ((size_t)o >= n)
+		return -EBADMSG;
+	if (p[o] & 1) {
+		*proto = p[o];
+		return o + 1;
+	}
+	if ((size_t)o + 1 >= n || !(p[o + 1] & 1))
+		return -EBADMSG;
+	*proto = (uint16_t)(p[o] << 8 | p[o + 1]);
+	return o + 2;
+}
+
+#define PPP_PHASE_LIST(X) X(DEAD) X(ESTABLISH) X(AUTHENTICATE) X(NETWORK) X(TERMINATE)
+#define X(name) PPP_PHASE_##name,
+enum ppp_phase { PPP_PHASE_LIST(X) };
+#undef X
+
+enum ppp_timer { PPP_TIMER_LCP, PPP_TIMER_AUTH, PPP_TIMER_IPCP, PPP_TIMER_ECHO, PPP_N_TIMERS };
+
+// Why a link ended; printed in logs.
+#define PPP_END_LIST(X)                                                              \
+	X(NONE, "not ended")                                                         \
+	X(PEER_TERMINATED, "terminated by the peer")                                 \
+	X(LOCAL_TERMINATED, "terminated by this side")                               \
+	X(LCP_FAILED, "LCP did not converge")                                        \
+	X(AUTH_REFUSED, "no authentication method both sides allow")                 \
+	X(AUTH_FAILED, "authentication failed")                                      \
+	X(AUTH_TIMEOUT, "authentication timed out")                                  \
+	X(PEER_AUTH_FAILED, "the server could not prove that it knows the password") \
+	X(NO_ADDRESS, "no address for this session")                                 \
+	X(IPCP_FAILED, "IPCP did not converge")                                      \
+	X(ECHO_TIMEOUT, "no answer to LCP Echo-Request")                             \
+	X(LOOPED_BACK, "looped-back link")
+
+#define X(name, text) PPP_END_##name,
+enum ppp_end { PPP_END_LIST(X) PPP_N_ENDS };
+#undef X
+
+const char *ppp_phase_name(enum ppp_phase p);
+const char *ppp_end_text(enum ppp_end e);
+const char *ppp_protocol_name(uint16_t proto); // "unknown" for what has none
+
+// RFC 1661 4.2 states and 4.1 events, shared by LCP and every NCP.
+#define PPP_FSM_STATE_LIST(X)                                                           \
+	X(INITIAL)                                                                      \
+	X(STARTING) X(CLOSED) X(STOPPED) X(CLOSING) X(STOPPING) X(REQ_SENT) X(ACK_RCVD) \
+		X(ACK_SENT) X(OPENED)
+#define X(name) PPP_FSM_##name,
+enum ppp_fsm_state { PPP_FSM_STATE_LIST(X) PPP_FSM_N_STATES };
+#undef X
+
+struct ppp_fsm {
+	uint8_t state; // enum ppp_fsm_state, written by ppp_fsm_step() alone
+	uint8_t id;    // identifier of the last Configure-Request or Terminate-Request
+	uint8_t restart_count;
+	uint8_t nb_naks;      // Configure-Naks sent in a row (Max-Failure)
+	uint8_t nb_naks_rcvd; // and received
+};
+
+struct ppp_addresses { // IPv4 in host byte order; 0: none
+	uint32_t local;
+	uint32_t remote; // server: the client's; client: the server's
+	uint32_t dns[2];
+	uint32_t wins[2];
+};
+
+struct ppp_conf {
+	bool server;
+	uint32_t auth_methods; // PPP_AUTH_* bits: server: offered, strongest first; client: agreed
+			       // to
+	uint16_t mru;          // offered to the peer (max-mru)
+	uint16_t mtu;          // never send more (max-mtu)
+	uint32_t restart_ms;   // 3000
+	uint8_t max_configure; // 10
+	uint8_t max_terminate; // 2
+	uint8_t max_failure;   // 5
+	uint32_t auth_timeout_ms;    // 30000: nothing heard from the peer while authenticating
+	uint8_t max_auth_retries;    // server: MS-CHAP retries allowed (R=1), 0: one try
+	uint32_t echo_interval_ms;   // own LCP Echo-Requests, 0: none (SSTP's Hello does it)
+	uint8_t echo_failures;       // unanswered ones before the link ends
+	const char *hostname;        // CHAP Name of this side; borrowed for the link's life
+	const char *user, *password; // client: borrowed for the link's life
+};
+
+struct ppp_ops {
+	// Send one frame, FF 03 and protocol in front. Dead after the call.
+	void (*send)(void *user, const uint8_t *frame, size_t len);
+	void (*timer_start)(void *user, enum ppp_timer t, uint32_t ms);
+	void (*timer_stop)(void *user, enum ppp_timer t);
+	// n bytes from a cryptographic random source.
+	void (*random)(void *user, void *dst, size_t n);
+	// Server: the peer asks to be authenticated. Answer with ppp_auth_verdict(), from inside or
+	// later; until then PPP retransmits nothing and does not time out. req borrows the link's
+	// memory: valid until the verdict or the link's end.
+	void (*auth_request)(void *user, const struct ppp_auth_request *req);
+	// Authenticated: server after the success message was sent, client after it was verified.
+	// hlak: 32 bytes; has_keys says whether the method made keys (else hlak is zero).
+	// sstp_authenticated() may be called from here. Server: ppp_set_addresses() must be called,
+	// from here or later, before IPCP starts.
+	void (*authenticated)(void *user, const uint8_t hlak[32], bool has_keys);
+	// IPCP is open: these are the agreed addresses. ppp->peer_mru bounds what may be sent.
+	void (*network_up)(void *user, const struct ppp_addresses *a);
+	void (*network_down)(void *user);
+	// The link is over (after Terminate was exchanged, or gave up). message: the peer's text,
+	// or ""; not terminated by NUL inside the peer's control: quote it. Last callback.
+	void (*down)(void *user, enum ppp_end why, const char *message);
+};
+
+struct ppp_link {
+	const struct ppp_ops *ops;
+	void *user;
+	struct ppp_conf conf;
+	uint8_t phase; // enum ppp_phase
+	uint8_t end;   // enum ppp_end
+	struct ppp_fsm lcp, ipcp;
+
+	// LCP: what is asked for now, and what was agreed.
+	uint16_t want_mru; // 0: no longer asked for
+	uint16_t peer_mru; // what the peer can receive, 1500 until it says
+	uint32_t magic;    // 0: rejected
+	uint32_t peer_magic;
+	uint32_t offered_auth;    // server: the PPP_AUTH_* bit in the current Configure-Request, 0:
+				  // none left
+	uint32_t auth_left;       // server: methods not yet refused
+	uint32_t auth;            // the agreed PPP_AUTH_* bit, 0: none
+	bool peer_pfc, peer_acfc; // the peer said it accepts compressed fields
+	uint8_t lcp_reject_id, echo_id, echo_missed;
+
+	struct ppp_auth_state as; // ppp_auth.h
+
+	struct ppp_addresses addr;
+	uint8_t ipcp_rejected; // own IPCP options the peer rejected (client), bit per option
+	bool have_addresses;   // server: ppp_set_addresses() was called
+	bool network_is_up;
+};
+
+// RFC and product defaults for everything but auth_methods, hostname, user and password.
+void ppp_conf_default(struct ppp_conf *c, bool server);
+
+// Prepare a link. conf is copied (its strings are borrowed). Nothing is sent before ppp_up().
+void ppp_init(
+	struct ppp_link *l, const struct ppp_conf *conf, const struct ppp_ops *ops, void *user);
+
+// The lower layer is up (SSTP Call Connect Ack went out or came): LCP starts.
+void ppp_up(struct ppp_link *l);
+
+// The lower layer is gone: no callback; wipes secrets.
+void ppp_free(struct ppp_link *l);
+
+// One received frame. Data protocols (IPv4, IPv6 ...) are not for here and are dropped, but for
+// what RFC 1661 says of unknown protocols: Protocol-Reject once LCP is open.
+void ppp_input(struct ppp_link *l, const uint8_t *frame, size_t len);
+
+void ppp_timeout(struct ppp_link *l, enum ppp_timer t);
+
+// Server: the answer to auth_request. Copies what it needs. v->ok with a method that makes keys but
+// v->has_keys false is treated as a failure (fail closed).
+void ppp_auth_verdict(struct ppp_link *l, const struct ppp_auth_verdict *v);
+
+// Server: the session's addresses. remote == 0: there is none: the link ends with
+// PPP_END_NO_ADDRESS (an IPCP Configure-Request cannot be answered), after IPCP/LCP Terminate with
+// a text.
+void ppp_set_addresses(struct ppp_link *l, const struct ppp_addresses *a);
+
+// End the link from this side: Terminate-Request with an optional text, then down().
+void ppp_terminate(struct ppp_link *l, enum ppp_end why, const char *text);
+
+// The most an IP packet to the peer may have: min(conf.mtu, peer's MRU).
+uint16_t ppp_mtu(const struct ppp_link *l);

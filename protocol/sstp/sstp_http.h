@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The HTTP exchange that opens an SSTP connection. [MS-SSTP] 3.2.4.1, 3.3.5.1, 4.1, 4.5. Pure;
+// allocates nothing.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SSTP_HTTP_URI "/sra_{BA195980-CD49-458b-9E23-C84EE0ADCD75}/"
+#define SSTP_HTTP_METHOD "SSTP_DUPLEX_POST"
+#define SSTP_HTTP_MAX_HEADER 8192
+
+// A slice of the caller's buffer.
+struct http_str {
+	const char *p;
+	size_t n;
+};
+
+struct sstp_http_request {
+	struct http_str method;
+	struct http_str uri;   // without its query
+	struct http_str query; // behind the '?', may be empty
+	struct http_str host;
+	struct http_str correlation_id; // any text within bounds: real clients send malformed GUIDs
+};
+
+// Parse the request at the start of buf, of which n bytes are there.
+// Returns > 0: the length of the request with its blank line; *req is filled in and is a proper
+// SSTP request; the bytes behind belong to SSTP. 0: incomplete, call again with more. < 0: minus
+// the HTTP status owed (400, 404, 405, 408, 411, 413 (never silently), 414, 431, 501, 505 ...);
+// what could be parsed is in *req for the log. Never reads past n. A request is refused as soon as
+// it cannot become valid, so garbage is not waited for.
+int sstp_http_request_parse(const char *buf, size_t n, struct sstp_http_request *req);
+
+// Format the 200 answer. now: seconds since the epoch for Date:. Returns its length (< cap), or
+// -ENOSPC.
+int sstp_http_format_ok(char *buf, size_t cap, const char *server, int64_t now);
+
+// Format an error answer with a short body, Content-Length and Connection: close. Returns its
+// length, or -ENOSPC.
+int sstp_http_format_error(char *buf, size_t cap, const char *server, int64_t now, int status);
+
+// Client: format the request. host: as for Host:. correlation: GUID text with braces, or NULL.
+int sstp_http_format_request(char *buf, size_t cap, const char *host, const char *correlation);
+
+// Client: parse the answer. > 0: its length, 200 and acceptable. 0: incomplete. < 0: -status when
+// the server said so (100..599), -1 when it is no HTTP/1.1 answer or malformed or too long.
+int sstp_http_response_parse(const char *buf, size_t n);
