@@ -46,8 +46,11 @@ die() {
 }
 
 need_root() {
-	[[ $EUID == 0 ]] || die "this needs root (namespaces, interfaces, packages): sudo $0 $*"
+	[[ $EUID == 0 ]] || die "this needs root (namespaces, interfaces, packages): sudo $0"
 }
+
+# usage: the calling script's first comment, below its licence line.
+usage() { sed -n '3,/^set -/s/^# \{0,1\}//p' "$0"; }
 
 # run_logged LOG CMD...: quiet; on failure its last lines are shown and its status returned.
 run_logged() {
@@ -127,10 +130,10 @@ packages_install() {
 
 # wait_for SECONDS CMD...: until CMD succeeds; 1 when the time is over.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		((SECONDS < end)) || return 1
+		((${EPOCHREALTIME/[.,]/} < end)) || return 1
 		sleep 0.1
 	done
 }
@@ -148,11 +151,12 @@ proc_start_time() {
 	echo "${20}"
 }
 
-# proc_spawn PIDFILE LOG CMD...: starts CMD in the background, output to LOG.
+# proc_spawn PIDFILE LOG CMD...: starts CMD in the background in a session of its own, output to LOG.
 proc_spawn() {
 	local pidfile=$1 log=$2
 	shift 2
-	"$@" >"$log" 2>&1 </dev/null &
+	# Locks of the caller are not for what outlives it.
+	setsid "$@" >"$log" 2>&1 </dev/null 8>&- 9>&- &
 	proc_record "$pidfile" $!
 }
 
@@ -175,9 +179,12 @@ proc_pid() {
 proc_gone() { ! proc_pid "$1" >/dev/null; }
 
 # proc_stop PIDFILE [SECONDS]: SIGTERM, and SIGKILL when it is still there after that time (10).
+# proc_status is its exit status then, when it was started by this shell, else empty.
 # 0 ended by itself, 1 it had to be killed. A process that is gone already is no error.
 proc_stop() {
-	local pid rc=0
+	local pid rc=0 started=''
+	proc_status=''
+	[[ ! -s $1 ]] || read -r started _ <"$1"
 	if pid=$(proc_pid "$1"); then
 		kill -TERM "$pid" 2>/dev/null || true
 		if ! wait_for "${2:-10}" proc_gone "$1"; then
@@ -185,6 +192,12 @@ proc_stop() {
 			wait_for 5 proc_gone "$1" || true
 			rc=1
 		fi
+	fi
+	if [[ -n $started ]]; then
+		proc_status=0
+		wait "$started" 2>/dev/null || proc_status=$?
+		# 127: no child of this shell.
+		[[ $proc_status != 127 ]] || proc_status=''
 	fi
 	rm -f "$1"
 	return "$rc"
