@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The option table: a row per key (options.def). Parser, defaults, help and documentation come from
+// it. Read only; any thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "config/config.h"
+
+// Sections, with the name they have in the documentation.
+#define CONFIG_SECTION_LIST(X)                                     \
+	X(ROOT, "")                                                \
+	X(LOG, "log")                                              \
+	X(DATAPLANE, "dataplane")                                  \
+	X(MEMORY, "dataplane.memory")                              \
+	X(TCP, "dataplane.tcp")                                    \
+	X(PORTS, "dataplane.ports")                                \
+	X(PORT, "dataplane.ports.access and dataplane.ports.core") \
+	X(TLS, "tls")                                              \
+	X(SERVER, "sstp-server")                                   \
+	X(PROFILE, "ppp-profiles.NAME")                            \
+	X(SECRET, "ppp-secrets, each")
+
+#define X(name, text) CONFIG_SECTION_##name,
+enum config_section { CONFIG_SECTION_LIST(X) CONFIG_N_SECTIONS };
+#undef X
+
+// Types: the field's C type, the name in the documentation, and what "expected" says (without
+// range).
+#define CONFIG_TYPE_LIST(X)                                                                 \
+	X(SECTION, "section", "a mapping")                                                  \
+	X(POOLS, "NAME: ranges", "a mapping of NAME: [RANGE, ...]")                         \
+	X(PROFILES, "NAME: section", "a mapping of NAME: { ... }")                          \
+	X(SECRETS, "list of sections", "a list of { name: ..., password: ... }")            \
+	X(BOOL, "yes, no", "yes or no") /* bool */                                          \
+	X(BOOL_DEFAULT, "yes, no, default", "yes, no or default")                           \
+	X(U16, "number", "a number")                        /* uint16_t */                  \
+	X(U32, "number", "a number")                        /* uint32_t, unsigned int */    \
+	X(SIZE, "size", "a size such as 65536, 64k or 1M")  /* uint32_t */                  \
+	X(DURATION, "time", "a time such as 60, 60s or 1m") /* uint32_t, seconds */         \
+	X(CHOICE, "word", "one of")                         /* enum: the word's position */ \
+	X(FLAG, "word", "one of")                           /* bool: the same */            \
+	X(WORD, "word", "one of")                           /* char *: the word */          \
+	X(TEXT, "text", "text")                             /* char *, NULL: not given */   \
+	X(OPTNAME, "name, none", "a name or none")          /* char *, NULL: none */        \
+	X(NAME, "name", "a name")                           /* char *, not empty */         \
+	X(PASSWORD, "text", "text of at most 255 bytes")    /* char *, never shown */       \
+	X(PATH, "file name, none", "a file name or none")   /* char *, NULL: none */        \
+	X(CPUS, "CPUs, or how many", "CPU numbers such as [1, 2] or [1-3], or a count")     \
+	X(CERTS, "file name, { cert, key } or a list of these",                             \
+		"a certificate file, { cert: FILE, key: FILE } or a list of these")         \
+	X(AUTH, "list of pap, chap, mschap1, mschap2; or all",                              \
+		"a list of pap, chap, mschap1, mschap2, or all")                            \
+	X(CIPHERS, "list of cipher names", "cipher names or default")                       \
+	X(PREFIXES, "ADDRESS/LENGTH, or a list", "an IPv4 and/or an IPv6 ADDRESS/LENGTH")   \
+	X(GATEWAYS, "address, or a list", "an IPv4 and/or an IPv6 address")                 \
+	X(IP4, "IPv4 address", "an IPv4 address") /* uint32_t, host order */                \
+	X(IP4_LIST, "IPv4 address, or a list of up to two", "up to two IPv4 addresses")     \
+	X(IP4_OR_POOL, "IPv4 address or name of a pool", "an IPv4 address or the name of a pool")
+
+#define X(name, text, expected) CONFIG_TYPE_##name,
+enum config_type { CONFIG_TYPE_LIST(X) CONFIG_N_TYPES };
+#undef X
+
+struct config_option {
+	enum config_section section;
+	const char *key;
+	enum config_type type;
+	size_t offset;     // of the field in the section's structure
+	const char *unit;  // SECTION: NULL; CHOICE, WORD: the words, with | between
+	uint64_t min, max; // numbers; max 0: no range. SECTION: min is the enum config_section
+	const char *dflt;  // as in a file; NULL: nothing; "!": must be given
+	const char *help;
+};
+
+extern const struct config_option config_options[];
+extern const unsigned int config_nb_options;
+
+const char *config_section_name(enum config_section s);
+
+// The row of a key, or NULL.
+const struct config_option *config_option_find(enum config_section s, const char *key);
+
+// What is said of a key that has no row: why it is not there, or which key is near.
+// Returns dst.
+const char *config_option_unknown(char *dst, size_t cap, enum config_section s, const char *key);
+
+// The values a row allows, for "expected ...". Returns dst.
+const char *config_option_expected(char *dst, size_t cap, const struct config_option *o);
+
+// Position of word among "a|b|c", or -1.
+int config_words_index(const char *words, const char *word);

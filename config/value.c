@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "config/value.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+// Digits at *s; *s moves behind them.
+static int scan_uint(const char **s, uint64_t *v)
+{
+	const char *p = *s;
+	uint64_t x = 0;
+	bool over = false;
+
+	if (*p < '0' || *p > '9')
+		return -EINVAL;
+	for (; *p >= '0' && *p <= '9'; p++) {
+		over = over || x > (UINT64_MAX - 9) / 10;
+		x = over ? 0 : x * 10 + (uint64_t)(*p - '0');
+	}
+	*s = p;
+	*v = x;
+	return over ? -ERANGE : 0;
+}
+
+int value_uint(const char *s, uint64_t *v)
+{
+	int rc = scan_uint(&s, v);
+
+	return rc == -EINVAL || *s ? -EINVAL : rc;
+}
+
+int value_size(const char *s, uint64_t *bytes)
+{
+	unsigned int shift = 0;
+	int rc = scan_uint(&s, bytes);
+
+	if (rc == -EINVAL)
+		return rc;
+	if (*s == 'k' || *s == 'K')
+		shift = 10;
+	else if (*s == 'M')
+		shift = 20;
+	else if (*s == 'G')
+		shift = 30;
+	if (s[shift != 0])
+		return -EINVAL;
+	if (rc || *bytes > UINT64_MAX >> shift)
+		return -ERANGE;
+	*bytes <<= shift;
+	return 0;
+}
+
+static uint64_t unit_seconds(char c)
+{
+	switch (c) {
+	case 's':
+		return 1;
+	case 'm':
+		return 60;
+	case 'h':
+		return 3600;
+	case 'd':
+		return 86400;
+	default:
+		return 0;
+	}
+}
+
+int value_duration(const char *s, uint64_t *seconds)
+{
+	uint64_t last = UINT64_MAX, n, unit;
+	bool over = false;
+	int rc;
+
+	*seconds = 0;
+	do {
+		rc = scan_uint(&s, &n);
+		if (rc == -EINVAL)
+			return rc;
+		over = over || rc;
+		// A bare number is seconds, but only when it is all there is.
+		unit = *s ? unit_seconds(*s) : last == UINT64_MAX;
+		if (!unit || unit >= last)
+			return -EINVAL;
+		last = unit;
+		over = over || n > (UINT64_MAX - *seconds) / unit;
+		*seconds += over ? 0 : n * unit;
+		s += *s != '\0';
+	} while (*s);
+	return over ? -ERANGE : 0;
+}
+
+int value_bool(const char *s, bool *v)
+{
+	static const char *const words[] = {"no", "yes", "false", "true", "off", "on"};
+
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcmp(s, words[i])) {
+			*v = i & 1;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+int value_ip4(const char *s, uint32_t *addr)
+{
+	struct in_addr a;
+
+	if (inet_pton(AF_INET, s, &a) != 1)
+		return -EINVAL;
+	*addr = ntohl(a.s_addr);
+	return 0;
+}
+
+int value_ip6(const char *s, struct in6_addr *addr)
+{
+	return inet_pton(AF_INET6, s, addr) == 1 ? 0 : -EINVAL;
+}
+
+// Split "ADDRESS/LENGTH" into text (cap bytes) and *len (0..max).
+static int split_prefix(const char *s, char *text, size_t cap, unsigned int max, uint8_t *len)
+{
+	const char *slash = strchr(s, '/');
+	uint64_t n;
+
+	if (!slash || (size_t)(slash - s) >= cap || value_uint(slash + 1, &n) || n > max)
+		return -EINVAL;
+	memcpy(text, s, (size_t)(slash - s));
+	text[slash - s] = '\0';
+	*len = (uint8_t)n;
+	return 0;
+}
+
+int value_ip4_prefix(const char *s, uint32_t *addr, uint8_t *len)
+{
+	char text[INET_ADDRSTRLEN];
+
+	if (split_prefix(s, text, sizeof(text), 32, len))
+		return -EINVAL;
+	return value_ip4(text, addr);
+}
+
+int value_ip6_prefix(const char *s, struct in6_addr *addr, uint8_t *len)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (split_prefix(s, text, sizeof(text), 128, len))
+		return -EINVAL;
+	return value_ip6(text, addr);
+}
+
+uint32_t value_ip4_network(uint32_t addr, uint8_t len)
+{
+	return len ? addr & ~(uint32_t)0 << (32 - len) : 0;
+}
+
+bool value_ip6_same_network(const struct in6_addr *a, const struct in6_addr *b, uint8_t len)
+{
+	unsigned int bytes = len / 8, bits = len % 8;
+
+	if (memcmp(a->s6_addr, b->s6_addr, bytes))
+		return false;
+	return !bits || !((a->s6_addr[bytes] ^ b->s6_addr[bytes]) >> (8 - bits));
+}
+
+int value_ip4_range(const char *s, uint32_t *first, uint32_t *last)
+{
+	const char *dash = strchr(s, '-');
+	char text[INET_ADDRSTRLEN];
+	uint32_t addr;
+	uint8_t len;
+
+	if (strchr(s, '/')) {
+		if (value_ip4_prefix(s, &addr, &len))
+			return -EINVAL;
+		*first = value_ip4_network(addr, len);
+		*last = *first | (len ? (uint32_t)((UINT64_C(1) << (32 - len)) - 1) : UINT32_MAX);
+		if (addr != *first)
+			return -EINVAL;
+		if (len <= 30) {
+			(*first)++;
+			(*last)--;
+		}
+		return 0;
+	}
+	if (!dash) {
+		if (value_ip4(s, first))
+			return -EINVAL;
+		*last = *first;
+		return 0;
+	}
+	if ((size_t)(dash - s) >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, s, (size_t)(dash - s));
+	text[dash - s] = '\0';
+	if (value_ip4(text, first) || value_ip4(dash + 1, last) || *last < *first)
+		return -EINVAL;
+	return 0;
+}
+
+int value_cpu_range(const char *s, unsigned int *first, unsigned int *last)
+{
+	uint64_t a, b;
+
+	if (scan_uint(&s, &a))
+		return -EINVAL;
+	b = a;
+	if (*s == '-') {
+		s++;
+		if (scan_uint(&s, &b))
+			return -EINVAL;
+	}
+	if (*s || b < a)
+		return -EINVAL;
+	if (b > 1023)
+		return -ERANGE;
+	*first = (unsigned int)a;
+	*last = (unsigned int)b;
+	return 0;
+}
+
+const char *value_ip4_text(char dst[16], uint32_t addr)
+{
+	snprintf(dst, 16, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
+	return dst;
+}
