@@ -60,6 +60,7 @@ struct rec_dir {
 	uint8_t prefix_len; // record header (+ explicit nonce)
 	uint8_t suffix_len; // (inner content type +) tag
 	uint64_t limit;     // sequence number at which to stop and rekey
+	uint8_t failed;     // opening: the alert owed since the first bad record; 0: none
 };
 
 // A backend by name, or NULL with errno ENOENT. "" or NULL: the fastest on this machine (measured
@@ -79,6 +80,10 @@ void rec_crypto_destroy(struct rec_crypto *rc);
 #define REC_KEY_ALIGN 64
 size_t rec_key_size(const struct rec_crypto *rc, enum tls_aead aead);
 
+// d->limit is 2^24.5 records for AES-GCM in TLS 1.3 (RFC 8446 5.5), 2^36 for AES-GCM in TLS 1.2 (no
+// rule there, and no rekeying either: 2^36 full records keep an attacker's advantage below 2^-36),
+// 2^62 for ChaCha20-Poly1305. It binds the sender; what a peer sends is opened beyond it.
+//
 // Expand k into d with memory mem (rec_key_size() bytes, REC_KEY_ALIGN). Copies; the caller wipes
 // k. 0 or -errno
 // (-ENOTSUP: this backend lacks the cipher: use rec_backend_get("openssl")'s). Not on the
@@ -99,7 +104,8 @@ struct rec_seal_op {
 	uint8_t type; // enum tls_content_type
 };
 
-// Seal n records in order. Cannot fail. The caller minds d->limit before.
+// Seal n records in order. Cannot fail (were the cipher itself to fail, the record would go out as
+// zeroes, never as plaintext). The caller minds d->limit before.
 void rec_seal_burst(struct rec_crypto *rc, struct rec_seal_op *ops, uint16_t n);
 
 struct rec_slice {
@@ -122,6 +128,11 @@ struct rec_open_op {
 	uint8_t type;
 	uint8_t status;
 };
+
+// A record that follows a TLS 1.3 handshake record (KeyUpdate, perhaps) of the same d in the same
+// burst is not touched, since its key may be the next one: status TLS_REC_HELD, no sequence number
+// taken. Give it again in a later burst, after the rekey if it was a KeyUpdate.
+#define TLS_REC_HELD 0xff
 
 // Open n records in order; records of one d must be in stream order, and after a failure of d its
 // later ones fail too.
