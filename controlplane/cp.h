@@ -18,3 +18,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 int cp_run(struct cp *cp);
 
 void cp_destroy(struct cp *cp);
+
+// What cp_create() would find wrong with c beyond its own syntax (certificates and keys that cannot
+// be used, pools), without a data plane. 0, or -EINVAL with the reason in err.
+int cp_check(const struct config *c, char *err, size_t cap);

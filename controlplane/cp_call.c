@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The SSTP call of a session and its PPP link, joined: frames, authentication, addresses, data.
+#define LOG_TYPE "cp.call"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "controlplane/cp_session.h"
+
+#define AUTH_LOG_BURST 20
+
+static const char *ip_text(uint32_t addr, char dst[INET_ADDRSTRLEN])
+{
+	struct in_addr a = {.s_addr = htonl(addr)};
+
+	return inet_ntop(AF_INET, &a, dst, INET_ADDRSTRLEN);
+}
+
+static void random_bytes(void *dst, size_t n)
+{
+	uint8_t *p = dst;
+
+	while (n) {
+		ssize_t got = getrandom(p, n, 0);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			abort(); // no call is safe without
+		p += got;
+		n -= (size_t)got;
+	}
+}
+
+// -- data --
+
+void cp_call_close_data(struct cp_session *s)
+{
+	struct cp *cp = s->cp;
+
+	if (s->published)
+		dp_address_withdraw(cp->ch, s->addr);
+	s->published = false;
+	if (!s->data_open)
+		return;
+	s->data_open = false;
+	cp_out_send(cp, cp_out_begin(cp, DP_CMD_CLOSE_DATA, s->handle));
+}
+
+static void open_data(struct cp_session *s)
+{
+	struct cp_call *c = s->call;
+	struct dp_msg *m = cp_out_begin(s->cp, DP_CMD_OPEN_DATA, s->handle);
+	uint16_t mtu = ppp_mtu(&c->ppp);
+	char inner[INET_ADDRSTRLEN], local[INET_ADDRSTRLEN];
+	int rc;
+
+	m->u.open.inner = s->addr;
+	m->u.open.local = c->local;
+	m->u.open.mtu = mtu;
+	m->u.open.mss_clamp = c->grant.change_tcp_mss && mtu > 40 ? (uint16_t)(mtu - 40) : 0;
+	cp_out_send(s->cp, m);
+	s->data_open = true;
+	rc = dp_address_publish(s->cp->ch, s->addr, s->handle);
+	if (rc) {
+		SLOG(LOG_ERR, s, "address=%s cannot be published: %s", ip_text(s->addr, inner),
+			log_strerror(rc));
+		cp_session_broken(s->cp, s->handle, "address cannot be published");
+		return;
+	}
+	s->published = true;
+	cp_session_is_up(s);
+	SLOG(LOG_INFO, s, "up address=%s local=%s mtu=%u auth=%s setup_ms=%.0f",
+		ip_text(s->addr, inner), ip_text(c->local, local), mtu, ppp_auth_name(c->ppp.auth),
+		(ev_now(s->cp->loop) - s->began) * 1000);
+}
+
+// -- callbacks of the PPP link --
+
+static void on_ppp_send(void *user, const uint8_t *frame, size_t len)
+{
+	struct cp_call *c = user;
+
+	// The call may be past PPP already: then the frame has nowhere to go.
+	sstp_send_ppp(&c->sstp, frame, len);
+}
+
+static void timer_start(struct cp_call *c, ev_timer *w, uint32_t ms)
+{
+	ev_timer_stop(c->s->cp->loop, w);
+	ev_timer_set(w, ms / 1000.0, 0);
+	ev_timer_start(c->s->cp->loop, w);
+}
+
+static void on_ppp_timer_start(void *user, enum ppp_timer t, uint32_t ms)
+{
+	struct cp_call *c = user;
+
+	timer_start(c, &c->ppp_timer[t], ms);
+}
+
+static void on_ppp_timer_stop(void *user, enum ppp_timer t)
+{
+	struct cp_call *c = user;
+
+	ev_timer_stop(c->s->cp->loop, &c->ppp_timer[t]);
+}
+
+static void on_random(void *user, void *dst, size_t n)
+{
+	random_bytes(dst, n);
+}
+
+static uint64_t hash_name(const char *p, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a
+
+	while (n--)
+		h = (h ^ (uint8_t)*p++) * UINT64_C(0x100000001b3);
+	return h ^ h >> 32;
+}
+
+static void set_user(struct cp_session *s, const struct ppp_auth_request *req)
+{
+	char quoted[CP_USER_LOG_MAX];
+
+	free(s->user);
+	s->user = strdup(log_quote(quoted, sizeof(quoted), req->name, req->name_len));
+	s->call->user_hash = hash_name(req->name, req->name_len);
+}
+
+static void on_auth_request(void *user, const struct ppp_auth_request *req)
+{
+	struct cp_call *c = user;
+	struct cp_session *s = c->s;
+	struct ppp_auth_verdict v;
+	enum users_result r;
+
+	set_user(s, req);
+	r = users_check(s->cp->conf, req, &v, &c->grant);
+	if (r == USERS_OK) {
+		s->cp->totals.authenticated++;
+		SLOG(LOG_INFO, s, "auth method=%s result=ok", ppp_auth_name(req->method));
+	} else {
+		s->cp->totals.auth_refused++;
+		SLOG_RATE(LOG_WARNING, AUTH_LOG_BURST, s,
+			"auth method=%s result=refused why=\"%s\"", ppp_auth_name(req->method),
+			users_result_text(r));
+	}
+	ppp_auth_verdict(&c->ppp, &v);
+	secret_wipe(&v, sizeof(v));
+}
+
+// An address for what was granted. 0 and s->addr, or -errno.
+static int take_address(struct cp_session *s)
+{
+	const struct users_grant *g = &s->call->grant;
+	struct pools *pools = s->cp->pools;
+	struct pool *pool;
+	char text[INET_ADDRSTRLEN];
+	uint32_t addr = g->remote;
+	int rc;
+
+	if (!g->local) {
+		SLOG_RATE(LOG_ERR, 5, s, "no local-address in the secret or its profiles");
+		return -EADDRNOTAVAIL;
+	}
+	if (addr) {
+		rc = pools_take(pools, addr, s->id);
+		if (rc == -EADDRINUSE)
+			SLOG_RATE(LOG_WARNING, 5, s, "address=%s is in use by session=%llu",
+				ip_text(addr, text), (unsigned long long)pools_owner(pools, addr));
+	} else {
+		pool = g->pool ? pools_find(pools, g->pool) : NULL;
+		if (!pool) {
+			SLOG_RATE(LOG_ERR, 5, s, "no remote-address in the secret or its profiles");
+			return -EADDRNOTAVAIL;
+		}
+		rc = pools_take_any(pools, pool, s->id, s->call->user_hash, &addr);
+		if (rc == -ENOSPC)
+			SLOG_RATE(LOG_WARNING, 5, s, "pool=%s has no free address, all %u are used",
+				pool_name(pool), pool_size(pool));
+	}
+	if (rc)
+		return rc;
+	s->addr = addr;
+	SLOG(LOG_INFO, s, "address=%s pool=%s", ip_text(addr, text), g->remote ? "-" : g->pool);
+	return 0;
+}
+
+static void on_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
+{
+	struct cp_call *c = user;
+	struct cp_session *s = c->s;
+	const struct users_grant *g = &c->grant;
+	struct ppp_addresses a = {0};
+
+	sstp_authenticated(&c->sstp, hlak);
+	if (c->note_closed || s->addr)
+		return;
+	if (take_address(s)) {
+		s->cp->totals.no_address++;
+	} else {
+		a.local = g->local;
+		a.remote = s->addr;
+		memcpy(a.dns, g->dns, sizeof(a.dns));
+		memcpy(a.wins, g->wins, sizeof(a.wins));
+	}
+	ppp_set_addresses(&c->ppp, &a);
+}
+
+static void on_network_up(void *user, const struct ppp_addresses *a)
+{
+	struct cp_call *c = user;
+
+	if (!a->remote || a->remote != c->s->addr) {
+		cp_session_broken(c->s->cp, c->s->handle, "IPCP agreed on another address");
+		return;
+	}
+	c->local = a->local;
+	c->network_up = true;
+}
+
+static void on_network_down(void *user)
+{
+	struct cp_call *c = user;
+
+	c->network_up = false;
+	cp_call_close_data(c->s);
+}
+
+static void on_ppp_down(void *user, enum ppp_end why, const char *message)
+{
+	struct cp_call *c = user;
+	char quoted[64];
+
+	cp_session_why(c->s, ppp_end_text(why),
+		message && *message ? log_quote(quoted, sizeof(quoted), message,
+					      strnlen(message, sizeof(quoted)))
+				    : NULL);
+	c->ppp_over = true;
+	c->note_ppp_down = true;
+	c->network_up = false;
+	cp_call_close_data(c->s);
+}
+
+static const struct ppp_ops ppp_ops = {
+	.send = on_ppp_send,
+	.timer_start = on_ppp_timer_start,
+	.timer_stop = on_ppp_timer_stop,
+	.random = on_random,
+	.auth_request = on_auth_request,
+	.authenticated = on_authenticated,
+	.network_up = on_network_up,
+	.network_down = on_network_down,
+	.down = on_ppp_down,
+};
+
+// -- callbacks of the SSTP call --
+
+static void on_sstp_send(void *user, const uint8_t *pkt, size_t len)
+{
+	struct cp_call *c = user;
+
+	cp_session_send(c->s, pkt, len);
+}
+
+static void on_sstp_timer_start(void *user, enum sstp_timer t, uint32_t ms)
+{
+	struct cp_call *c = user;
+
+	timer_start(c, &c->sstp_timer[t], ms);
+}
+
+static void on_sstp_timer_stop(void *user, enum sstp_timer t)
+{
+	struct cp_call *c = user;
+
+	ev_timer_stop(c->s->cp->loop, &c->sstp_timer[t]);
+}
+
+static void on_sstp_ppp_up(void *user)
+{
+	struct cp_call *c = user;
+
+	c->note_ppp_up = true;
+}
+
+static void on_sstp_ppp_frame(void *user, const uint8_t *frame, size_t len)
+{
+	struct cp_call *c = user;
+
+	c->frame = frame;
+	c->frame_len = len;
+}
+
+static void on_call_connected(void *user)
+{
+	struct cp_call *c = user;
+	struct cp_session *s = c->s;
+	struct dp_msg *m;
+
+	c->connected = true;
+	SLOG(LOG_INFO, s, "sstp connected hash=%s",
+		c->hash == CERT_HASH_PROTOCOL_SHA256 ? "sha256" : "sha1");
+	m = cp_out_begin(s->cp, DP_CMD_SET_HELLO, s->handle);
+	m->u.hello.interval_ms = s->cp->limits.hello_ms;
+	cp_out_send(s->cp, m);
+}
+
+static void on_sstp_closed(void *user, enum sstp_end why, uint32_t status, bool flush)
+{
+	struct cp_call *c = user;
+
+	cp_session_why(c->s, sstp_end_text(why), status ? sstp_status_name(status) : NULL);
+	c->note_closed = true;
+	c->flush = flush;
+}
+
+static const struct sstp_ops sstp_ops = {
+	.send = on_sstp_send,
+	.timer_start = on_sstp_timer_start,
+	.timer_stop = on_sstp_timer_stop,
+	.ppp_up = on_sstp_ppp_up,
+	.ppp_frame = on_sstp_ppp_frame,
+	.call_connected = on_call_connected,
+	.closed = on_sstp_closed,
+};
+
+// -- timers --
+
+static void on_sstp_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct cp_call *c = w->data;
+
+	sstp_timeout(&c->sstp, (enum sstp_timer)(w - c->sstp_timer));
+	cp_call_settle(c->s);
+}
+
+static void on_ppp_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct cp_call *c = w->data;
+
+	ppp_timeout(&c->ppp, (enum ppp_timer)(w - c->ppp_timer));
+	cp_call_settle(c->s);
+}
+
+// -- life --
+
+int cp_call_start(struct cp_session *s)
+{
+	struct cp *cp = s->cp;
+	struct sstp_params p = cp->limits.sstp;
+	struct cp_call *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->s = s;
+	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++) {
+		ev_timer_init(&c->sstp_timer[i], on_sstp_timer, 0, 0);
+		c->sstp_timer[i].data = c;
+	}
+	for (unsigned int i = 0; i < PPP_N_TIMERS; i++) {
+		ev_timer_init(&c->ppp_timer[i], on_ppp_timer, 0, 0);
+		c->ppp_timer[i].data = c;
+	}
+	s->call = c;
+	s->stage = CP_STAGE_CALL;
+	ev_timer_stop(cp->loop, &s->timer);
+	ev_timer_set(&s->timer, cp->limits.setup_s, 0);
+	ev_timer_start(cp->loop, &s->timer);
+	random_bytes(p.nonce, sizeof(p.nonce));
+	memcpy(p.cert_sha1, s->cert_sha1, sizeof(p.cert_sha1));
+	memcpy(p.cert_sha256, s->cert_sha256, sizeof(p.cert_sha256));
+	ppp_init(&c->ppp, &cp->limits.ppp, &ppp_ops, c);
+	sstp_server_start(&c->sstp, &sstp_ops, c, &p);
+	return 0;
+}
+
+void cp_call_free(struct cp_session *s)
+{
+	struct cp_call *c = s->call;
+
+	if (!c)
+		return;
+	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
+		ev_timer_stop(s->cp->loop, &c->sstp_timer[i]);
+	for (unsigned int i = 0; i < PPP_N_TIMERS; i++)
+		ev_timer_stop(s->cp->loop, &c->ppp_timer[i]);
+	ppp_free(&c->ppp);
+	sstp_free(&c->sstp);
+	s->call = NULL;
+	free(c);
+}
+
+// What the callbacks noted, most final first. Returns false when there was nothing to do.
+static bool settle_one(struct cp_session *s)
+{
+	struct cp_call *c = s->call;
+
+	if (c->note_closed) {
+		cp_session_close(s, !c->flush);
+		return true;
+	}
+	if (c->note_ppp_up) {
+		c->note_ppp_up = false;
+		ppp_up(&c->ppp);
+		return true;
+	}
+	if (c->frame) {
+		const uint8_t *frame = c->frame;
+
+		c->frame = NULL;
+		if (!c->ppp_over)
+			ppp_input(&c->ppp, frame, c->frame_len);
+		return true;
+	}
+	if (c->note_ppp_down) {
+		c->note_ppp_down = false;
+		sstp_disconnect(&c->sstp);
+		return true;
+	}
+	if (c->sstp.state != SSTP_STATE_SERVER_CALL_CONNECTED) {
+		cp_call_close_data(s);
+	} else if (!s->data_open && c->connected && c->network_up) {
+		open_data(s);
+		return true;
+	}
+	return false;
+}
+
+void cp_call_settle(struct cp_session *s)
+{
+	for (;;) {
+		if (s->broken && s->stage != CP_STAGE_CLOSING)
+			cp_session_close(s, true);
+		if (!s->call || !settle_one(s))
+			break;
+	}
+	// A frame borrows the event that brought it.
+	if (s->call)
+		s->call->frame = NULL;
+}
+
+void cp_call_packet(struct cp_session *s, const uint8_t *pkt, size_t len)
+{
+	struct cp_call *c = s->call;
+
+	if (!c || c->note_closed || len < SSTP_HDR_LEN || len > SSTP_MAX_PACKET)
+		return;
+	if (len == SSTP_CALL_CONNECTED_LEN && (pkt[1] & 1) && pkt[5] == SSTP_MSG_CALL_CONNECTED)
+		c->hash = pkt[15];
+	sstp_input(&c->sstp, pkt, len);
+	cp_call_settle(s);
+}
+
+void cp_call_undelineable(struct cp_session *s)
+{
+	if (!s->call || s->call->note_closed)
+		return;
+	sstp_undelineable(&s->call->sstp);
+	cp_call_settle(s);
+}
+
+void cp_call_hello_expired(struct cp_session *s, uint32_t intervals)
+{
+	if (!s->call || s->call->note_closed)
+		return;
+	sstp_hello_expired(&s->call->sstp, intervals);
+	cp_call_settle(s);
+}
+
+void cp_call_disconnect(struct cp_session *s)
+{
+	if (!s->call || s->call->note_closed)
+		return;
+	sstp_disconnect(&s->call->sstp);
+	cp_call_settle(s);
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The inside of the control plane, shared by its cp_*.c files and its tests. One thread.
+#pragma once
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "controlplane/cp.h"
+#include "controlplane/cp_out.h"
+#include "controlplane/cp_table.h"
+#include "controlplane/pool.h"
+#include "protocol/ppp/ppp.h"
+#include "protocol/sstp/sstp_fsm.h"
+#include "tls/handshake.h"
+
+#define CP_SERVER_NAME "Culvert"
+
+struct cp_session;
+TAILQ_HEAD(cp_session_list, cp_session);
+
+// Limits and times; cp_create() takes them from the configuration, tests make them short.
+struct cp_limits {
+	struct sstp_params sstp; // timers and hashes; nonce and certificate are each call's
+	struct ppp_conf ppp;
+	double handshake_s; // TCP established to complete HTTP request
+	double setup_s;     // complete HTTP request to data passing
+	double shutdown_s;  // orderly shutdown
+	uint32_t linger_ms; // a connection's graceful close
+	uint32_t max_half_open;
+	uint32_t hello_ms; // 0: off
+};
+
+struct cp_totals {
+	uint64_t accepted, refused, authenticated, auth_refused, no_address, up, ended;
+};
+
+struct cp {
+	const struct config *conf;
+	struct dp_chan *ch;
+	struct ev_loop *loop;
+	struct tls_ctx *tls;
+	struct pools *pools;
+	struct cp_limits limits;
+	struct cp_totals totals;
+	struct cp_table table;
+	struct cp_out out;
+	struct cp_session_list sessions;
+	uint32_t nb_sessions, nb_half_open, nb_up;
+	uint64_t next_session; // number of the next session, from 1
+	char hostname[64];
+	ev_io wake;
+	ev_signal term, intr, hup;
+	ev_timer retry;    // backlog: the ring or the pool was full
+	ev_timer shutdown; // the end of an orderly shutdown
+	uint8_t stop;      // enum cp_stop
+	bool listening;
+};
+
+enum cp_stop { CP_RUNNING, CP_STOPPING, CP_STOP_NOW };
+
+// One turn of the loop: events, backlog, timers and descriptors. Sleeps for the next event when
+// there is nothing to do and wait is true. Returns how many events were handled.
+unsigned int cp_poll(struct cp *cp, bool wait);
+
+// Tell workers to listen, or to stop listening.
+void cp_listen(struct cp *cp, bool on);
+
+// Begin an orderly shutdown: no new calls, Call Disconnect to all. A second time: abort them all.
+void cp_stop(struct cp *cp);

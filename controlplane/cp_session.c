@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#define LOG_TYPE "cp.session"
+#include "controlplane/cp_session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define ACCEPT_LOG_BURST 50
+
+const char *cp_stage_text(enum cp_stage stage)
+{
+	switch (stage) {
+#define X(name, text)         \
+	case CP_STAGE_##name: \
+		return text;
+		CP_STAGE_LIST(X)
+#undef X
+	}
+	return "unknown";
+}
+
+static void peer_text(const struct in6_addr *a, uint16_t port, char *dst, size_t cap)
+{
+	char ip[INET6_ADDRSTRLEN];
+
+	if (IN6_IS_ADDR_V4MAPPED(a)) {
+		inet_ntop(AF_INET, &a->s6_addr[12], ip, sizeof(ip));
+		snprintf(dst, cap, "%s:%u", ip, port);
+	} else {
+		inet_ntop(AF_INET6, a, ip, sizeof(ip));
+		snprintf(dst, cap, "[%s]:%u", ip, port);
+	}
+}
+
+const char *cp_session_tag(const struct cp_session *s)
+{
+	static char tag[256];
+	char peer[INET6_ADDRSTRLEN + 16];
+
+	peer_text(&s->peer, s->peer_port, peer, sizeof(peer));
+	snprintf(tag, sizeof(tag), "session=%llu peer=%s%s%s", (unsigned long long)s->id, peer,
+		s->user ? " user=" : "", s->user ? s->user : "");
+	return tag;
+}
+
+void cp_session_why(struct cp_session *s, const char *why, const char *detail)
+{
+	if (s->why)
+		return;
+	s->why = why;
+	snprintf(s->why_detail, sizeof(s->why_detail), "%s", detail ? detail : "");
+}
+
+static void leave_half_open(struct cp_session *s)
+{
+	if (!s->half_open)
+		return;
+	s->half_open = false;
+	s->cp->nb_half_open--;
+}
+
+void cp_session_is_up(struct cp_session *s)
+{
+	ev_timer_stop(s->cp->loop, &s->timer);
+	leave_half_open(s);
+	if (s->was_up)
+		return;
+	s->was_up = true;
+	s->cp->nb_up++;
+	s->cp->totals.up++;
+}
+
+// The stage lasted too long.
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct cp_session *s = w->data;
+
+	cp_session_why(s, "set-up timed out", cp_stage_text((enum cp_stage)s->stage));
+	switch ((enum cp_stage)s->stage) {
+	case CP_STAGE_CALL:
+		cp_call_disconnect(s);
+		break;
+	case CP_STAGE_ACCEPTED:
+	case CP_STAGE_TLS:
+	case CP_STAGE_HTTP:
+		cp_session_close(s, true);
+		break;
+	case CP_STAGE_CLOSING:
+		break;
+	}
+}
+
+static struct cp_session *session_new(struct cp *cp, const struct dp_msg *m)
+{
+	struct cp_session *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->cp = cp;
+	s->handle = m->handle;
+	s->peer = m->u.accepted.peer;
+	s->peer_port = m->u.accepted.peer_port;
+	if (cp_table_put(&cp->table, m->handle, s)) {
+		free(s);
+		return NULL;
+	}
+	s->id = ++cp->next_session;
+	s->began = ev_now(cp->loop);
+	s->half_open = true;
+	cp->nb_half_open++;
+	cp->nb_sessions++;
+	TAILQ_INSERT_TAIL(&cp->sessions, s, next);
+	ev_timer_init(&s->timer, on_timer, cp->limits.handshake_s, 0);
+	s->timer.data = s;
+	ev_timer_start(cp->loop, &s->timer);
+	return s;
+}
+
+static void refuse(struct cp *cp, const struct dp_msg *m, const char *why)
+{
+	char peer[INET6_ADDRSTRLEN + 16];
+
+	cp->totals.refused++;
+	peer_text(&m->u.accepted.peer, m->u.accepted.peer_port, peer, sizeof(peer));
+	LOG_RATELIMIT(LOG_WARNING, 1, "peer=%s refused: %s (%llu so far)", peer, why,
+		(unsigned long long)cp->totals.refused);
+	cp_table_put(&cp->table, m->handle, NULL);
+	cp_out_close(cp, m->handle, true, 0);
+}
+
+void cp_session_accept(struct cp *cp, const struct dp_msg *m)
+{
+	struct cp_session *s = cp_table_find(&cp->table, m->handle);
+
+	cp->totals.accepted++;
+	if (s) {
+		LOG_RATELIMIT(LOG_ERR, 1, "%s accepted twice", cp_session_tag(s));
+		return;
+	}
+	if (cp->stop != CP_RUNNING) {
+		refuse(cp, m, "shutting down");
+		return;
+	}
+	if (cp->nb_half_open >= cp->limits.max_half_open) {
+		refuse(cp, m, "too many calls in progress");
+		return;
+	}
+	s = session_new(cp, m);
+	if (!s) {
+		refuse(cp, m, "out of memory");
+		return;
+	}
+	SLOG_RATE(LOG_INFO, ACCEPT_LOG_BURST, s, "accepted");
+}
+
+void cp_session_send(struct cp_session *s, const void *p, size_t n)
+{
+	if (s->stage == CP_STAGE_CLOSING)
+		return;
+	if (s->remote)
+		cp_tls_plain_out(s, p, n);
+	else
+		cp_out_data(s->cp, DP_CMD_SEND_APP, s->handle, p, n);
+}
+
+void cp_session_broken(struct cp *cp, dp_handle h, const char *why)
+{
+	struct cp_session *s = cp_table_find(&cp->table, h);
+
+	if (!s)
+		return;
+	cp_session_why(s, why, NULL);
+	s->broken = true;
+}
+
+// What only a living session needs. The address stays taken until CLOSED: the worker may still have
+// packets of it.
+static void let_go(struct cp_session *s)
+{
+	ev_timer_stop(s->cp->loop, &s->timer);
+	cp_call_close_data(s);
+	cp_call_free(s);
+	cp_tls_free(s);
+	free(s->http);
+	s->http = NULL;
+}
+
+void cp_session_close(struct cp_session *s, bool abort)
+{
+	if (s->stage == CP_STAGE_CLOSING) {
+		if (abort)
+			cp_out_close(s->cp, s->handle, true, 0);
+		return;
+	}
+	cp_session_why(s, "closed by this side", NULL);
+	cp_call_close_data(s);
+	if (s->remote && !abort)
+		cp_tls_close(s);
+	s->stage = CP_STAGE_CLOSING;
+	let_go(s);
+	leave_half_open(s);
+	cp_out_close(s->cp, s->handle, abort, s->cp->limits.linger_ms);
+}
+
+void cp_session_disconnect(struct cp_session *s, const char *why)
+{
+	cp_session_why(s, why, NULL);
+	if (s->stage == CP_STAGE_CALL)
+		cp_call_disconnect(s);
+	else
+		cp_session_close(s, s->stage <= CP_STAGE_TLS);
+}
+
+static void log_end(const struct cp_session *s, const struct dp_msg *m)
+{
+	const struct dp_session_stats *st = &m->u.closed.stats;
+	double duration = ev_now(s->cp->loop) - s->began;
+	char line[640];
+
+	snprintf(line, sizeof(line),
+		"ended why=\"%s%s%s\" connection=\"%s\" duration_s=%.1f rx_packets=%llu "
+		"rx_bytes=%llu "
+		"tx_packets=%llu tx_bytes=%llu rx_drops=%llu tx_drops=%llu tcp_retransmits=%llu "
+		"srtt_us=%u tls_alert=%u",
+		s->why ? s->why : dp_reason_text(m->u.closed.reason), *s->why_detail ? ": " : "",
+		s->why_detail, dp_reason_text(m->u.closed.reason), duration > 0 ? duration : 0,
+		(unsigned long long)st->rx_packets, (unsigned long long)st->rx_bytes,
+		(unsigned long long)st->tx_packets, (unsigned long long)st->tx_bytes,
+		(unsigned long long)st->rx_drops, (unsigned long long)st->tx_drops,
+		(unsigned long long)st->tcp_retransmits, st->srtt_us, st->alert);
+	// Who got in is on record in any case; anybody can make the others.
+	if (s->was_up)
+		SLOG(LOG_INFO, s, "%s", line);
+	else
+		SLOG_RATE(LOG_INFO, ACCEPT_LOG_BURST, s, "%s", line);
+}
+
+void cp_session_free(struct cp_session *s)
+{
+	struct cp *cp = s->cp;
+
+	let_go(s);
+	leave_half_open(s);
+	if (s->addr)
+		pools_release(cp->pools, s->addr);
+	if (s->was_up)
+		cp->nb_up--;
+	TAILQ_REMOVE(&cp->sessions, s, next);
+	cp->nb_sessions--;
+	cp_table_remove(&cp->table, s->handle);
+	free(s->user);
+	free(s);
+}
+
+static void on_closed(struct cp_session *s, const struct dp_msg *m)
+{
+	cp_call_close_data(s);
+	if (s->stage != CP_STAGE_CLOSING && s->stage != CP_STAGE_CALL && !s->why)
+		cp_session_why(s, dp_reason_text(m->u.closed.reason),
+			cp_stage_text((enum cp_stage)s->stage));
+	log_end(s, m);
+	s->cp->totals.ended++;
+	cp_session_free(s);
+}
+
+// The peer will send nothing more. It hangs up: what is queued goes out, nothing else is awaited.
+static void on_peer_closed(struct cp_session *s, const struct dp_msg *m)
+{
+	cp_session_why(s, dp_reason_text(m->u.closed.reason),
+		s->stage < CP_STAGE_CALL ? cp_stage_text((enum cp_stage)s->stage) : NULL);
+	cp_session_close(s, false);
+}
+
+void cp_session_event(struct cp_session *s, const struct dp_msg *m)
+{
+	if (m->type == DP_EV_CLOSED) {
+		on_closed(s, m);
+		return;
+	}
+	if (s->stage == CP_STAGE_CLOSING)
+		return;
+	switch (m->type) {
+	case DP_EV_RX_RAW:
+		cp_tls_raw(s, m);
+		break;
+	case DP_EV_RX_PLAIN:
+		if (s->stage == CP_STAGE_HTTP)
+			cp_http_plain(s, m);
+		break;
+	case DP_EV_RX_SSTP:
+		cp_call_packet(s, m->data, m->len);
+		break;
+	case DP_EV_TX_PLAIN:
+		if (s->remote)
+			cp_tls_plain_out(s, m->data, m->len);
+		break;
+	case DP_EV_SSTP_UNDELINEABLE:
+		cp_call_undelineable(s);
+		break;
+	case DP_EV_KEY_UPDATE:
+		cp_tls_key_update(s, m->u.key_update.request_reply);
+		break;
+	case DP_EV_KEY_LIMIT:
+		cp_tls_key_limit(s);
+		break;
+	case DP_EV_PEER_CLOSED:
+		on_peer_closed(s, m);
+		break;
+	case DP_EV_HELLO_EXPIRED:
+		cp_call_hello_expired(s, m->u.hello.intervals);
+		break;
+	case DP_EV_STATS:
+		break;
+	default:
+		LOG_RATELIMIT(LOG_ERR, 1, "%s unknown event %u", cp_session_tag(s), m->type);
+		break;
+	}
+	cp_call_settle(s);
+}

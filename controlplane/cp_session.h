@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One session on the control plane's side, from ACCEPTED to CLOSED: TLS handshake (cp_tls.c), HTTP
+// (cp_http.c), the SSTP call and PPP (cp_call.c), its life and its end (cp_session.c).
+//
+// The stages only go forward. A session is freed when its CLOSED comes and at no other time, so no
+// callback sees it go. What a callback must not do at once (the state machines may not be called
+// from their own callbacks) it notes, and cp_call_settle() does it afterwards.
+#pragma once
+
+#include <ev.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "controlplane/cp_core.h"
+#include "controlplane/users.h"
+#include "protocol/ppp/ppp.h"
+#include "protocol/sstp/sstp_fsm.h"
+#include "protocol/sstp/sstp_http.h"
+
+#define CP_STAGE_LIST(X)                \
+	X(ACCEPTED, "nothing received") \
+	X(TLS, "TLS handshake")         \
+	X(HTTP, "HTTP request")         \
+	X(CALL, "SSTP call")            \
+	X(CLOSING, "closing")
+#define X(name, text) CP_STAGE_##name,
+enum cp_stage { CP_STAGE_LIST(X) };
+#undef X
+
+#define CP_USER_LOG_MAX 96
+
+// The SSTP call and its PPP link: made when the HTTP request is complete.
+struct cp_call {
+	struct cp_session *s;
+	struct sstp_call sstp;
+	struct ppp_link ppp;
+	ev_timer sstp_timer[SSTP_N_TIMERS];
+	ev_timer ppp_timer[PPP_N_TIMERS];
+	struct users_grant grant;
+	uint64_t user_hash;
+	uint32_t local; // agreed by IPCP
+	uint8_t hash;   // CERT_HASH_PROTOCOL_* of the peer's Call Connected
+	// Noted by callbacks for cp_call_settle(). frame borrows the event's bytes.
+	const uint8_t *frame;
+	size_t frame_len;
+	bool note_ppp_up, note_ppp_down, note_closed, flush;
+	// Both have to be true before data may pass.
+	bool connected;  // Call Connected verified
+	bool network_up; // IPCP open
+	bool ppp_over;   // the link had its last callback
+};
+
+// Bytes of an HTTP request not complete yet.
+struct cp_http {
+	uint32_t len;
+	uint64_t offset; // of buf[0] in the plain stream
+	char buf[SSTP_HTTP_MAX_HEADER + 1];
+};
+
+struct cp_session {
+	TAILQ_ENTRY(cp_session) next;
+	struct cp *cp;
+	dp_handle handle;
+	uint64_t id;
+	struct in6_addr peer;
+	uint16_t peer_port;
+	uint8_t stage; // enum cp_stage
+	bool remote;   // the record layer is here (CBC)
+	bool half_open, was_up;
+	bool data_open, published;
+	bool broken;    // must end at once
+	uint32_t addr;  // taken from the pools, host order, 0: none
+	size_t waiting; // bytes in the backlog, kept by cp_out.c
+	struct tls_hs *hs;
+	ev_io async;       // the pending private-key operation
+	ev_timer timer;    // handshake, then set-up
+	uint64_t raw_next; // stream offset behind the last byte fed to hs
+	struct cp_http *http;
+	struct cp_call *call;
+	uint8_t cert_sha1[20], cert_sha256[32];
+	ev_tstamp began;
+	char *user;      // quoted for logs, NULL: none claimed yet
+	const char *why; // the first reason to end; static text
+	char why_detail[96];
+};
+
+const char *cp_stage_text(enum cp_stage stage);
+
+// -- cp_session.c --
+
+// An ACCEPTED event.
+void cp_session_accept(struct cp *cp, const struct dp_msg *m);
+// Any other event of a live session. May free it (CLOSED).
+void cp_session_event(struct cp_session *s, const struct dp_msg *m);
+// Note why the session ends, if nothing was noted before. why: static text; detail may be NULL.
+void cp_session_why(struct cp_session *s, const char *why, const char *detail);
+// End the connection: gracefully (what was sent before goes out first), or by a reset. Nothing more
+// happens but waiting for CLOSED. Not from a callback of sstp or ppp.
+void cp_session_close(struct cp_session *s, bool abort);
+// Note that the session can only be aborted; done by the next cp_call_settle() or turn of the loop.
+void cp_session_broken(struct cp *cp, dp_handle h, const char *why);
+// End the call in the way its stage asks for (orderly shutdown, operator).
+void cp_session_disconnect(struct cp_session *s, const char *why);
+// Forget a session without a word (end of the process).
+void cp_session_free(struct cp_session *s);
+// Application data to the peer.
+void cp_session_send(struct cp_session *s, const void *p, size_t n);
+// Data pass: the session is no longer half open.
+void cp_session_is_up(struct cp_session *s);
+// "session=1 peer=192.0.2.1:1234 user=x", in a static buffer.
+const char *cp_session_tag(const struct cp_session *s);
+
+#define SLOG(level, s, fmt, ...) LOG(level, "%s " fmt, cp_session_tag(s), ##__VA_ARGS__)
+#define SLOG_RATE(level, burst, s, fmt, ...) \
+	LOG_RATELIMIT(level, burst, "%s " fmt, cp_session_tag(s), ##__VA_ARGS__)
+
+// -- cp_tls.c --
+
+void cp_tls_raw(struct cp_session *s, const struct dp_msg *m);
+void cp_tls_plain_out(struct cp_session *s, const void *p, size_t n); // remote record layer
+void cp_tls_key_update(struct cp_session *s, bool request_reply);
+void cp_tls_key_limit(struct cp_session *s);
+void cp_tls_close(struct cp_session *s); // close_notify of a remote record layer
+void cp_tls_free(struct cp_session *s);
+
+// -- cp_http.c --
+
+void cp_http_plain(struct cp_session *s, const struct dp_msg *m);
+
+// -- cp_call.c --
+
+int cp_call_start(struct cp_session *s); // 0 or -ENOMEM
+void cp_call_packet(struct cp_session *s, const uint8_t *pkt, size_t len);
+void cp_call_undelineable(struct cp_session *s);
+void cp_call_hello_expired(struct cp_session *s, uint32_t intervals);
+void cp_call_disconnect(struct cp_session *s);
+// Do what callbacks noted, until there is nothing left.
+void cp_call_settle(struct cp_session *s);
+// Data no longer pass; the address is withdrawn.
+void cp_call_close_data(struct cp_session *s);
+void cp_call_free(struct cp_session *s);
