@@ -157,7 +157,7 @@ struct dp_msg {
 };
 
 // One end of the rings of all workers, as the control plane sees it. Made by dp_create()
-// (dataplane/dp.h); a test may make one with rings alone by dp_chan_create_test().
+// (dataplane/dp.h); a test may make one with rings alone by dp_chan_create() (dataplane/dp_chan.h).
 struct dp_chan;
 
 unsigned int dp_chan_nb_workers(const struct dp_chan *ch);

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The data plane as a whole: EAL, ports, pools, workers; start and stop.
+#include "dataplane/dp.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <rte_cycles.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+
+#include "base/secret.h"
+#include "dataplane/worker.h"
+
+#define MSGS_PER_WORKER 6144
+#define MSGS_SPARE 2048
+#define TCP_SLACK 1024 // connections that close by themselves after their session's end
+
+struct dp {
+	const struct config_dataplane *c;
+	struct dp_chan *ch;
+	struct port access, core;
+	struct rte_mempool *pools[DP_MAX_WORKERS];
+	struct worker *workers[DP_MAX_WORKERS];
+	unsigned int lcore[DP_MAX_WORKERS];
+	unsigned int nb_workers;
+	bool started, stopped;
+};
+
+// ---- levels for leak checks
+
+static void level_tcp(void *arg, uint32_t *in_use, uint32_t *size)
+{
+	struct worker *w = arg;
+	struct tcp_levels l = {0};
+
+	if (w->tcp)
+		tcp_stack_levels(w->tcp, &l);
+	*in_use = l.conns;
+	*size = l.conns_max;
+}
+
+static void level_sessions(void *arg, uint32_t *in_use, uint32_t *size)
+{
+	const struct worker *w = arg;
+
+	*in_use = w->max_sessions - w->nb_free;
+	*size = w->max_sessions;
+}
+
+// ---- memory
+
+static unsigned int memory_mb(const struct config_dataplane *c)
+{
+	uint64_t bytes = (uint64_t)c->mbufs *
+			 (sizeof(struct rte_mbuf) + MBUF_PRIV_SIZE + MBUF_DATA_ROOM + 64);
+
+	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
+	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *
+		 (sizeof(struct dp_msg) + 64);
+	bytes += (uint64_t)c->max_sessions * WORKER_STASH_SIZE / 4;
+	return (unsigned int)(bytes >> 20) + 128;
+}
+
+static int start_eal(const struct config_dataplane *c, char *err, size_t cap)
+{
+	const char *devices[] = {c->access.device, c->core.device};
+	struct port_eal_conf e = {
+		.devices = devices,
+		.nb_devices = 2,
+		.main_cpu = c->control_core,
+		.worker_cpus = c->workers,
+		.nb_workers = c->nb_workers,
+		.hugepages = c->hugepages,
+		.memory_mb = memory_mb(c),
+	};
+
+	return port_eal_init(&e, err, cap);
+}
+
+// ---- a worker
+
+static uint16_t tx_via(void *user, struct rte_mbuf **pkts, uint16_t n, bool access)
+{
+	struct worker *w = user;
+	const struct port *p = access ? w->access_port : w->core_port;
+
+	// Workers without a queue of their own are spread over those that have one.
+	for (uint16_t i = 0; i < n; i++)
+		worker_handover(w, (uint16_t)(w->id % p->nb_txq),
+			access ? HO_TX_ACCESS : HO_TX_CORE, pkts[i]);
+	return n;
+}
+
+static uint16_t tx_via_access(void *user, struct rte_mbuf **pkts, uint16_t n)
+{
+	return tx_via(user, pkts, n, true);
+}
+
+static uint16_t tx_via_core(void *user, struct rte_mbuf **pkts, uint16_t n)
+{
+	return tx_via(user, pkts, n, false);
+}
+
+static void tcp_output(void *user, struct rte_mbuf **pkts, uint16_t n)
+{
+	struct worker *w = user;
+
+	netif_output(w->access, pkts, n, w->now_us);
+}
+
+static bool proxy_arp(void *user, rte_be32_t addr)
+{
+	const struct worker *w = user;
+
+	return dp_address_known(w->ch, rte_be_to_cpu_32(addr));
+}
+
+static struct netif *make_netif(
+	struct worker *w, const struct config_port *c, const struct port *p, bool access)
+{
+	struct netif_conf n = {
+		.port = p,
+		.worker = w->id,
+		.access = access,
+		.vlan = c->vlan,
+		.addr4 = c->has4 ? c->addr4.s_addr : 0,
+		.gw4 = c->has_gw4 ? c->gw4.s_addr : 0,
+		.plen4 = c->plen4,
+		.has6 = c->has6,
+		.plen6 = c->plen6,
+		.max_neighbours = 4096,
+		.icmp_per_second = 1000,
+		.pool = w->pool,
+		.counters = &w->counters,
+		.tx_via = access ? tx_via_access : tx_via_core,
+		.tx_user = w,
+		.proxy_arp = access ? NULL : proxy_arp,
+		.proxy_user = w,
+	};
+
+	if (c->has6)
+		n.addr6 = ipaddr_from6(&c->addr6);
+	if (c->has_gw6)
+		n.gw6 = ipaddr_from6(&c->gw6);
+	return netif_create(&n, w->now_us);
+}
+
+static struct tcp_stack *make_tcp(
+	struct worker *w, const struct config_dataplane *c, uint32_t nb_mbufs)
+{
+	struct tcp_config t;
+	struct tcp_stack *s;
+
+	tcp_config_default(&t);
+	t.max_conns = w->max_sessions + TCP_SLACK;
+	t.max_half_open = RTE_MIN(t.max_conns / 2, 8192u);
+	t.max_time_wait = RTE_MAX(w->max_sessions / 4, 1024u);
+	t.rcv_wnd_max = c->rcv_window;
+	t.snd_buf_max = c->snd_buffer;
+	t.mem_max_mbufs = nb_mbufs / 2;
+	t.mtu = w->access_port->mtu;
+	t.keepalive_idle_ms = c->keepalive_s * 1000;
+	t.tx_offloads = w->access_port->tx_offloads;
+	t.pool = w->pool;
+	t.counters = &w->counters;
+	t.output = tcp_output;
+	t.user = w;
+	if (getrandom(t.secret, sizeof(t.secret), 0) != sizeof(t.secret)) {
+		rte_errno = EIO;
+		return NULL;
+	}
+	s = tcp_create(&t, w->now_us);
+	secret_wipe(t.secret, sizeof(t.secret));
+	return s;
+}
+
+static int make_pools(struct worker *w)
+{
+	char name[RTE_MEMPOOL_NAMESIZE];
+	size_t key = 0;
+
+	for (int a = 0; a < TLS_N_AEADS; a++)
+		key = RTE_MAX(key, rec_key_size(w->rc, a));
+	key = RTE_ALIGN(key, (size_t)REC_KEY_ALIGN);
+	snprintf(name, sizeof(name), "keys_%u", w->id);
+	w->keys = rte_mempool_create(name, w->max_sessions * 2 + 64, (unsigned int)key, 0, 0, NULL,
+		NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	snprintf(name, sizeof(name), "stashes_%u", w->id);
+	w->stashes = rte_mempool_create(name, w->max_sessions / 4 + 64, WORKER_STASH_SIZE, 0, 0,
+		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	return w->keys && w->stashes ? 0 : -ENOMEM;
+}
+
+static void make_slots(struct worker *w)
+{
+	w->free_head = 0;
+	for (uint32_t i = w->max_sessions; i; i--) {
+		w->sessions[i].slot = w->free_head;
+		w->free_head = i;
+	}
+	w->nb_free = w->max_sessions;
+}
+
+static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
+{
+	const struct config_dataplane *c = dp->c;
+	const struct rec_backend *b;
+	char name[RTE_RING_NAMESIZE];
+
+	w->ch = dp->ch;
+	w->nb_workers = (uint16_t)dp->nb_workers;
+	w->peers = dp->workers;
+	w->pool = dp->pools[w->id];
+	w->access_port = &dp->access;
+	w->core_port = &dp->core;
+	w->access_rxq = port_rxq(&dp->access, w->id);
+	w->core_rxq = port_rxq(&dp->core, w->id);
+	w->dispatch_tcp = dp->access.nb_rxq < dp->nb_workers;
+	w->adaptive = c->poll == CONFIG_POLL_ADAPTIVE;
+	w->max_sessions = (c->max_sessions + dp->nb_workers - 1) / dp->nb_workers;
+	w->core_addr = c->core.has4 ? rte_be_to_cpu_32(c->core.addr4.s_addr) : 0;
+	w->tsc_base = rte_rdtsc();
+	w->tsc_per_us = RTE_MAX(rte_get_tsc_hz() / 1000000, (uint64_t)1);
+	w->now_us = 0;
+	w->running = true;
+	b = rec_backend_get(strcmp(c->record_backend, "auto") ? c->record_backend : "");
+	if (!b) {
+		snprintf(err, cap, "record backend %s: not built in", c->record_backend);
+		return -ENOENT;
+	}
+	w->rc = rec_crypto_create(b);
+	w->sessions = rte_zmalloc("sessions", (w->max_sessions + 1) * sizeof(struct session), 64);
+	w->scratch = rte_malloc("scratch", 32 * 1024, 64);
+	w->scratch2 = rte_malloc("scratch", 32 * 1024, 64);
+	snprintf(name, sizeof(name), "handover_%u", w->id);
+	w->handover = rte_ring_create(name, WORKER_HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	w->wheel = wheel_create(1000, 0);
+	if (!w->rc || !w->sessions || !w->scratch || !w->scratch2 || !w->handover || !w->wheel ||
+		make_pools(w))
+		goto no_memory;
+	make_slots(w);
+	w->access = make_netif(w, &c->access, &dp->access, true);
+	w->core = make_netif(w, &c->core, &dp->core, false);
+	if (!w->access || !w->core)
+		goto no_memory;
+	w->tcp = make_tcp(w, c, dp->pools[w->id]->size);
+	if (!w->tcp)
+		goto no_memory;
+	dp->ch->counters[w->id] = &w->counters;
+	dp_chan_add_level(dp->ch, "mbufs", w->id, dp_level_of_mempool, w->pool);
+	dp_chan_add_level(dp->ch, "connections", w->id, level_tcp, w);
+	dp_chan_add_level(dp->ch, "sessions", w->id, level_sessions, w);
+	dp_chan_add_level(dp->ch, "keys", w->id, dp_level_of_mempool, w->keys);
+	dp_chan_add_level(dp->ch, "stashes", w->id, dp_level_of_mempool, w->stashes);
+	return 0;
+no_memory:
+	snprintf(err, cap,
+		"worker %u: out of memory (%s): lower max-sessions or mbufs, or give it more "
+		"hugepages",
+		w->id, rte_strerror(rte_errno));
+	return -ENOMEM;
+}
+
+// Let go of everything but the pools, so that their levels can be read.
+static void worker_empty(struct worker *w)
+{
+	struct rte_mbuf *m;
+
+	for (uint32_t i = 1; w->sessions && i <= w->max_sessions; i++)
+		session_abort(w, &w->sessions[i], DP_REASON_SHUTDOWN);
+	// Who was still there had no CLOSED: the control plane has gone. Its slots are free all the
+	// same.
+	make_slots(w);
+	if (w->tcp)
+		tcp_destroy(w->tcp);
+	w->tcp = NULL;
+	if (w->handover)
+		while (rte_ring_dequeue(w->handover, (void **)&m) == 0)
+			rte_pktmbuf_free(m);
+	netif_destroy(w->access);
+	netif_destroy(w->core);
+	w->access = w->core = NULL;
+}
+
+static void worker_destroy(struct worker *w)
+{
+	if (!w)
+		return;
+	if (w->rc)
+		rec_crypto_destroy(w->rc);
+	rte_mempool_free(w->keys);
+	rte_mempool_free(w->stashes);
+	rte_ring_free(w->handover);
+	if (w->wheel)
+		wheel_destroy(w->wheel);
+	rte_free(w->scratch);
+	rte_free(w->scratch2);
+	rte_free(w->sessions);
+	rte_free(w);
+}
+
+// ---- the whole
+
+static int make_mbuf_pools(struct dp *dp)
+{
+	for (unsigned int i = 0; i < dp->nb_workers; i++) {
+		char name[RTE_MEMPOOL_NAMESIZE];
+
+		snprintf(name, sizeof(name), "mbufs_%u", i);
+		dp->pools[i] = mbuf_pool_create(name, dp->c->mbufs / dp->nb_workers, SOCKET_ID_ANY);
+		if (!dp->pools[i])
+			return -rte_errno;
+	}
+	return 0;
+}
+
+static int open_ports(struct dp *dp, char *err, size_t cap)
+{
+	const struct config_dataplane *c = dp->c;
+	int rc = port_open(&dp->access, c->access.device, (uint16_t)dp->nb_workers, dp->pools,
+		c->access.mtu, c->access.descriptors, err, cap);
+
+	if (rc)
+		return rc;
+	return port_open(&dp->core, c->core.device, (uint16_t)dp->nb_workers, dp->pools,
+		c->core.mtu, c->core.descriptors, err, cap);
+}
+
+struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
+{
+	struct dp *dp = calloc(1, sizeof(*dp));
+	unsigned int lcore, i = 0;
+
+	if (!dp) {
+		snprintf(err, cap, "out of memory");
+		return NULL;
+	}
+	dp->c = c;
+	dp->nb_workers = c->nb_workers;
+	if (start_eal(c, err, cap)) {
+		free(dp);
+		return NULL;
+	}
+	RTE_LCORE_FOREACH_WORKER(lcore)
+	{
+		if (i < dp->nb_workers)
+			dp->lcore[i++] = lcore;
+	}
+	if (i < dp->nb_workers) {
+		snprintf(err, cap, "%u workers wanted, the EAL has %u", dp->nb_workers, i);
+		goto fail;
+	}
+	if (make_mbuf_pools(dp)) {
+		snprintf(err, cap, "mbufs: no memory for %u (%s)", c->mbufs,
+			rte_strerror(rte_errno));
+		goto fail;
+	}
+	if (open_ports(dp, err, cap))
+		goto fail;
+	dp->ch = dp_chan_create(dp->nb_workers, dp->nb_workers * MSGS_PER_WORKER + MSGS_SPARE,
+		c->max_sessions + 256);
+	if (!dp->ch) {
+		snprintf(err, cap, "no memory for the message rings (%s)", rte_strerror(rte_errno));
+		goto fail;
+	}
+	for (i = 0; i < dp->nb_workers; i++) {
+		dp->workers[i] = rte_zmalloc("worker", sizeof(struct worker), 64);
+		if (!dp->workers[i]) {
+			snprintf(err, cap, "out of memory");
+			goto fail;
+		}
+		dp->workers[i]->id = (uint16_t)i;
+		if (worker_setup(dp, dp->workers[i], err, cap))
+			goto fail;
+	}
+	return dp;
+fail:
+	dp_destroy(dp);
+	return NULL;
+}
+
+struct dp_chan *dp_channel(struct dp *dp)
+{
+	return dp->ch;
+}
+
+int dp_start(struct dp *dp)
+{
+	dp->started = true;
+	for (unsigned int i = 0; i < dp->nb_workers; i++) {
+		int rc = rte_eal_remote_launch(worker_main, dp->workers[i], dp->lcore[i]);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+void dp_stop(struct dp *dp)
+{
+	if (!dp->started || dp->stopped)
+		return;
+	dp->stopped = true;
+	for (unsigned int i = 0; i < dp->nb_workers; i++) {
+		struct dp_msg *m;
+
+		// The worker drains its ring all the time: room comes.
+		while (!(m = dp_msg_alloc(dp->ch, DP_CMD_STOP, 0)))
+			rte_delay_us_sleep(100);
+		m->worker = (uint16_t)i;
+		while (dp_send_command(dp->ch, m))
+			rte_delay_us_sleep(100);
+	}
+	for (unsigned int i = 0; i < dp->nb_workers; i++)
+		rte_eal_wait_lcore(dp->lcore[i]);
+	for (unsigned int i = 0; i < dp->nb_workers; i++)
+		worker_empty(dp->workers[i]);
+	port_close(&dp->access);
+	port_close(&dp->core);
+}
+
+void dp_destroy(struct dp *dp)
+{
+	if (!dp)
+		return;
+	dp_stop(dp);
+	for (unsigned int i = 0; i < dp->nb_workers; i++) {
+		if (dp->workers[i] && !dp->stopped)
+			worker_empty(dp->workers[i]);
+	}
+	if (!dp->stopped) {
+		port_close(&dp->access);
+		port_close(&dp->core);
+	}
+	for (unsigned int i = 0; i < dp->nb_workers; i++)
+		worker_destroy(dp->workers[i]);
+	dp_chan_destroy(dp->ch);
+	for (unsigned int i = 0; i < dp->nb_workers; i++)
+		rte_mempool_free(dp->pools[i]);
+	rte_eal_cleanup();
+	free(dp);
+}

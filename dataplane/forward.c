@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "dataplane/forward.h"
+
+#include <rte_icmp.h>
+
+#include "dataplane/inner.h"
+
+#define MAX_FRAGMENTS 8
+#define ICMP_PER_SECOND 1000
+
+static inline uint32_t dst_of(const struct rte_mbuf *m)
+{
+	return rte_be_to_cpu_32(rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->dst_addr);
+}
+
+static inline uint32_t src_of(const struct rte_mbuf *m)
+{
+	return rte_be_to_cpu_32(rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->src_addr);
+}
+
+static inline bool dont_fragment(const struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->fragment_offset &
+	       RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+}
+
+static void to_core(struct worker *w, struct rte_mbuf *m)
+{
+	if (unlikely(w->nb_core_out == WORKER_BURST))
+		forward_core_flush(w);
+	w->core_out[w->nb_core_out++] = m;
+}
+
+void forward_core_flush(struct worker *w)
+{
+	if (!w->nb_core_out)
+		return;
+	netif_output(w->core, w->core_out, w->nb_core_out, w->now_us);
+	w->nb_core_out = 0;
+}
+
+// An ICMP error about pkt (borrowed) from src, if the rate allows. NULL: none.
+static struct rte_mbuf *icmp_error(struct worker *w, const struct rte_mbuf *pkt, uint8_t type,
+	uint8_t code, uint16_t mtu, uint32_t src)
+{
+	uint64_t fill = (w->now_us - w->icmp_tokens_us) * ICMP_PER_SECOND / 1000000;
+	struct rte_mbuf *e;
+
+	if (fill) {
+		w->icmp_tokens =
+			(uint32_t)RTE_MIN(w->icmp_tokens + fill, (uint64_t)ICMP_PER_SECOND);
+		w->icmp_tokens_us = w->now_us;
+	}
+	if (!w->icmp_tokens) {
+		COUNT(&w->counters, icmp_rate_limited);
+		return NULL;
+	}
+	e = icmp4_error(pkt, type, code, mtu, src, w->pool);
+	if (e) {
+		w->icmp_tokens--;
+		COUNT(&w->counters, icmp_tx);
+	}
+	return e;
+}
+
+// ---- to a session
+
+// Into the queue of s, in pieces when it is over its MTU. Consumes m.
+static void to_session(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	struct rte_mbuf *frag[MAX_FRAGMENTS];
+	uint16_t n;
+
+	if (s->mss_clamp)
+		inner4_mss_clamp(m, s->mss_clamp);
+	if (likely(m->pkt_len <= s->mtu)) {
+		session_tx_enqueue(w, s, m);
+		return;
+	}
+	COUNT(&w->counters, inner_fragmented);
+	n = inner4_fragment(m, s->mtu, w->pool, frag, RTE_DIM(frag));
+	if (!n)
+		COUNT(&w->counters, mbuf_alloc_failed);
+	for (uint16_t i = 0; i < n; i++)
+		session_tx_enqueue(w, s, frag[i]);
+}
+
+// Send an error back where pkt came from: into the tunnel of `from`, or to core.
+static void send_back(struct worker *w, struct session *from, struct rte_mbuf *e)
+{
+	if (!e)
+		return;
+	if (from)
+		session_tx_enqueue(w, from, e);
+	else
+		to_core(w, e);
+}
+
+static void route_ref(struct worker *w, uint32_t ref, struct rte_mbuf *m);
+
+// A packet made here goes wherever its destination is: a session or core. Consumes m; NULL is fine.
+static void route_own(struct worker *w, struct rte_mbuf *m)
+{
+	uint32_t addr, ref;
+
+	if (!m)
+		return;
+	addr = dst_of(m);
+	addrtab_lookup(w->ch->addrs, &addr, &ref, 1);
+	if (ref == DP_REF_LOCAL)
+		rte_pktmbuf_free(m);
+	else if (ref)
+		route_ref(w, ref, m);
+	else
+		to_core(w, m);
+}
+
+void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
+{
+	struct session *s = slot && slot <= w->max_sessions ? &w->sessions[slot] : NULL;
+
+	// The table may lag behind: the session's own address decides.
+	if (unlikely(!s || !(s->flags & SES_DATA_OPEN) || s->inner != dst_of(m))) {
+		COUNT(&w->counters, inner_no_route);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (unlikely(m->pkt_len > s->mtu && dont_fragment(m))) {
+		COUNT(&w->counters, inner_too_big);
+		route_own(w, icmp_error(w, m, 3, 4, s->mtu, s->local));
+		rte_pktmbuf_free(m);
+		return;
+	}
+	to_session(w, s, m);
+}
+
+// By reference from the address table: this worker's session or another's.
+static void route_ref(struct worker *w, uint32_t ref, struct rte_mbuf *m)
+{
+	uint16_t owner = (uint16_t)(ref >> 24);
+
+	if (likely(owner == w->id)) {
+		forward_deliver(w, ref & 0xffffff, m);
+		return;
+	}
+	mbuf_priv(m)->seq = ref & 0xffffff;
+	worker_handover(w, owner, HO_DOWN, m);
+}
+
+// A packet to one of this router's own inner addresses: ping is answered. True: m is the answer
+// now; false: m was consumed.
+static bool local_answer(struct worker *w, struct rte_mbuf *m)
+{
+	COUNT(&w->counters, inner_local);
+	if (icmp4_echo_reply(m))
+		return true;
+	rte_pktmbuf_free(m);
+	return false;
+}
+
+// ---- from core
+
+void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
+{
+	uint32_t addr[WORKER_BURST], ref[WORKER_BURST];
+
+	for (uint16_t at = 0; at < n; at += WORKER_BURST) {
+		uint16_t k = (uint16_t)RTE_MIN(n - at, WORKER_BURST);
+
+		for (uint16_t i = 0; i < k; i++)
+			addr[i] = dst_of(pkts[at + i]);
+		addrtab_lookup(w->ch->addrs, addr, ref, k);
+		for (uint16_t i = 0; i < k; i++) {
+			struct rte_mbuf *m = pkts[at + i];
+
+			if (unlikely(!ref[i])) {
+				COUNT(&w->counters, inner_no_route);
+				send_back(w, NULL,
+					w->core_addr ? icmp_error(w, m, 3, 1, 0, w->core_addr)
+						     : NULL);
+				rte_pktmbuf_free(m);
+				continue;
+			}
+			if (unlikely(ref[i] == DP_REF_LOCAL)) {
+				if (local_answer(w, m))
+					to_core(w, m);
+				continue;
+			}
+			if (unlikely(!inner4_ttl(m))) {
+				COUNT(&w->counters, inner_ttl_expired);
+				send_back(w, NULL,
+					w->core_addr ? icmp_error(w, m, 11, 0, 0, w->core_addr)
+						     : NULL);
+				rte_pktmbuf_free(m);
+				continue;
+			}
+			COUNT(&w->counters, fwd_down);
+			route_ref(w, ref[i], m);
+		}
+	}
+}
+
+// ---- from sessions
+
+void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	struct up_batch *b = &w->up;
+
+	s->rx_packets++;
+	s->rx_bytes += m->data_len;
+	if (unlikely(inner4_check(m))) {
+		COUNT(&w->counters, inner_malformed);
+		goto drop;
+	}
+	if (unlikely(src_of(m) != s->inner)) {
+		COUNT(&w->counters, inner_spoofed);
+		goto drop;
+	}
+	if (s->mss_clamp)
+		inner4_mss_clamp(m, s->mss_clamp);
+	b->s[b->n] = s;
+	b->m[b->n] = m;
+	if (++b->n == WORKER_BURST)
+		forward_up_flush(w);
+	return;
+drop:
+	s->rx_drops++;
+	rte_pktmbuf_free(m);
+}
+
+// Multicast, broadcast, this net and loopback do not leave through a router.
+static inline bool routable(uint32_t dst)
+{
+	return dst >> 24 != 0 && dst >> 24 != 127 && dst < 0xe0000000u;
+}
+
+static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint32_t ref)
+{
+	struct rte_mbuf *frag[MAX_FRAGMENTS];
+	uint16_t n;
+
+	if (unlikely(ref == DP_REF_LOCAL)) {
+		if (local_answer(w, m))
+			to_session(w, s, m);
+		return;
+	}
+	if (unlikely(!routable(dst_of(m)))) {
+		COUNT(&w->counters, inner_no_route);
+		goto drop;
+	}
+	if (unlikely(!inner4_ttl(m))) {
+		COUNT(&w->counters, inner_ttl_expired);
+		send_back(w, s, icmp_error(w, m, 11, 0, 0, s->local));
+		goto drop;
+	}
+	if (ref) {
+		COUNT(&w->counters, fwd_hairpin);
+		route_ref(w, ref, m);
+		return;
+	}
+	COUNT(&w->counters, fwd_up);
+	if (likely(m->pkt_len <= w->core_port->mtu)) {
+		to_core(w, m);
+		return;
+	}
+	if (dont_fragment(m)) {
+		COUNT(&w->counters, inner_too_big);
+		send_back(w, s, icmp_error(w, m, 3, 4, w->core_port->mtu, s->local));
+		goto drop;
+	}
+	COUNT(&w->counters, inner_fragmented);
+	n = inner4_fragment(m, w->core_port->mtu, w->pool, frag, RTE_DIM(frag));
+	for (uint16_t i = 0; i < n; i++)
+		to_core(w, frag[i]);
+	return;
+drop:
+	rte_pktmbuf_free(m);
+}
+
+void forward_up_flush(struct worker *w)
+{
+	struct up_batch *b = &w->up;
+	uint32_t addr[WORKER_BURST], ref[WORKER_BURST];
+
+	if (!b->n)
+		return;
+	for (uint16_t i = 0; i < b->n; i++)
+		addr[i] = dst_of(b->m[i]);
+	addrtab_lookup(w->ch->addrs, addr, ref, b->n);
+	for (uint16_t i = 0; i < b->n; i++)
+		up_one(w, b->s[i], b->m[i], ref[i]);
+	b->n = 0;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Forwarding of inner IPv4: session -> core, core -> session, session -> session, and this router's
+// own addresses.
+#pragma once
+
+#include "dataplane/worker.h"
+
+// An inner packet from a session (data at the IP header). Consumes m; goes out with the next
+// forward_up_flush().
+void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m);
+void forward_up_flush(struct worker *w);
+
+// IPv4 packets from core, header checked, data at the IP header. Consumes all.
+void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
+
+// A packet for a session of this worker (slot), handed over by another. Consumes m.
+void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m);
+
+void forward_core_flush(struct worker *w);

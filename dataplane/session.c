@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A session's life: slots, commands, timers, the end.
+#include "dataplane/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "dataplane/worker.h"
+
+static dp_handle session_handle(const struct worker *w, const struct session *s)
+{
+	return dp_handle_make(w->id, s->slot, s->gen);
+}
+
+// A handle's session, or NULL when it is gone.
+static struct session *session_find(struct worker *w, dp_handle h)
+{
+	uint32_t slot = dp_handle_slot(h);
+	struct session *s;
+
+	if (!slot || slot > w->max_sessions)
+		return NULL;
+	s = &w->sessions[slot];
+	if (s->mode == SESSION_FREE || s->gen != dp_handle_gen(h))
+		return NULL;
+	return s;
+}
+
+struct dp_msg *session_event(struct worker *w, struct session *s, enum dp_event_type type)
+{
+	struct dp_msg *m;
+
+	if (unlikely(!dp_event_room(w->ch, w->id)))
+		goto full;
+	m = dp_msg_alloc(w->ch, type, session_handle(w, s));
+	if (likely(m))
+		return m;
+full:
+	COUNT(&w->counters, event_ring_full);
+	return NULL;
+}
+
+void session_want_run(struct worker *w, struct session *s)
+{
+	if (s->flags & SES_ON_RUN)
+		return;
+	s->flags |= SES_ON_RUN;
+	s->run_next = NULL;
+	if (w->run_tail)
+		w->run_tail->run_next = s;
+	else
+		w->run_head = s;
+	w->run_tail = s;
+}
+
+struct session *session_open(struct worker *w, struct tcp_conn *c)
+{
+	struct session *s;
+	uint32_t slot = w->free_head, gen;
+
+	if (!slot)
+		return NULL;
+	s = &w->sessions[slot];
+	w->free_head = s->slot;
+	w->nb_free--;
+	gen = s->gen + 1;
+	memset(s, 0, sizeof(*s));
+	s->slot = slot;
+	s->gen = gen ? gen : 1;
+	s->conn = c;
+	s->mode = SESSION_RAW;
+	s->flags = SES_OWE_ACCEPTED;
+	s->last_rx_us = w->now_us;
+	tcp_conn_set_user(c, s);
+	session_want_run(w, s);
+	return s;
+}
+
+static void session_remove_keys(struct worker *w, struct session *s)
+{
+	void *rx, *tx;
+
+	if (!(s->flags & SES_KEYS))
+		return;
+	rx = s->rx.key;
+	tx = s->tx.key;
+	rec_key_remove(w->rc, &s->rx);
+	rec_key_remove(w->rc, &s->tx);
+	rte_mempool_put(w->keys, rx);
+	rte_mempool_put(w->keys, tx);
+	s->flags &= ~SES_KEYS;
+}
+
+static void session_drop_stash(struct worker *w, struct session *s)
+{
+	if (s->stash)
+		rte_mempool_put(w->stashes, s->stash);
+	s->stash = NULL;
+	s->stash_len = 0;
+}
+
+void session_stats(const struct session *s, struct dp_session_stats *st)
+{
+	memset(st, 0, sizeof(*st));
+	st->rx_packets = s->rx_packets;
+	st->rx_bytes = s->rx_bytes;
+	st->tx_packets = s->tx_packets;
+	st->tx_bytes = s->tx_bytes;
+	st->rx_drops = s->rx_drops;
+	st->tx_drops = s->tx_drops;
+	st->alert = s->alert;
+	st->tcp_retransmits = s->retransmits;
+	st->srtt_us = s->srtt_us;
+	if (s->conn) {
+		struct tcp_info i;
+
+		tcp_conn_info(s->conn, &i);
+		st->tcp_retransmits = i.retransmits;
+		st->srtt_us = i.srtt_us;
+	}
+}
+
+static void session_keep_stats(struct session *s)
+{
+	struct dp_session_stats st;
+
+	session_stats(s, &st);
+	s->retransmits = st.tcp_retransmits;
+	s->srtt_us = st.srtt_us;
+}
+
+void session_abort(struct worker *w, struct session *s, enum dp_reason why)
+{
+	if (s->conn && !(s->flags & SES_TCP_CLOSED)) {
+		session_keep_stats(s);
+		tcp_abort(s->conn, w->now_us);
+		s->conn = NULL;
+	}
+	session_end(w, s, why);
+}
+
+void session_end(struct worker *w, struct session *s, enum dp_reason why)
+{
+	if (s->mode == SESSION_GONE || s->mode == SESSION_FREE)
+		return;
+	if (s->conn) {
+		session_keep_stats(s);
+		tcp_release(s->conn, w->now_us);
+		s->conn = NULL;
+	}
+	wheel_stop(w->wheel, &s->hello);
+	wheel_stop(w->wheel, &s->linger);
+	session_remove_keys(w, s);
+	session_drop_stash(w, s);
+	mbufq_free(&s->plainq);
+	mbufq_free(&s->txq);
+	s->flags &= ~(SES_DATA_OPEN | SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_KEY_UPDATE);
+	s->inner = 0;
+	s->close_reason = (uint8_t)why;
+	s->mode = SESSION_GONE;
+	COUNT(&w->counters, session_closed);
+	session_want_run(w, s);
+}
+
+// ---- commands
+
+static void cmd_consume(struct worker *w, struct session *s, uint64_t offset)
+{
+	uint64_t most = s->raw_base + tcp_rx_avail(s->conn);
+
+	if (s->mode != SESSION_RAW || offset <= s->raw_base)
+		return;
+	offset = RTE_MIN(offset, most);
+	tcp_consume(s->conn, (uint32_t)(offset - s->raw_base), w->now_us);
+	s->raw_base = offset;
+	session_want_run(w, s);
+}
+
+static bool session_install_keys(struct worker *w, struct session *s,
+	const struct tls_traffic_key *rx, const struct tls_traffic_key *tx)
+{
+	void *key[2];
+
+	if (rte_mempool_get(w->keys, &key[0]))
+		return false;
+	if (rte_mempool_get(w->keys, &key[1]))
+		goto fail_1;
+	if (rec_key_install(w->rc, &s->rx, rx, key[0]))
+		goto fail_2;
+	if (rec_key_install(w->rc, &s->tx, tx, key[1])) {
+		rec_key_remove(w->rc, &s->rx);
+		goto fail_2;
+	}
+	s->flags |= SES_KEYS;
+	return true;
+fail_2:
+	rte_mempool_put(w->keys, key[1]);
+fail_1:
+	rte_mempool_put(w->keys, key[0]);
+	return false;
+}
+
+static void cmd_install(struct worker *w, struct session *s, const struct dp_msg *m)
+{
+	if (s->mode != SESSION_RAW || (s->flags & (SES_KEYS | SES_REMOTE)))
+		return;
+	cmd_consume(w, s, m->u.install.rx_offset);
+	if (m->u.install.record_layer == DP_RECORD_REMOTE) {
+		s->flags |= SES_REMOTE;
+	} else if (session_install_keys(w, s, &m->u.install.rx, &m->u.install.tx)) {
+		s->mode = SESSION_HTTP;
+	} else {
+		session_abort(w, s, DP_REASON_NO_MEMORY);
+		return;
+	}
+	COUNT(&w->counters, session_install);
+	session_want_run(w, s);
+}
+
+static void cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *m)
+{
+	static const uint8_t key_update[] = {
+		24, 0, 0, 1, 0}; // RFC 8446 4.6.3: update_not_requested
+	struct rec_dir *d = m->u.rekey.tx ? &s->tx : &s->rx;
+	void *key;
+
+	if (!(s->flags & SES_KEYS))
+		return;
+	if (m->u.rekey.tx && m->u.rekey.send_update &&
+		!session_send_records(w, s, TLS_CT_HANDSHAKE, key_update, sizeof(key_update)))
+		return;
+	key = d->key;
+	rec_key_remove(w->rc, d);
+	if (rec_key_install(w->rc, d, &m->u.rekey.key, key)) {
+		// The other direction's key must still be given back: put a key there that nothing
+		// uses.
+		d->key = key;
+		session_abort(w, s, DP_REASON_NO_MEMORY);
+		return;
+	}
+	if (m->u.rekey.tx)
+		s->flags &= ~SES_KEY_LIMIT;
+	else
+		s->flags &= ~SES_WAIT_REKEY;
+	session_want_run(w, s);
+}
+
+static void cmd_open_data(struct worker *w, struct session *s, const struct dp_msg *m)
+{
+	uint32_t mss = tcp_snd_mss(s->conn);
+	uint32_t over =
+		(s->flags & SES_KEYS ? (uint32_t)s->tx.prefix_len + s->tx.suffix_len : 64) + 8 + 40;
+
+	s->inner = m->u.open.inner;
+	s->local = m->u.open.local;
+	s->mtu = m->u.open.mtu;
+	s->mss_clamp = m->u.open.mss_clamp;
+	// A full inner segment that fits one outer segment costs one record and one segment; one
+	// that does not costs two.
+	if (s->mss_clamp && mss > over + 536)
+		s->mss_clamp = (uint16_t)RTE_MIN(s->mss_clamp, mss - over);
+	s->flags |= SES_DATA_OPEN;
+}
+
+static void session_set_hello(struct worker *w, struct session *s, uint32_t interval_ms)
+{
+	s->hello_ms = interval_ms;
+	s->hello_intervals = 0;
+	wheel_stop(w->wheel, &s->hello);
+	if (interval_ms)
+		wheel_start(w->wheel, &s->hello, s->last_rx_us + (uint64_t)interval_ms * 1000);
+}
+
+static void cmd_close(struct worker *w, struct session *s, const struct dp_msg *m)
+{
+	if (m->u.close.abort) {
+		session_abort(w, s, DP_REASON_LOCAL);
+		return;
+	}
+	if (s->mode == SESSION_DRAIN)
+		return;
+	if (s->flags & SES_KEYS)
+		session_send_alert(w, s, 1, 0); // close_notify
+	s->flags &= ~SES_DATA_OPEN;
+	mbufq_free(&s->txq);
+	mbufq_free(&s->plainq);
+	s->mode = SESSION_DRAIN;
+	tcp_shutdown(s->conn, w->now_us);
+	wheel_stop(w->wheel, &s->hello);
+	wheel_start(w->wheel, &s->linger, w->now_us + (uint64_t)m->u.close.linger_ms * 1000);
+	session_want_run(w, s);
+}
+
+void session_command(struct worker *w, struct dp_msg *m)
+{
+	struct session *s = session_find(w, m->handle);
+	bool sent = true;
+
+	if (!s || !s->conn) {
+		COUNT(&w->counters, command_stale);
+		dp_msg_free(w->ch, m);
+		return;
+	}
+	switch (m->type) {
+	case DP_CMD_SEND_RAW:
+		sent = session_send_raw(w, s, m->data, m->len);
+		break;
+	case DP_CMD_SEND_APP:
+		sent = session_send_records(w, s, TLS_CT_APPLICATION_DATA, m->data, m->len);
+		break;
+	case DP_CMD_CONSUME:
+		cmd_consume(w, s, m->u.consume.offset);
+		break;
+	case DP_CMD_INSTALL:
+		cmd_install(w, s, m);
+		break;
+	case DP_CMD_SSTP_START:
+		session_sstp_start(w, s, m->u.consume.offset);
+		break;
+	case DP_CMD_PLAIN_IN: {
+		struct rte_mbuf *b;
+
+		for (uint32_t at = 0; at < m->len; at += WORKER_MBUF_ROOM) {
+			b = worker_mbuf_copy(w, m->data + at,
+				(uint16_t)RTE_MIN(m->len - at, (uint32_t)WORKER_MBUF_ROOM));
+			if (!b) {
+				sent = false;
+				break;
+			}
+			session_plain_in(w, s, b);
+			if (!s->conn)
+				break;
+		}
+		break;
+	}
+	case DP_CMD_REKEY:
+		cmd_rekey(w, s, m);
+		break;
+	case DP_CMD_OPEN_DATA:
+		cmd_open_data(w, s, m);
+		break;
+	case DP_CMD_CLOSE_DATA:
+		s->flags &= ~SES_DATA_OPEN;
+		s->inner = 0;
+		mbufq_free(&s->txq);
+		break;
+	case DP_CMD_SET_HELLO:
+		session_set_hello(w, s, m->u.hello.interval_ms);
+		break;
+	case DP_CMD_CLOSE:
+		cmd_close(w, s, m);
+		break;
+	case DP_CMD_QUERY:
+		s->flags |= SES_OWE_STATS;
+		session_want_run(w, s);
+		break;
+	default:
+		break;
+	}
+	dp_msg_free(w->ch, m);
+	if (!sent && s->conn && s->mode != SESSION_DRAIN) {
+		// A byte of the stream is lost for want of memory: nothing sound can follow it.
+		session_abort(w, s, DP_REASON_NO_MEMORY);
+	}
+}
+
+// ---- timers
+
+void session_hello_expired(struct worker *w, struct session *s)
+{
+	uint64_t interval = (uint64_t)s->hello_ms * 1000;
+
+	if (w->now_us - s->last_rx_us < interval) {
+		s->hello_intervals = 0;
+		wheel_start(w->wheel, &s->hello, s->last_rx_us + interval);
+		return;
+	}
+	s->hello_intervals++;
+	s->flags |= SES_OWE_HELLO;
+	wheel_start(w->wheel, &s->hello, w->now_us + interval);
+	session_want_run(w, s);
+}
+
+void session_linger_expired(struct worker *w, struct session *s)
+{
+	session_abort(w, s, DP_REASON_LOCAL);
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Sessions of one worker: what joins a TCP connection, its record keys, SSTP delineation and an
+// inner address. A slot is used from ACCEPTED to CLOSED. Everything here is the owning worker's own
+// thread; the control plane speaks through dp_msg.h.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/codel.h"
+#include "dataplane/dp_msg.h"
+#include "dataplane/tcp.h"
+#include "dataplane/wheel.h"
+#include "tls/record.h"
+
+struct worker;
+
+// What is done with the received stream.
+enum session_mode {
+	SESSION_FREE,
+	SESSION_RAW,   // bytes go to the control plane: handshake, or for good with a remote record
+		       // layer
+	SESSION_HTTP,  // records are opened here, their plain bytes go to the control plane
+	SESSION_SSTP,  // plain bytes are SSTP packets
+	SESSION_DRAIN, // closing: received bytes are thrown away
+	SESSION_GONE,  // no connection any more, CLOSED is owed
+};
+
+// Flags, worker only.
+#define SES_REMOTE 0x0001       // records are the control plane's (OpenSSL's record layer)
+#define SES_KEYS 0x0002         // rx and tx are installed
+#define SES_DATA_OPEN 0x0004    // data frames pass
+#define SES_WAIT_REKEY 0x0008   // KeyUpdate received: reading waits
+#define SES_RX_STOP 0x0010      // nothing more is read (close_notify, undelineable)
+#define SES_EOF 0x0020          // TCP_EV_EOF came
+#define SES_TCP_CLOSED 0x0040   // TCP_EV_CLOSED came
+#define SES_ON_RUN 0x0080       // in worker.run
+#define SES_ON_TX 0x0100        // in worker.tx
+#define SES_KEY_LIMIT 0x0200    // KEY_LIMIT was sent for this key
+#define SES_OWE_ACCEPTED 0x0400 // events that wait for room
+#define SES_OWE_PEER_CLOSED 0x0800
+#define SES_OWE_KEY_UPDATE 0x1000
+#define SES_OWE_UNDELINEABLE 0x2000
+#define SES_OWE_HELLO 0x4000
+#define SES_OWE_KEY_LIMIT 0x8000
+#define SES_OWE_STATS 0x10000
+#define SES_TOLD_PEER_CLOSED 0x20000
+#define SES_UPDATE_REQUESTED 0x40000
+#define SES_OWE_ANY                                                                           \
+	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
+		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS)
+
+struct mbuf_queue {
+	struct rte_mbuf *head, *tail;
+	uint32_t len; // mbufs
+};
+
+struct session {
+	// hot, both directions
+	struct tcp_conn *conn;
+	uint32_t flags;
+	uint8_t mode; // enum session_mode
+	uint8_t spare_mode;
+	uint16_t mtu;   // largest inner packet to the client
+	uint32_t inner; // the client's address, host order; 0: none
+	uint32_t local;
+	uint16_t mss_clamp;
+	uint16_t stash_len;
+	uint64_t last_rx_us;
+	struct session *run_next, *tx_next;
+	struct mbuf_queue txq; // inner packets that wait for room
+	// receive
+	struct rec_dir rx __attribute__((aligned(64)));
+	uint64_t rx_packets, rx_bytes, rx_drops;
+	uint8_t *stash;           // start of an SSTP packet whose rest has not come, else NULL
+	struct mbuf_queue plainq; // plain bytes that wait: HTTP, or no room for an event
+	// transmit
+	struct rec_dir tx __attribute__((aligned(64)));
+	uint64_t tx_packets, tx_bytes, tx_drops;
+	struct codel codel;
+	// cold
+	uint64_t raw_base;   // stream offset of the first byte not yet consumed
+	uint64_t raw_told;   // up to here RX_RAW went out
+	uint64_t plain_base; // plain offset of the head of plainq (HTTP)
+	uint64_t plain_told; // up to here RX_PLAIN went out
+	struct wheel_timer hello, linger;
+	uint32_t hello_ms, hello_intervals;
+	uint32_t gen;
+	uint32_t slot;
+	uint8_t close_reason; // enum dp_reason
+	uint8_t peer_closed;  // enum dp_reason for PEER_CLOSED
+	uint8_t alert;
+	uint8_t empty_records; // in a row
+	uint8_t renegotiations;
+	uint8_t key_updates; // without data in between
+	uint64_t retransmits;
+	uint32_t srtt_us;
+};
+
+// ---- life (session.c)
+
+// A connection was accepted. NULL: no slot; the caller aborts the connection.
+struct session *session_open(struct worker *w, struct tcp_conn *c);
+// The connection is over in an orderly or disorderly way: everything but the slot is given back,
+// CLOSED is sent or owed.
+void session_end(struct worker *w, struct session *s, enum dp_reason why);
+// The same with RST.
+void session_abort(struct worker *w, struct session *s, enum dp_reason why);
+// Put on the list of sessions that have something to do.
+void session_want_run(struct worker *w, struct session *s);
+// One command. Consumes it.
+void session_command(struct worker *w, struct dp_msg *m);
+// Timers (embedded in the session).
+void session_hello_expired(struct worker *w, struct session *s);
+void session_linger_expired(struct worker *w, struct session *s);
+void session_stats(const struct session *s, struct dp_session_stats *st);
+// An event with the session's handle, or NULL when there is no room now.
+struct dp_msg *session_event(struct worker *w, struct session *s, enum dp_event_type type);
+
+// ---- receive (session_rx.c)
+
+// Work off the run list: records are collected over sessions, opened in bursts and delivered.
+void session_run_all(struct worker *w);
+// Plain bytes of a remote record layer. Consumes m.
+void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m);
+// SSTP begins at this plain offset.
+void session_sstp_start(struct worker *w, struct session *s, uint64_t offset);
+
+// ---- receive, out of the ordinary (session_slow.c)
+
+// Deliver raw stream bytes. False: no room for events.
+bool session_raw_deliver(struct worker *w, struct session *s);
+// A record that is no application data.
+void session_other_record(
+	struct worker *w, struct session *s, uint8_t type, const uint8_t *p, uint16_t len);
+// Send an alert (level 2 fatal, 1 warning) if there are keys.
+void session_send_alert(struct worker *w, struct session *s, uint8_t level, uint8_t description);
+// Send bytes as records of this type (control plane's messages, alerts, KeyUpdate). False: the
+// connection cannot take them.
+bool session_send_records(
+	struct worker *w, struct session *s, uint8_t type, const uint8_t *p, uint32_t len);
+bool session_send_raw(struct worker *w, struct session *s, const uint8_t *p, uint32_t len);
+
+// ---- transmit (session_tx.c)
+
+// Queue an inner packet (checked, at most mtu). Consumes m.
+void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m);
+void session_want_tx(struct worker *w, struct session *s);
+// Frame, seal and send what the windows allow, for all sessions with queued packets.
+void session_tx_all(struct worker *w);
+
+// ---- queues of mbufs
+
+static inline void mbufq_put(struct mbuf_queue *q, struct rte_mbuf *m)
+{
+	mbuf_priv(m)->next = NULL;
+	if (q->tail)
+		mbuf_priv(q->tail)->next = m;
+	else
+		q->head = m;
+	q->tail = m;
+	q->len++;
+}
+
+static inline void mbufq_put_head(struct mbuf_queue *q, struct rte_mbuf *m)
+{
+	mbuf_priv(m)->next = q->head;
+	q->head = m;
+	if (!q->tail)
+		q->tail = m;
+	q->len++;
+}
+
+static inline struct rte_mbuf *mbufq_get(struct mbuf_queue *q)
+{
+	struct rte_mbuf *m = q->head;
+
+	if (!m)
+		return NULL;
+	q->head = mbuf_priv(m)->next;
+	if (!q->head)
+		q->tail = NULL;
+	q->len--;
+	return m;
+}
+
+static inline void mbufq_free(struct mbuf_queue *q)
+{
+	struct rte_mbuf *m;
+
+	while ((m = mbufq_get(q)))
+		rte_pktmbuf_free(m);
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a session does a few times in its life: raw bytes of the handshake, alerts, KeyUpdate, the
+// control plane's messages.
+#include "dataplane/session.h"
+#include "dataplane/worker.h"
+
+#define RAW_AHEAD_MAX (48 * 1024) // bytes told and not consumed: bounds what a handshake may cost
+
+bool session_raw_deliver(struct worker *w, struct session *s)
+{
+	uint64_t end = s->raw_base + tcp_rx_avail(s->conn);
+
+	end = RTE_MIN(end, s->raw_base + RAW_AHEAD_MAX);
+	while (s->raw_told < end) {
+		struct tcp_slice sl[8];
+		uint32_t bytes, at = 0;
+		struct dp_msg *m = session_event(w, s, DP_EV_RX_RAW);
+		uint16_t n;
+
+		if (!m)
+			return false;
+		n = tcp_peek(
+			s->conn, (uint32_t)(s->raw_told - s->raw_base), sl, RTE_DIM(sl), &bytes);
+		for (uint16_t i = 0; i < n && at < DP_MSG_DATA_MAX; i++) {
+			uint32_t k = RTE_MIN(sl[i].len, DP_MSG_DATA_MAX - at);
+
+			memcpy(m->data + at, sl[i].p, k);
+			at += k;
+		}
+		m->u.rx.offset = s->raw_told;
+		m->len = at;
+		s->raw_told += at;
+		dp_send_event(w->ch, w->id, m);
+		s->last_rx_us = w->now_us;
+	}
+	return true;
+}
+
+// ---- sending
+
+bool session_send_raw(struct worker *w, struct session *s, const uint8_t *p, uint32_t len)
+{
+	uint16_t mss = RTE_MIN(tcp_snd_mss(s->conn), (uint16_t)WORKER_MBUF_ROOM);
+
+	while (len) {
+		uint16_t k = (uint16_t)RTE_MIN(len, (uint32_t)mss);
+		struct rte_mbuf *m = worker_mbuf_copy(w, p, k);
+
+		if (!m || tcp_send(s->conn, m, w->now_us))
+			return false;
+		p += k;
+		len -= k;
+	}
+	tcp_push(s->conn, w->now_us);
+	return true;
+}
+
+static bool send_plain_remote(struct worker *w, struct session *s, const uint8_t *p, uint32_t len)
+{
+	struct dp_msg *m = session_event(w, s, DP_EV_TX_PLAIN);
+
+	if (!m)
+		return false;
+	memcpy(m->data, p, len);
+	m->len = len;
+	dp_send_event(w->ch, w->id, m);
+	return true;
+}
+
+bool session_send_records(
+	struct worker *w, struct session *s, uint8_t type, const uint8_t *p, uint32_t len)
+{
+	uint32_t most;
+
+	if (s->flags & SES_REMOTE)
+		return len <= DP_MSG_DATA_MAX && send_plain_remote(w, s, p, len);
+	if (!(s->flags & SES_KEYS) || s->mode == SESSION_DRAIN)
+		return true; // nobody to tell any more
+	most = tcp_snd_mss(s->conn);
+	most = most > 256 ? most - TLS_REC_MAX_PREFIX - TLS_REC_MAX_SUFFIX : 256;
+	most = RTE_MIN(most, (uint32_t)(WORKER_MBUF_ROOM - TLS_REC_MAX_PREFIX));
+	while (len) {
+		uint16_t k = (uint16_t)RTE_MIN(len, most);
+		struct rte_mbuf *m = worker_mbuf_copy(w, p, k);
+		struct rec_seal_op op;
+
+		if (!m)
+			return false;
+		op = (struct rec_seal_op){
+			.d = &s->tx, .p = rte_pktmbuf_mtod(m, uint8_t *), .len = k, .type = type};
+		rec_seal_burst(w->rc, &op, 1);
+		COUNT(&w->counters, rec_tx);
+		rte_pktmbuf_prepend(m, s->tx.prefix_len);
+		rte_pktmbuf_append(m, s->tx.suffix_len);
+		if (tcp_send(s->conn, m, w->now_us))
+			return false;
+		p += k;
+		len -= k;
+	}
+	tcp_push(s->conn, w->now_us);
+	return true;
+}
+
+void session_send_alert(struct worker *w, struct session *s, uint8_t level, uint8_t description)
+{
+	uint8_t alert[2] = {level, description};
+
+	if (s->conn && (s->flags & SES_KEYS) && !(s->flags & SES_TCP_CLOSED))
+		session_send_records(w, s, TLS_CT_ALERT, alert, sizeof(alert));
+}
+
+// ---- records that are no application data
+
+static void protocol_error(struct worker *w, struct session *s, uint8_t alert)
+{
+	COUNT(&w->counters, rec_bad);
+	s->alert = alert;
+	session_send_alert(w, s, 2, alert);
+	tcp_shutdown(s->conn, w->now_us);
+	session_end(w, s, DP_REASON_BAD_RECORD);
+}
+
+// RFC 5246 7.2, RFC 8446 6.
+static void alert_record(struct worker *w, struct session *s, const uint8_t *p, uint16_t len)
+{
+	bool tls13 = s->rx.version == 4;
+
+	if (len != 2 || (p[0] != 1 && p[0] != 2)) {
+		protocol_error(w, s, 50);
+		return;
+	}
+	s->alert = p[1];
+	if (p[1] == 0) { // close_notify
+		s->flags |= SES_RX_STOP;
+		if (!(s->flags & SES_TOLD_PEER_CLOSED)) {
+			s->peer_closed = DP_REASON_PEER_CLOSE_NOTIFY;
+			s->flags |= SES_OWE_PEER_CLOSED;
+		}
+		session_want_run(w, s);
+		return;
+	}
+	if ((tls13 && p[1] != 90) ||
+		p[0] == 2) // 90: user_canceled, the only other warning of TLS 1.3
+		session_abort(w, s, DP_REASON_PEER_ALERT);
+	else if (++s->empty_records > 32)
+		protocol_error(w, s, 10);
+}
+
+// RFC 8446 4.6.3. Any other post-handshake message is not for a server that asked for none.
+static void handshake_record_13(struct worker *w, struct session *s, const uint8_t *p, uint16_t len)
+{
+	static const uint8_t key_update[] = {24, 0, 0, 1};
+
+	if (len != 5 || memcmp(p, key_update, sizeof(key_update))) {
+		protocol_error(w, s, 10);
+		return;
+	}
+	if (p[4] > 1) {
+		protocol_error(w, s, 47); // illegal_parameter
+		return;
+	}
+	if (++s->key_updates > 32) { // with no data in between
+		protocol_error(w, s, 10);
+		return;
+	}
+	s->flags |= SES_WAIT_REKEY | SES_OWE_KEY_UPDATE | (p[4] ? SES_UPDATE_REQUESTED : 0);
+	session_want_run(w, s);
+}
+
+// Renegotiation is refused with a warning (RFC 5246 7.2.2); who insists is cut off.
+static void handshake_record_12(struct worker *w, struct session *s)
+{
+	if (++s->renegotiations > 2)
+		protocol_error(w, s, 40);
+	else
+		session_send_alert(w, s, 1, 100);
+}
+
+void session_other_record(
+	struct worker *w, struct session *s, uint8_t type, const uint8_t *p, uint16_t len)
+{
+	if (type == TLS_CT_ALERT)
+		alert_record(w, s, p, len);
+	else if (type == TLS_CT_HANDSHAKE && s->rx.version == 4)
+		handshake_record_13(w, s, p, len);
+	else if (type == TLS_CT_HANDSHAKE)
+		handshake_record_12(w, s);
+	else
+		protocol_error(w, s, 10);
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One worker: an lcore, its queues, its TCP stack and its sessions. Everything in here is written
+// by that lcore alone.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include "dataplane/dp_chan.h"
+#include "dataplane/netif.h"
+#include "dataplane/session.h"
+#include "dataplane/tcp.h"
+#include "dataplane/wheel.h"
+#include "tls/record.h"
+
+#define WORKER_BURST 64
+#define WORKER_RX_OPS 64      // records opened in one burst
+#define WORKER_RX_SLICES 1024 // of all of them together
+#define WORKER_STASH_SIZE 4096
+#define WORKER_TXQ_MAX 512   // inner packets in one session's queue
+#define WORKER_PLAINQ_MAX 24 // mbufs of plain bytes that wait (HTTP header and what came behind it)
+#define WORKER_HANDOVER_SIZE 4096
+
+// What an mbuf in a hand-over ring is (mbuf_priv.flags).
+enum handover {
+	HO_DOWN,         // inner packet for the session in mbuf_priv.seq
+	HO_TCP,          // outer TCP segment of a connection of this worker
+	HO_LEARN_ACCESS, // ARP or ND seen on the access port
+	HO_LEARN_CORE,
+	HO_TX_ACCESS, // frame to be sent on the access port: the sender has no queue there
+	HO_TX_CORE,
+	HO_CORE_RX, // inner packet from core, to be looked up there
+};
+
+// Records collected from sessions, then opened together.
+struct rx_batch {
+	uint16_t n, nb_slices;
+	struct rec_open_op op[WORKER_RX_OPS];
+	struct session *s[WORKER_RX_OPS];
+	struct rte_mbuf *m[WORKER_RX_OPS];
+	uint32_t rec_len[WORKER_RX_OPS]; // bytes to consume from the stream; 0: taken already
+	uint32_t gen[WORKER_RX_OPS];
+	struct rec_slice slice[WORKER_RX_SLICES];
+};
+
+// Records made from inner packets, then sealed and sent together.
+struct tx_batch {
+	uint16_t n;
+	struct rec_seal_op op[WORKER_BURST];
+	struct session *s[WORKER_BURST];
+	struct rte_mbuf *m[WORKER_BURST];
+};
+
+// Inner packets from sessions on their way out, looked up together.
+struct up_batch {
+	uint16_t n;
+	struct rte_mbuf *m[WORKER_BURST];
+	struct session *s[WORKER_BURST];
+};
+
+struct worker {
+	// hot
+	uint64_t now_us;
+	uint64_t tsc_base, tsc_per_us;
+	struct tcp_stack *tcp;
+	struct rec_crypto *rc;
+	struct netif *access, *core;
+	struct session *sessions; // [max_sessions + 1]; slot 0 is not used
+	struct dp_chan *ch;
+	struct rte_mempool *pool, *keys, *stashes;
+	struct session *run_head, *run_tail;
+	struct session *tx_head, *tx_tail;
+	struct wheel *wheel;   // hello and linger timers
+	struct worker **peers; // [nb_workers], this one among them
+	struct rte_ring *handover;
+	uint16_t id, nb_workers;
+	int access_rxq, core_rxq; // -1: another worker polls for this one
+	bool dispatch_tcp; // this worker spreads TCP by software: the port has fewer queues than
+			   // workers
+	bool running, adaptive, listening;
+	uint16_t listen_port;
+	struct up_batch up;
+	struct tx_batch txb;
+	struct rx_batch rxb;
+	struct rte_mbuf *core_out[WORKER_BURST];
+	uint16_t nb_core_out;
+	uint8_t *scratch;  // a record that fits no mbuf: 16 KiB and a little
+	uint8_t *scratch2; // a record in too many slices
+	// control
+	const struct port *access_port, *core_port;
+	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
+	uint32_t core_addr;                        // source of ICMP errors towards core, host order
+	uint64_t icmp_tokens_us;                   // when the bucket was last filled
+	uint32_t icmp_tokens;
+	uint64_t next_tick_us;
+	bool listen_wanted;
+	struct counters counters;
+};
+
+// The lcore's function; returns when STOP was received.
+int worker_main(void *arg);
+
+// Hand an mbuf to another worker. Consumes m (drops and counts when the ring is full).
+void worker_handover(struct worker *w, uint16_t to, enum handover what, struct rte_mbuf *m);
+
+// A fresh mbuf with MBUF_FRONT of headroom, or NULL (counted).
+static inline struct rte_mbuf *worker_mbuf(struct worker *w)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
+
+	if (unlikely(!m)) {
+		COUNT(&w->counters, mbuf_alloc_failed);
+		return NULL;
+	}
+	m->data_off = MBUF_FRONT;
+	return m;
+}
+
+// Largest payload a fresh mbuf takes with room for a record's tag behind.
+#define WORKER_MBUF_ROOM (MBUF_DATA_ROOM - MBUF_FRONT - MBUF_TAIL)
+
+// A copy of n bytes in a fresh mbuf (n <= WORKER_MBUF_ROOM), or NULL.
+static inline struct rte_mbuf *worker_mbuf_copy(struct worker *w, const void *p, uint16_t n)
+{
+	struct rte_mbuf *m = worker_mbuf(w);
+
+	if (likely(m)) {
+		memcpy(rte_pktmbuf_mtod(m, void *), p, n);
+		m->data_len = n;
+		m->pkt_len = n;
+	}
+	return m;
+}
