@@ -264,3 +264,8 @@ link_port() {
 tcp_open() {
 	in_ns "$1" timeout 2 bash -c "exec 3<>/dev/tcp/$2/$3" 2>/dev/null
 }
+
+# tcp_listening NS PORT: whether something listens there, without a connection to it.
+tcp_listening() {
+	[[ -n $(in_ns "$1" ss -Hltn "sport = :$2" 2>/dev/null) ]]
+}

@@ -1,0 +1,168 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Debian's sstpc and pppd, with a real kernel's PPP, in a guest, against culvertd.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=../integration/topology.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../integration/topology.sh"
+# shellcheck source-path=SCRIPTDIR source=guest.sh
+. "$(dirname "${BASH_SOURCE[0]}")/guest.sh"
+
+# dialed TLS [PPPD-OPTION...]: dials in with the right password; fails the case otherwise.
+dialed() {
+	local tls=$1 options='' o
+	shift
+	for o; do
+		options+=" '$o'"
+	done
+	guest 150 "peer $tls $user $password $access$options
+		dial 40" || {
+		cat "$guest_dir/pppd.log"
+		fail "no dial-in"
+	}
+}
+
+# routed: what is behind the server is reached through ppp0.
+routed() {
+	guest 20 "ip route replace 203.0.113.0/24 dev ppp0 && ping -c 5 -i 0.3 -W 3 $host" ||
+		fail "no ping through the tunnel"
+}
+
+# guest_iperf LABEL OPTION...: Mbit/s at the receiver, as a note.
+guest_iperf() {
+	local label=$1 rate
+	shift
+	proc_spawn "$work/iperf3.pid" "$work/$case_name.iperf3" ip netns exec "$ns_inet" iperf3 -s -1
+	wait_for 5 tcp_listening "$ns_inet" 5201 || fail "iperf3's server did not start"
+	guest 60 "iperf3 -c $host -t 5 -f m $* 2>&1" >"$work/$case_name.iperf3.$label" || {
+		cat "$work/$case_name.iperf3.$label"
+		fail "iperf3 $label"
+	}
+	proc_stop "$work/iperf3.pid" || true
+	rate=$(awk '/receiver/ {for (i = 1; i < NF; i++) if ($(i + 1) == "Mbits/sec") v = $i} END {print v + 0}' \
+		"$work/$case_name.iperf3.$label")
+	awk -v r="$rate" 'BEGIN {exit !(r > 0)}' || fail "iperf3 $label: nothing arrived"
+	note "$label $rate Mbit/s"
+}
+
+# hung_up: SIGTERM to pppd ends the session in good order.
+hung_up() {
+	guest 40 'kill -TERM $pppd_pid; pppd_gone 20' || fail "pppd did not end"
+	grep -q 'Connection terminated' "$guest_dir/pppd.log" || fail "no Terminate-Ack before the end"
+}
+
+test_mschap2() {
+	s_auth='pap, chap, mschap2'
+	server_start
+	dialed 1.2
+	routed
+	grep -q 'CHAP authentication succeeded' "$guest_dir/pppd.log" || fail "not by MS-CHAPv2"
+	guest_iperf up
+	guest_iperf down -R
+	hung_up
+	server_stop
+}
+
+test_tls13() {
+	server_start
+	dialed 1.3
+	routed
+	logged 'TLSv1\.3'
+	hung_up
+	server_stop
+}
+
+test_rsa_certificate() {
+	s_cert=server-rsa
+	server_start
+	dialed 1.2
+	routed
+	hung_up
+	server_stop
+}
+
+test_pap() {
+	s_auth=pap
+	s_negotiation=15
+	server_start
+	dialed 1.2
+	# This client was seen to send no Call Connected after PAP: then no data may pass, ever.
+	if guest 20 "ip route replace 203.0.113.0/24 dev ppp0; ping -c 5 -i 0.3 -W 3 $host"; then
+		note "with Call Connected"
+		hung_up
+	else
+		guest 40 'pppd_gone 30' || fail "a call without Call Connected was not ended"
+		note "without Call Connected: no data, ended by the timer"
+	fi
+	server_stop
+}
+
+test_chap_md5() {
+	s_auth=chap
+	s_negotiation=10
+	server_start
+	# IPCP may open, but with no Call Connected no data passes and the negotiation timer ends it.
+	guest 90 "peer 1.2 $user $password $access; dial 40; ping -c 3 -i 0.3 -W 2 -I ppp0 10.0.0.1 && return 9; true" ||
+		fail "data passed without crypto binding"
+	guest 40 'pppd_gone 30' || fail "the negotiation timer did not end the call"
+	server_stop
+}
+
+test_wrong_password() {
+	s_auth='pap, mschap2'
+	server_start
+	guest 120 "peer 1.2 $user not-the-password $access; dial 40; test \$? = 1" ||
+		fail "the dial did not end as refused"
+	grep -qE 'CHAP authentication failed|691|PAP authentication failed' "$guest_dir/pppd.log" || {
+		cat "$guest_dir/pppd.log"
+		fail "pppd was not told that the password is wrong"
+	}
+	logged "$user.*(wrong-password|password)"
+	# The right one works right after.
+	dialed 1.2
+	hung_up
+	server_stop
+}
+
+test_killed_client() {
+	server_start
+	dialed 1.2
+	routed
+	guest 20 'kill -KILL $pppd_pid; pppd_gone 10' || fail "pppd is still there"
+	dialed 1.2
+	routed
+	hung_up
+	server_stop
+}
+
+test_line_drop() {
+	s_keepalive=4
+	server_start
+	dialed 1.2
+	ip -n "$ns_wire" link set tap0 down
+	# Two silent keepalive intervals at most, and the call is gone.
+	logged '(session|call) .*(end|closed|down).*' 30
+	ip -n "$ns_wire" link set tap0 up
+	guest 60 'kill -KILL $pppd_pid; pppd_gone 20' || fail "pppd is still there"
+	dialed 1.2
+	routed
+	hung_up
+	server_stop
+}
+
+test_idle_keepalive() {
+	s_keepalive=3
+	server_start
+	# No LCP echo of pppd's own: only the Hello timer's SSTP Echo keeps this call alive.
+	dialed 1.2 'lcp-echo-interval 0'
+	sleep 30
+	guest 5 'kill -0 $pppd_pid' || fail "an idle call ended"
+	routed
+	hung_up
+	server_stop
+}
+
+need "$culvertd"
+topo_up
+topo_hooks+=(guest_halt)
+guest_boot
+run_cases mschap2 tls13 rsa_certificate pap chap_md5 wrong_password killed_client line_drop idle_keepalive
