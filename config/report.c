@@ -2,6 +2,7 @@
 #include "config/report.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,7 @@ void report_add(struct report *r, unsigned int line, unsigned int column, const 
 	const char *found, const char *expected)
 {
 	struct report_line *l = report_grow(r);
+	bool named = key && *key;
 	char *text;
 
 	if (!l || asprintf(&text, "%s%sfound %s, expected %s", key ? key : "", key ? ": " : "",
