@@ -37,7 +37,7 @@ void report_add(struct report *r, unsigned int line, unsigned int column, const 
 	bool named = key && *key;
 	char *text;
 
-	if (!l || asprintf(&text, "%s%sfound %s, expected %s", key ? key : "", key ? ": " : "",
+	if (!l || asprintf(&text, "%s%sfound %s, expected %s", named ? key : "", named ? ": " : "",
 			  found, expected) < 0) {
 		r->nb_more++;
 		return;

@@ -372,7 +372,7 @@ static void test_cross_checks(void **state)
 		"10.1.0.1-10.1.0.1 of pool a\n");
 	expect_errors(PORTS "ip-pools: { a: 198.51.100.0/24 }\n"
 			    "ppp-profiles: { p: { local-address: 198.51.100.7 } }\n",
-		"f:4:32: dataplane.ports.core.address: found 198.51.100.1, expected an address "
+		"f:4:33: dataplane.ports.core.address: found 198.51.100.1, expected an address "
 		"outside pool a\n"
 		"f:6:37: ppp-profiles.p.local-address: found 198.51.100.7, expected an address "
 		"outside pool a\n");
@@ -438,11 +438,11 @@ static void test_yaml_errors(void **state)
 		"f:5:16: yaml: found a merge key (<<), expected keys written out: merge keys are "
 		"not supported\n"
 		"f:5:23: yaml: found a key that is no text, expected KEY: VALUE\n");
-	expect_errors(PORTS "log: { level: info, level: err }\nlog: {}\n",
+	expect_errors(PORTS "log: { level: info, level: err }\ntls: {}\ntls: {}\n",
 		"f:5:21: log.level: found a duplicate key, expected each key once (it is also in "
 		"line 5)\n"
-		"f:6:1: log: found a duplicate key, expected each key once (it is also in line "
-		"5)\n");
+		"f:7:1: tls: found a duplicate key, expected each key once (it is also in line "
+		"6)\n");
 	// Nothing is taken for the empty section, but for no value.
 	expect_errors(PORTS "log:\ntls:\n  engine:\n",
 		"f:7:10: tls.engine: found nothing, expected a name or none\n");
