@@ -169,7 +169,7 @@ static void cmd_consume(struct worker *w, struct session *s, uint64_t offset)
 {
 	uint64_t most = s->raw_base + tcp_rx_avail(s->conn);
 
-	if (s->mode != SESSION_RAW || offset <= s->raw_base)
+	if ((s->mode != SESSION_RAW && !(s->flags & SES_REMOTE)) || offset <= s->raw_base)
 		return;
 	offset = RTE_MIN(offset, most);
 	tcp_consume(s->conn, (uint32_t)(offset - s->raw_base), w->now_us);
@@ -208,12 +208,11 @@ static void cmd_install(struct worker *w, struct session *s, const struct dp_msg
 	cmd_consume(w, s, m->u.install.rx_offset);
 	if (m->u.install.record_layer == DP_RECORD_REMOTE) {
 		s->flags |= SES_REMOTE;
-	} else if (session_install_keys(w, s, &m->u.install.rx, &m->u.install.tx)) {
-		s->mode = SESSION_HTTP;
-	} else {
+	} else if (!session_install_keys(w, s, &m->u.install.rx, &m->u.install.tx)) {
 		session_abort(w, s, DP_REASON_NO_MEMORY);
 		return;
 	}
+	s->mode = SESSION_HTTP;
 	COUNT(&w->counters, session_install);
 	session_want_run(w, s);
 }

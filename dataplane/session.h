@@ -19,8 +19,8 @@ struct worker;
 // What is done with the received stream.
 enum session_mode {
 	SESSION_FREE,
-	SESSION_RAW,   // bytes go to the control plane: handshake, or for good with a remote record
-		       // layer
+	SESSION_RAW, // bytes go to the control plane: handshake, or for good with a remote record
+		     // layer
 	SESSION_HTTP,  // records are opened here, their plain bytes go to the control plane
 	SESSION_SSTP,  // plain bytes are SSTP packets
 	SESSION_DRAIN, // closing: received bytes are thrown away
@@ -28,7 +28,9 @@ enum session_mode {
 };
 
 // Flags, worker only.
-#define SES_REMOTE 0x0001       // records are the control plane's (OpenSSL's record layer)
+#define SES_REMOTE \
+	0x0001 // records are the control plane's (OpenSSL's): raw bytes go there, plain bytes come
+	       // back
 #define SES_KEYS 0x0002         // rx and tx are installed
 #define SES_DATA_OPEN 0x0004    // data frames pass
 #define SES_WAIT_REKEY 0x0008   // KeyUpdate received: reading waits
@@ -118,14 +120,33 @@ void session_stats(const struct session *s, struct dp_session_stats *st);
 // An event with the session's handle, or NULL when there is no room now.
 struct dp_msg *session_event(struct worker *w, struct session *s, enum dp_event_type type);
 
+// ---- the run list (session_run.c)
+
+// Work off the run list: one turn for each session on it.
+void session_run_all(struct worker *w);
+
 // ---- receive (session_rx.c)
 
-// Work off the run list: records are collected over sessions, opened in bursts and delivered.
-void session_run_all(struct worker *w);
+// Whether s may read records now.
+bool session_may_read(const struct session *s);
+// Collect the whole records of one session into the worker's batch. True: there are more (call
+// again after the batch was opened).
+bool session_collect(struct worker *w, struct session *s);
+// Open the batch and deliver what comes out.
+void session_batch_open(struct worker *w);
+
+// ---- plain bytes (session_plain.c)
+
+// The plaintext of one application data record. Consumes m.
+void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *m);
+// The same for plaintext in a buffer, larger than an mbuf.
+void session_plain_record_big(struct worker *w, struct session *s, const uint8_t *p, uint32_t n);
 // Plain bytes of a remote record layer. Consumes m.
 void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m);
 // SSTP begins at this plain offset.
 void session_sstp_start(struct worker *w, struct session *s, uint64_t offset);
+// Work off the plain bytes that wait. False: still blocked for want of room for an event.
+bool session_plainq_run(struct worker *w, struct session *s);
 
 // ---- receive, out of the ordinary (session_slow.c)
 

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Plain bytes, as they come out of records: HTTP to the control plane until SSTP starts, then SSTP
+// packets: data frames to forwarding, everything else to the control plane. Where an event finds no
+// room the rest waits in plainq.
+#include "dataplane/forward.h"
+#include "dataplane/session.h"
+#include "dataplane/worker.h"
+#include "protocol/ppp/ppp.h"
+#include "protocol/sstp/sstp.h"
+
+// ---- plain bytes: HTTP
+
+// Offer the bytes of plainq that were not told yet.
+static void http_deliver(struct worker *w, struct session *s)
+{
+	uint64_t at = s->plain_base;
+
+	for (struct rte_mbuf *m = s->plainq.head; m; m = mbuf_priv(m)->next) {
+		if (at >= s->plain_told) {
+			struct dp_msg *msg = session_event(w, s, DP_EV_RX_PLAIN);
+
+			if (!msg) {
+				session_want_run(w, s);
+				return;
+			}
+			msg->u.rx.offset = at;
+			msg->len = m->data_len;
+			memcpy(msg->data, rte_pktmbuf_mtod(m, void *), m->data_len);
+			dp_send_event(w->ch, w->id, msg);
+			s->plain_told = at + m->data_len;
+		}
+		at += m->data_len;
+	}
+}
+
+// ---- plain bytes: SSTP
+
+static void undelineable(struct worker *w, struct session *s)
+{
+	COUNT(&w->counters, sstp_undelineable);
+	s->flags |= SES_RX_STOP | SES_OWE_UNDELINEABLE;
+	s->flags &= ~SES_DATA_OPEN;
+	session_want_run(w, s);
+}
+
+// A whole SSTP packet for the control plane. False: no room for the event.
+static bool sstp_to_control(struct worker *w, struct session *s, const uint8_t *pkt, uint16_t len)
+{
+	struct dp_msg *msg = session_event(w, s, DP_EV_RX_SSTP);
+
+	if (!msg)
+		return false;
+	memcpy(msg->data, pkt, len);
+	msg->len = len;
+	dp_send_event(w->ch, w->id, msg);
+	COUNT(&w->counters, sstp_rx_control);
+	return true;
+}
+
+// One whole SSTP packet. m: the mbuf whose bytes these are if the packet is all of it, else NULL.
+// Sets *taken when m was consumed. False: no room for an event; nothing was done.
+static bool sstp_packet(struct worker *w, struct session *s, const uint8_t *pkt, uint16_t len,
+	bool control, struct rte_mbuf *m, bool *taken)
+{
+	uint16_t proto;
+	int off;
+
+	if (control)
+		return sstp_to_control(w, s, pkt, len);
+	off = ppp_parse_header(pkt + SSTP_HDR_LEN, (size_t)len - SSTP_HDR_LEN, &proto);
+	if (off < 0) {
+		COUNT(&w->counters, ppp_rx_malformed);
+		return true;
+	}
+	// Network-layer packets that this worker forwards; the rest (control protocols, and what
+	// must be Protocol-Rejected) is PPP's.
+	if (proto != PPP_PROTO_IPV4) {
+		if (proto < 0x4000 && !(s->flags & SES_DATA_OPEN)) {
+			COUNT(&w->counters, ppp_rx_early_data);
+			return true;
+		}
+		return sstp_to_control(w, s, pkt, len);
+	}
+	COUNT(&w->counters, sstp_rx_data);
+	if (unlikely(!(s->flags & SES_DATA_OPEN))) {
+		COUNT(&w->counters, ppp_rx_early_data);
+		s->rx_drops++;
+		return true;
+	}
+	off += SSTP_HDR_LEN;
+	if (m) {
+		rte_pktmbuf_adj(m, (uint16_t)off);
+		*taken = true;
+		forward_up(w, s, m);
+		return true;
+	}
+	len = (uint16_t)(len - off);
+	if (unlikely(len > WORKER_MBUF_ROOM)) {
+		COUNT(&w->counters, inner_malformed);
+		s->rx_drops++;
+		return true;
+	}
+	m = worker_mbuf_copy(w, pkt + off, len);
+	if (m)
+		forward_up(w, s, m);
+	else
+		s->rx_drops++;
+	return true;
+}
+
+// Add bytes to the started packet in the stash; when it is whole, handle it. Returns how many bytes
+// were used, or -1: no room for an event (nothing used).
+static int stash_fill(struct worker *w, struct session *s, const uint8_t *p, uint32_t n)
+{
+	uint16_t len = SSTP_HDR_LEN, had = s->stash_len, take;
+	bool control = false, taken;
+
+	if (s->stash_len < SSTP_HDR_LEN) {
+		take = (uint16_t)RTE_MIN(n, (uint32_t)(SSTP_HDR_LEN - s->stash_len));
+		memcpy(s->stash + s->stash_len, p, take);
+		s->stash_len += take;
+		if (s->stash_len < SSTP_HDR_LEN)
+			return take;
+	}
+	if (sstp_peek(s->stash, s->stash_len, &len, &control)) {
+		undelineable(w, s);
+		return (int)n;
+	}
+	take = (uint16_t)RTE_MIN(
+		n - (uint32_t)(s->stash_len - had), (uint32_t)(len - s->stash_len));
+	memcpy(s->stash + s->stash_len, p + (s->stash_len - had), take);
+	s->stash_len += take;
+	if (s->stash_len < len)
+		return s->stash_len - had;
+	take = s->stash_len;
+	if (!sstp_packet(w, s, s->stash, len, control, NULL, &taken)) {
+		s->stash_len = had;
+		return -1;
+	}
+	if (s->stash) { // the session may have ended meanwhile
+		rte_mempool_put(w->stashes, s->stash);
+		s->stash = NULL;
+		s->stash_len = 0;
+	}
+	return take - had;
+}
+
+// Keep the start of a packet until its rest comes. False: no memory.
+static bool stash_start(struct worker *w, struct session *s, const uint8_t *p, uint32_t n)
+{
+	void *buf;
+
+	if (rte_mempool_get(w->stashes, &buf)) {
+		COUNT(&w->counters, mbuf_alloc_failed);
+		return false;
+	}
+	s->stash = buf;
+	memcpy(s->stash, p, n);
+	s->stash_len = (uint16_t)n;
+	return true;
+}
+
+// Walk the SSTP packets in n bytes. m: the mbuf that holds exactly these bytes, or NULL. *taken: m
+// was consumed. Returns how many bytes are done with: fewer than n when an event found no room.
+static uint32_t sstp_walk(struct worker *w, struct session *s, const uint8_t *p, uint32_t n,
+	struct rte_mbuf *m, bool *taken)
+{
+	uint32_t at = 0;
+
+	while (at < n && s->mode == SESSION_SSTP && !(s->flags & SES_RX_STOP)) {
+		uint16_t len = 0;
+		bool control = false;
+		int rc;
+
+		if (s->stash) {
+			rc = stash_fill(w, s, p + at, n - at);
+			if (rc < 0)
+				return at;
+			at += (uint32_t)rc;
+			continue;
+		}
+		rc = sstp_peek(p + at, n - at, &len, &control);
+		if (rc == -EBADMSG) {
+			undelineable(w, s);
+			return n;
+		}
+		if (rc == -EAGAIN || len > n - at) {
+			if (!stash_start(w, s, p + at, n - at))
+				session_abort(w, s, DP_REASON_NO_MEMORY);
+			return n;
+		}
+		if (!sstp_packet(w, s, p + at, len, control, len == n ? m : NULL, taken))
+			return at;
+		at += len;
+	}
+	return n;
+}
+
+bool session_plainq_run(struct worker *w, struct session *s)
+{
+	struct rte_mbuf *m;
+
+	if (s->mode == SESSION_HTTP) {
+		http_deliver(w, s);
+		return true;
+	}
+	while (s->mode == SESSION_SSTP && (m = s->plainq.head)) {
+		bool taken = false;
+		uint32_t n = m->data_len, done;
+
+		mbufq_get(&s->plainq);
+		done = sstp_walk(w, s, rte_pktmbuf_mtod(m, const uint8_t *), n, m, &taken);
+		if (taken)
+			continue;
+		if (done < n) {
+			rte_pktmbuf_adj(m, (uint16_t)done);
+			mbufq_put_head(&s->plainq, m);
+			session_want_run(w, s);
+			return false;
+		}
+		rte_pktmbuf_free(m);
+	}
+	return true;
+}
+
+void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	s->last_rx_us = w->now_us;
+	if (s->mode != SESSION_SSTP && s->mode != SESSION_HTTP) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	mbufq_put(&s->plainq, m);
+	session_plainq_run(w, s);
+}
+
+void session_sstp_start(struct worker *w, struct session *s, uint64_t offset)
+{
+	struct rte_mbuf *m;
+
+	if (s->mode != SESSION_HTTP)
+		return;
+	s->mode = SESSION_SSTP;
+	while ((m = s->plainq.head) && s->plain_base < offset) {
+		uint32_t n = (uint32_t)RTE_MIN(offset - s->plain_base, (uint64_t)m->data_len);
+
+		s->plain_base += n;
+		if (n < m->data_len) {
+			rte_pktmbuf_adj(m, (uint16_t)n);
+			break;
+		}
+		mbufq_get(&s->plainq);
+		rte_pktmbuf_free(m);
+	}
+	session_want_run(w, s);
+}
+
+// ---- plaintext of opened records
+
+void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t n = m->data_len, done;
+	bool taken = false;
+
+	s->last_rx_us = w->now_us;
+	s->key_updates = 0;
+	if (unlikely(n == 0)) {
+		rte_pktmbuf_free(m);
+		if (++s->empty_records > 32) {
+			session_send_alert(w, s, 2, 10);
+			session_end(w, s, DP_REASON_BAD_RECORD);
+		}
+		return;
+	}
+	s->empty_records = 0;
+	if (unlikely(s->mode != SESSION_SSTP || s->plainq.head)) {
+		if (s->mode != SESSION_SSTP && s->mode != SESSION_HTTP) {
+			rte_pktmbuf_free(m);
+			return;
+		}
+		mbufq_put(&s->plainq, m);
+		session_plainq_run(w, s);
+		return;
+	}
+	done = sstp_walk(w, s, p, n, m, &taken);
+	if (taken)
+		return;
+	if (likely(done == n)) {
+		rte_pktmbuf_free(m);
+		return;
+	}
+	rte_pktmbuf_adj(m, (uint16_t)done);
+	mbufq_put_head(&s->plainq, m);
+	session_want_run(w, s);
+}
+
+void session_plain_record_big(struct worker *w, struct session *s, const uint8_t *p, uint32_t n)
+{
+	uint32_t at = 0;
+	bool taken;
+
+	s->last_rx_us = w->now_us;
+	s->key_updates = 0;
+	s->empty_records = 0;
+	if (s->mode == SESSION_SSTP && !s->plainq.head)
+		at = sstp_walk(w, s, p, n, NULL, &taken);
+	while (at < n && (s->mode == SESSION_SSTP || s->mode == SESSION_HTTP)) {
+		uint16_t len = (uint16_t)RTE_MIN(n - at, (uint32_t)WORKER_MBUF_ROOM);
+		struct rte_mbuf *m = worker_mbuf_copy(w, p + at, len);
+
+		if (!m) {
+			session_abort(w, s, DP_REASON_NO_MEMORY);
+			return;
+		}
+		mbufq_put(&s->plainq, m);
+		at += len;
+		if (at == n)
+			session_plainq_run(w, s);
+	}
+}

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The list of sessions that have something to do: events that are owed, bytes to read, the end.
+#include "dataplane/session.h"
+#include "dataplane/worker.h"
+
+static bool owed_send(struct worker *w, struct session *s, uint32_t flag, enum dp_event_type type)
+{
+	struct dp_msg *m;
+
+	if (!(s->flags & flag))
+		return true;
+	m = session_event(w, s, type);
+	if (!m)
+		return false;
+	switch (type) {
+	case DP_EV_ACCEPTED: {
+		struct tcp_info i;
+
+		tcp_conn_info(s->conn, &i);
+		memcpy(&m->u.accepted.peer, i.remote.b, 16);
+		memcpy(&m->u.accepted.local, i.local.b, 16);
+		m->u.accepted.peer_port = i.rport;
+		m->u.accepted.local_port = i.lport;
+		break;
+	}
+	case DP_EV_PEER_CLOSED:
+		m->u.closed.reason = s->peer_closed;
+		s->flags |= SES_TOLD_PEER_CLOSED;
+		break;
+	case DP_EV_KEY_UPDATE:
+		m->u.key_update.request_reply = !!(s->flags & SES_UPDATE_REQUESTED);
+		s->flags &= ~SES_UPDATE_REQUESTED;
+		break;
+	case DP_EV_HELLO_EXPIRED:
+		m->u.hello.intervals = s->hello_intervals;
+		break;
+	case DP_EV_STATS:
+		session_stats(s, &m->u.stats);
+		break;
+	default:
+		break;
+	}
+	s->flags &= ~flag;
+	dp_send_event(w->ch, w->id, m);
+	return true;
+}
+
+static bool owed_send_all(struct worker *w, struct session *s)
+{
+	return owed_send(w, s, SES_OWE_KEY_UPDATE, DP_EV_KEY_UPDATE) &&
+	       owed_send(w, s, SES_OWE_UNDELINEABLE, DP_EV_SSTP_UNDELINEABLE) &&
+	       owed_send(w, s, SES_OWE_HELLO, DP_EV_HELLO_EXPIRED) &&
+	       owed_send(w, s, SES_OWE_KEY_LIMIT, DP_EV_KEY_LIMIT) &&
+	       owed_send(w, s, SES_OWE_STATS, DP_EV_STATS) &&
+	       owed_send(w, s, SES_OWE_PEER_CLOSED, DP_EV_PEER_CLOSED);
+}
+
+// Free slots are a stack through `slot`; generations tell the handles of one slot apart.
+static void slot_free(struct worker *w, struct session *s)
+{
+	uint32_t slot = s->slot;
+
+	s->mode = SESSION_FREE;
+	s->flags &= SES_ON_TX;
+	s->slot = w->free_head;
+	w->free_head = slot;
+	w->nb_free++;
+}
+
+// CLOSED, the last event; then the slot is free. False: no room yet.
+static bool session_gone(struct worker *w, struct session *s)
+{
+	struct dp_msg *m = session_event(w, s, DP_EV_CLOSED);
+
+	if (!m)
+		return false;
+	m->u.closed.reason = s->close_reason;
+	session_stats(s, &m->u.closed.stats);
+	dp_send_event(w->ch, w->id, m);
+	slot_free(w, s);
+	return true;
+}
+
+// TCP's end, once everything received was worked off.
+static void session_after_read(struct worker *w, struct session *s)
+{
+	if (s->flags & SES_TCP_CLOSED) {
+		static const struct {
+			int err;
+			enum dp_reason why;
+		} map[] = {{ECONNRESET, DP_REASON_PEER_RST}, {ETIMEDOUT, DP_REASON_TIMED_OUT},
+			{EHOSTUNREACH, DP_REASON_UNREACHABLE}, {ECONNREFUSED, DP_REASON_PEER_RST},
+			{ENOMEM, DP_REASON_NO_MEMORY}};
+		int err = tcp_conn_error(s->conn);
+		enum dp_reason why = s->peer_closed ? s->peer_closed : DP_REASON_PEER_FIN;
+
+		if (s->mode == SESSION_DRAIN)
+			why = DP_REASON_LOCAL;
+		for (size_t i = 0; err && i < RTE_DIM(map); i++)
+			if (map[i].err == err)
+				why = map[i].why;
+		session_end(w, s, why);
+		return;
+	}
+	if (!(s->flags & SES_EOF))
+		return;
+	if (s->mode == SESSION_DRAIN) {
+		session_end(w, s, DP_REASON_LOCAL);
+		return;
+	}
+	if (!(s->flags & (SES_TOLD_PEER_CLOSED | SES_OWE_PEER_CLOSED))) {
+		s->peer_closed = DP_REASON_PEER_FIN;
+		s->flags |= SES_OWE_PEER_CLOSED;
+	}
+}
+
+// One turn of a session. True: it has more to do after the batch was opened.
+static bool session_run(struct worker *w, struct session *s)
+{
+	bool more = false;
+
+	if (s->mode == SESSION_GONE) {
+		// ACCEPTED is not owed any more: a connection that the control plane never heard of
+		// needs no CLOSED.
+		if (s->flags & SES_OWE_ACCEPTED) {
+			slot_free(w, s);
+			return false;
+		}
+		return !session_gone(w, s);
+	}
+	if (s->mode == SESSION_FREE)
+		return false;
+	if (!owed_send(w, s, SES_OWE_ACCEPTED, DP_EV_ACCEPTED))
+		return true;
+	if (s->mode == SESSION_DRAIN)
+		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);
+	else if (s->mode == SESSION_RAW || (s->flags & SES_REMOTE))
+		more = !session_raw_deliver(w, s);
+	if (s->plainq.head && !session_plainq_run(w, s))
+		more = true;
+	if (session_may_read(s))
+		more = session_collect(w, s) || more;
+	if (s->mode == SESSION_GONE)
+		return true;
+	if (!more && !w->rxb.n && s->conn)
+		session_after_read(w, s);
+	else if (s->flags & (SES_EOF | SES_TCP_CLOSED))
+		more = true;
+	if (s->mode == SESSION_GONE)
+		return true;
+	return !owed_send_all(w, s) || more;
+}
+
+void session_run_all(struct worker *w)
+{
+	struct session *s, *end = w->run_tail;
+
+	// One turn for each session on the list now; what wants more comes back behind the others,
+	// in the next loop.
+	while ((s = w->run_head)) {
+		bool last = s == end;
+
+		w->run_head = s->run_next;
+		if (!w->run_head)
+			w->run_tail = NULL;
+		s->flags &= ~SES_ON_RUN;
+		if (session_run(w, s))
+			session_want_run(w, s);
+		if (w->rxb.n > WORKER_RX_OPS / 2)
+			session_batch_open(w);
+		if (last)
+			break;
+	}
+	session_batch_open(w);
+}
