@@ -10,6 +10,7 @@
 // except where said.
 #pragma once
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,10 +84,10 @@ const char *ppp_end_text(enum ppp_end e);
 const char *ppp_protocol_name(uint16_t proto); // "unknown" for what has none
 
 // RFC 1661 4.2 states and 4.1 events, shared by LCP and every NCP.
-#define PPP_FSM_STATE_LIST(X)                                                           \
-	X(INITIAL)                                                                      \
-	X(STARTING) X(CLOSED) X(STOPPED) X(CLOSING) X(STOPPING) X(REQ_SENT) X(ACK_RCVD) \
-		X(ACK_SENT) X(OPENED)
+#define PPP_FSM_STATE_LIST(X) \
+	X(INITIAL)            \
+	X(STARTING)           \
+	X(CLOSED) X(STOPPED) X(CLOSING) X(STOPPING) X(REQ_SENT) X(ACK_RCVD) X(ACK_SENT) X(OPENED)
 #define X(name) PPP_FSM_##name,
 enum ppp_fsm_state { PPP_FSM_STATE_LIST(X) PPP_FSM_N_STATES };
 #undef X
@@ -96,7 +97,9 @@ struct ppp_fsm {
 	uint8_t id;    // identifier of the last Configure-Request or Terminate-Request
 	uint8_t restart_count;
 	uint8_t nb_naks;      // Configure-Naks sent in a row (Max-Failure)
-	uint8_t nb_naks_rcvd; // and received
+	uint8_t nb_naks_rcvd; // Configure-Naks and -Rejects received in a row
+	uint8_t nb_refused;   // Configure-Naks and -Rejects sent in a row
+	bool acked; // the current Configure-Request got its answer: another is a duplicate
 };
 
 struct ppp_addresses { // IPv4 in host byte order; 0: none
@@ -116,7 +119,8 @@ struct ppp_conf {
 	uint8_t max_configure; // 10
 	uint8_t max_terminate; // 2
 	uint8_t max_failure;   // 5
-	uint32_t auth_timeout_ms;    // 30000: nothing heard from the peer while authenticating
+	uint32_t auth_timeout_ms;    // 30000: nothing heard from the peer while authenticating;
+				     // client 60000: the server may wait for a second factor
 	uint8_t max_auth_retries;    // server: MS-CHAP retries allowed (R=1), 0: one try
 	uint32_t echo_interval_ms;   // own LCP Echo-Requests, 0: none (SSTP's Hello does it)
 	uint8_t echo_failures;       // unanswered ones before the link ends
@@ -138,13 +142,16 @@ struct ppp_ops {
 	// Authenticated: server after the success message was sent, client after it was verified.
 	// hlak: 32 bytes; has_keys says whether the method made keys (else hlak is zero).
 	// sstp_authenticated() may be called from here. Server: ppp_set_addresses() must be called,
-	// from here or later, before IPCP starts.
+	// from here or later: IPCP waits for it. Comes once per link, also when no authentication
+	// was asked for; a peer that negotiates LCP anew must authenticate again (auth_request,
+	// under the same name) without it being told here.
 	void (*authenticated)(void *user, const uint8_t hlak[32], bool has_keys);
 	// IPCP is open: these are the agreed addresses. ppp->peer_mru bounds what may be sent.
 	void (*network_up)(void *user, const struct ppp_addresses *a);
 	void (*network_down)(void *user);
 	// The link is over (after Terminate was exchanged, or gave up). message: the peer's text,
-	// or ""; not terminated by NUL inside the peer's control: quote it. Last callback.
+	// or ""; any bytes but NUL: quote it. Last callback, and the link's last access to itself:
+	// ppp_free() may be called from here.
 	void (*down)(void *user, enum ppp_end why, const char *message);
 };
 
@@ -167,14 +174,23 @@ struct ppp_link {
 	uint32_t auth;            // the agreed PPP_AUTH_* bit, 0: none
 	bool peer_pfc, peer_acfc; // the peer said it accepts compressed fields
 	uint8_t lcp_reject_id, echo_id, echo_missed;
+	uint8_t nb_loops; // Configure-Requests that carried our own magic number
 
 	struct ppp_auth_state as; // ppp_auth.h
 
 	struct ppp_addresses addr;
-	uint8_t ipcp_rejected; // own IPCP options the peer rejected (client), bit per option
+	uint8_t ipcp_rejected; // own IPCP options the peer rejected, bit per option
 	bool have_addresses;   // server: ppp_set_addresses() was called
 	bool network_is_up;
+	bool was_authenticated; // authenticated() was called
+
+	bool over;          // down() is owed
+	uint8_t depth;      // public calls on the stack: down() waits for the outermost to end
+	char term_text[64]; // of the Terminate-Request
+	char message[128];  // the peer's last words
 };
+
+static_assert(sizeof(struct ppp_link) <= 1600, "one per session: memory per idle session");
 
 // RFC and product defaults for everything but auth_methods, hostname, user and password.
 void ppp_conf_default(struct ppp_conf *c, bool server);
@@ -186,7 +202,8 @@ void ppp_init(
 // The lower layer is up (SSTP Call Connect Ack went out or came): LCP starts.
 void ppp_up(struct ppp_link *l);
 
-// The lower layer is gone: no callback; wipes secrets.
+// The lower layer is gone: no callback (the owner stops the link's timers); wipes the whole link.
+// Until then l->end tells how far an orderly end had come.
 void ppp_free(struct ppp_link *l);
 
 // One received frame. Data protocols (IPv4, IPv6 ...) are not for here and are dropped, but for
@@ -200,8 +217,8 @@ void ppp_timeout(struct ppp_link *l, enum ppp_timer t);
 void ppp_auth_verdict(struct ppp_link *l, const struct ppp_auth_verdict *v);
 
 // Server: the session's addresses. remote == 0: there is none: the link ends with
-// PPP_END_NO_ADDRESS (an IPCP Configure-Request cannot be answered), after IPCP/LCP Terminate with
-// a text.
+// PPP_END_NO_ADDRESS (an IPCP Configure-Request cannot be answered), after LCP Terminate with a
+// text. Without effect once IPCP has started.
 void ppp_set_addresses(struct ppp_link *l, const struct ppp_addresses *a);
 
 // End the link from this side: Terminate-Request with an optional text, then down().

@@ -50,10 +50,11 @@ struct ppp_auth_verdict {
 struct ppp_auth_state {
 	struct ppp_auth_request req; // server: the challenge sent and the peer's answer; client:
 				     // the challenge received
-	uint8_t id;                  // current challenge or request identifier
-	uint8_t tries;
-	uint8_t retransmits;
-	bool pending; // server: auth_request is out
+	uint8_t id;        // current challenge or request identifier
+	uint8_t tries;     // server: verdicts that were failures with a retry
+	uint8_t early_ncp; // client: network frames that came instead of the result
+	uint16_t retransmits;
+	bool pending; // server: auth_request is out; client: the response is out
 	bool done;
 	bool ok;
 	uint8_t peer_challenge[16];      // client, MS-CHAPv2
