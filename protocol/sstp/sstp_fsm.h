@@ -74,7 +74,7 @@ struct sstp_ops {
 	// Data frames may pass from now on: server: Call Connected verified; client: Call Connected
 	// sent.
 	void (*call_connected)(void *user);
-	// The call is over and, if send_close, everything queued goes out before the transport is
+	// The call is over and, if flush, everything queued goes out before the transport is
 	// closed; else it is dropped as it is. status: the ATTRIB_STATUS_* sent or received, if
 	// any. Last callback: the object sees no more events.
 	void (*closed)(void *user, enum sstp_end why, uint32_t status, bool flush);

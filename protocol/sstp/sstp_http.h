@@ -28,20 +28,22 @@ struct sstp_http_request {
 // Parse the request at the start of buf, of which n bytes are there.
 // Returns > 0: the length of the request with its blank line; *req is filled in and is a proper
 // SSTP request; the bytes behind belong to SSTP. 0: incomplete, call again with more. < 0: minus
-// the HTTP status owed (400, 404, 405, 408, 411, 413 (never silently), 414, 431, 501, 505 ...);
+// the HTTP status owed (400, 404, 405, 411, 413, 414, 431, 501 or 505; 408 is the caller's clock's);
 // what could be parsed is in *req for the log. Never reads past n. A request is refused as soon as
-// it cannot become valid, so garbage is not waited for.
+// it cannot become valid, so garbage is not waited for; the answer does not depend on how the
+// bytes arrive in pieces.
 int sstp_http_request_parse(const char *buf, size_t n, struct sstp_http_request *req);
 
-// Format the 200 answer. now: seconds since the epoch for Date:. Returns its length (< cap), or
-// -ENOSPC.
+// Format the 200 answer. server: for Server:, or NULL. now: seconds since the epoch for Date:.
+// Returns its length (< cap), -ENOSPC, or -EINVAL for a server that cannot stand in a header.
 int sstp_http_format_ok(char *buf, size_t cap, const char *server, int64_t now);
 
-// Format an error answer with a short body, Content-Length and Connection: close. Returns its
-// length, or -ENOSPC.
+// Format an error answer (status 400..599) with a short body, Content-Length and Connection: close;
+// 405 carries Allow. Returns as above. An answer to HEAD is it up to its blank line.
 int sstp_http_format_error(char *buf, size_t cap, const char *server, int64_t now, int status);
 
 // Client: format the request. host: as for Host:. correlation: GUID text with braces, or NULL.
+// Returns as above.
 int sstp_http_format_request(char *buf, size_t cap, const char *host, const char *correlation);
 
 // Client: parse the answer. > 0: its length, 200 and acceptable. 0: incomplete. < 0: -status when
