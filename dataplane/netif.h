@@ -61,12 +61,14 @@ struct netif_rx {
 void netif_input(struct netif *n, struct rte_mbuf **frames, uint16_t nb, uint64_t now_us,
 	bool want_learn, struct netif_rx *rx);
 
-// An ARP or ND frame that another worker received: learn from it, answer nothing. Consumes it.
+// An ARP or ND frame that another worker received: learn from it, answer nothing. Consumes it (one
+// reference: several workers may read the same frame).
 void netif_learn(struct netif *n, struct rte_mbuf *frame, uint64_t now_us);
 
 // Send L3 packets: next hop (on-link or gateway), neighbour, Ethernet (and VLAN) header in front,
 // into the transmit buffer. Consumes all: what waits for a neighbour is held (bounded), what has no
-// route is dropped and counted.
+// route is dropped and counted. A packet with other references may be sent, but who holds those
+// must not send it again before they are the only ones left. To an address of ours: no route.
 void netif_output(struct netif *n, struct rte_mbuf **pkts, uint16_t nb, uint64_t now_us);
 
 // Ethernet frames of other workers for this port (tx_via's other end). Consumes all.
@@ -90,6 +92,13 @@ void netif_announce(struct netif *n, uint64_t now_us);
 typedef void netif_icmp_error_cb(void *user, const struct ipaddr *local, uint16_t lport,
 	const struct ipaddr *remote, uint16_t rport, uint32_t seq, uint32_t mtu, bool hard);
 void netif_on_icmp_error(struct netif *n, netif_icmp_error_cb *cb, void *user);
+
+// Whether one more ICMP error may be sent now (icmp_per_second, counted when not): for those that
+// the owner makes with icmp4_error().
+bool netif_icmp_allow(struct netif *n, uint64_t now_us);
+
+// Entries in the neighbour table.
+uint32_t netif_neighbours(const struct netif *n);
 
 // Packets held while unresolved and frames buffered: 0 after a quiet moment.
 uint32_t netif_held(const struct netif *n);

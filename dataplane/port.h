@@ -23,6 +23,9 @@ struct port {
 	uint16_t mtu;
 	struct rte_ether_addr mac;
 	char device[128];
+	bool no_indirect; // transmits only direct mbufs (net_af_xdp)
+	bool link_up;     // when it was opened
+	int group_fd;     // keeps multicast reception on for a kernel interface; -1: none
 };
 
 // Start the EAL for the configuration (hugepages or not, devices as --vdev/--allow, lcores; quiet

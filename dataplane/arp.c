@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// ARP, RFC 826, with the conflict rules of RFC 5227.
+#include "dataplane/netif_int.h"
+
+#include "protocol/cursor.h"
+
+#define ARP_LEN 28
+#define ARP_REQUEST 1
+#define ARP_REPLY 2
+
+static const struct rte_ether_addr broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+static const struct rte_ether_addr unknown;
+
+struct arp {
+	uint16_t op;
+	struct rte_ether_addr sha, tha;
+	rte_be32_t spa, tpa;
+};
+
+static int arp_decode(const uint8_t *p, size_t len, struct arp *a)
+{
+	struct cursor c = cursor_make(p, len);
+	uint16_t hrd, pro;
+	uint8_t hln, pln;
+
+	if (cur_u16(&c, &hrd) || cur_u16(&c, &pro) || cur_u8(&c, &hln) || cur_u8(&c, &pln) ||
+		cur_u16(&c, &a->op) || cur_bytes(&c, &a->sha, 6) || cur_bytes(&c, &a->spa, 4) ||
+		cur_bytes(&c, &a->tha, 6) || cur_bytes(&c, &a->tpa, 4))
+		return -EBADMSG;
+	if (hrd != 1 || pro != RTE_ETHER_TYPE_IPV4 || hln != 6 || pln != 4)
+		return -EBADMSG;
+	if (a->op != ARP_REQUEST && a->op != ARP_REPLY)
+		return -EBADMSG;
+	return rte_is_unicast_ether_addr(&a->sha) && !rte_is_zero_ether_addr(&a->sha) ? 0
+										      : -EBADMSG;
+}
+
+static void arp_send(struct netif *n, const struct rte_ether_addr *dst, const struct arp *a)
+{
+	struct rte_mbuf *m;
+	struct writer w;
+	void *p;
+
+	m = netif_frame(n, dst, RTE_ETHER_TYPE_ARP, ARP_LEN, &p);
+	if (!m)
+		return;
+	w = writer_make(p, ARP_LEN);
+	wr_u16(&w, 1);
+	wr_u16(&w, RTE_ETHER_TYPE_IPV4);
+	wr_u8(&w, 6);
+	wr_u8(&w, 4);
+	wr_u16(&w, a->op);
+	wr_bytes(&w, &n->port->mac, 6);
+	wr_bytes(&w, &a->spa, 4);
+	wr_bytes(&w, &a->tha, 6);
+	wr_bytes(&w, &a->tpa, 4);
+	COUNT(n->cnt, arp_tx);
+	netif_tx_frame(n, m);
+}
+
+void arp_solicit(struct netif *n, rte_be32_t addr, const struct rte_ether_addr *dst)
+{
+	struct arp a = {.op = ARP_REQUEST, .spa = n->addr4, .tpa = addr};
+
+	arp_send(n, dst ? dst : &broadcast, &a);
+}
+
+void arp_announce(struct netif *n)
+{
+	struct arp a = {.op = ARP_REQUEST, .tha = unknown, .spa = n->addr4, .tpa = n->addr4};
+
+	arp_send(n, &broadcast, &a);
+}
+
+// Somebody else uses our address: say once in a while that it is ours, RFC 5227 2.4 (b).
+static void conflict(struct netif *n, uint64_t now_us, bool answer)
+{
+	COUNT(n->cnt, address_conflict);
+	if (!answer || (n->defended_us && now_us - n->defended_us < NETIF_DEFEND_US))
+		return;
+	n->defended_us = now_us;
+	arp_announce(n);
+}
+
+static bool answer_for(const struct netif *n, const struct arp *a)
+{
+	if (a->op != ARP_REQUEST)
+		return false;
+	if (a->tpa == n->addr4)
+		return true;
+	return n->c.proxy_arp && a->spa != a->tpa && netif_onlink4(n, a->tpa) &&
+	       !netif_broadcast4(n, a->tpa) && n->c.proxy_arp(n->c.proxy_user, a->tpa);
+}
+
+// RFC 826: update what is known of the sender; add it when it asks for us.
+static void learn_sender(struct netif *n, const struct arp *a, uint64_t now_us)
+{
+	struct ipaddr sender = ipaddr_from4(a->spa);
+	struct neigh *e = neigh_find(&n->neigh, &sender);
+
+	if (e && a->op == ARP_REPLY && a->tpa == n->addr4)
+		neigh_confirm(n, e, &a->sha, now_us);
+	else if (e)
+		neigh_seen(n, e, &a->sha, now_us);
+	else if (a->op == ARP_REQUEST && a->tpa == n->addr4)
+		neigh_learn(n, &sender, &a->sha, now_us);
+}
+
+bool arp_input(struct netif *n, const uint8_t *p, size_t len, uint64_t now_us, bool answer)
+{
+	struct arp a;
+
+	if (answer)
+		COUNT(n->cnt, arp_rx);
+	if (n->addr4 == 0)
+		return false;
+	if (arp_decode(p, len, &a) < 0) {
+		COUNT(n->cnt, rx_ip_malformed);
+		return false;
+	}
+	if (a.spa == n->addr4) { // another's, unless our own came back
+		if (!rte_is_same_ether_addr(&a.sha, &n->port->mac))
+			conflict(n, now_us, answer);
+		return false;
+	}
+	if (a.spa != 0 && (!netif_onlink4(n, a.spa) || netif_broadcast4(n, a.spa)))
+		return false;
+	if (a.spa != 0)
+		learn_sender(n, &a, now_us);
+	if (answer && answer_for(n, &a)) {
+		struct arp reply = {.op = ARP_REPLY, .spa = a.tpa, .tha = a.sha, .tpa = a.spa};
+
+		arp_send(n, &a.sha, &reply);
+	}
+	return a.spa != 0;
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The EAL from configuration: arguments, devices, and its complaints turned into one reason.
+#include "dataplane/port.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <rte_bus_pci.h>
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "dataplane/port_int.h"
+
+#define ARGS_MAX 64
+#define NO_HUGE_MB 512
+
+// The first line that DPDK logged at error level since it was emptied.
+static struct {
+	char line[256];
+	size_t n;
+	bool done;
+	bool tee; // debug: everything to standard error too
+} said;
+
+static ssize_t said_write(void *cookie, const char *buf, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n && !said.done; i++) {
+		if (buf[i] == '\n' || said.n == sizeof(said.line) - 1)
+			said.done = said.n > 0;
+		else
+			said.line[said.n++] = buf[i];
+		said.line[said.n] = '\0';
+	}
+	if (said.tee)
+		fwrite(buf, 1, n, stderr);
+	return (ssize_t)n;
+}
+
+static void said_clear(void)
+{
+	said.n = 0;
+	said.done = false;
+	said.line[0] = '\0';
+}
+
+int port_error(char *err, size_t cap, int code, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	va_start(ap, fmt);
+	vsnprintf(err, cap, fmt, ap);
+	va_end(ap);
+	n = strlen(err);
+	if (said.n && n + 4 < cap)
+		snprintf(err + n, cap - n, " (%s)", said.line);
+	said_clear();
+	return code;
+}
+
+bool port_devarg(const char *device, const char *key, char *value, size_t cap)
+{
+	size_t n = strlen(key), len;
+	const char *at;
+
+	for (at = strchr(device, ','); at; at = strchr(at, ',')) {
+		at++;
+		if (strncmp(at, key, n) != 0 || at[n] != '=')
+			continue;
+		len = strcspn(at + n + 1, ",");
+		snprintf(value, cap, "%.*s", (int)len, at + n + 1);
+		return true;
+	}
+	return false;
+}
+
+void port_device_name(const char *device, char *name, size_t cap)
+{
+	struct rte_pci_addr pci;
+
+	snprintf(name, cap, "%.*s", (int)strcspn(device, ","), device);
+	if (rte_pci_addr_parse(name, &pci) == 0)
+		rte_pci_device_name(&pci, name, cap);
+}
+
+static bool is_pci(const char *device)
+{
+	char name[RTE_DEV_NAME_MAX_LEN];
+	struct rte_pci_addr pci;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	return rte_pci_addr_parse(name, &pci) == 0;
+}
+
+static int check_pci(const char *device, char *err, size_t cap)
+{
+	char name[RTE_DEV_NAME_MAX_LEN], path[128];
+
+	port_device_name(device, name, sizeof(name));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", name);
+	if (access(path, F_OK) != 0)
+		return port_error(err, cap, -ENODEV, "device %s: no such PCI device", name);
+	return 0;
+}
+
+static int check_vdev(const char *device, char *err, size_t cap)
+{
+	char iface[IF_NAMESIZE + 1];
+
+	if (strncmp(device, "net_", 4) != 0 && strncmp(device, "eth_", 4) != 0)
+		return port_error(err, cap, -EINVAL,
+			"device \"%s\": expected a PCI address or a DPDK device such as "
+			"net_af_packet0,iface=NAME",
+			device);
+	if (strncmp(device, "net_tap", 7) == 0 ||
+		!port_devarg(device, "iface", iface, sizeof(iface)))
+		return 0;
+	if (if_nametoindex(iface) == 0)
+		return port_error(err, cap, -ENODEV, "device \"%s\": there is no interface %s",
+			device, iface);
+	return 0;
+}
+
+static int check_devices(const struct port_eal_conf *c, char *err, size_t cap)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < c->nb_devices; i++) {
+		r = is_pci(c->devices[i]) ? check_pci(c->devices[i], err, cap)
+					  : check_vdev(c->devices[i], err, cap);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_cpus(const struct port_eal_conf *c, char *err, size_t cap)
+{
+	unsigned int i, cpu;
+	cpu_set_t set;
+
+	if (c->nb_workers == 0 || c->nb_workers > PORT_MAX_WORKERS)
+		return port_error(err, cap, -EINVAL, "%u workers: expected 1 to %u", c->nb_workers,
+			PORT_MAX_WORKERS);
+	if (sched_getaffinity(0, sizeof(set), &set) != 0)
+		return port_error(err, cap, -errno, "sched_getaffinity: %s", strerror(errno));
+	for (i = 0; i <= c->nb_workers; i++) {
+		cpu = i ? c->worker_cpus[i - 1] : c->main_cpu;
+		if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &set))
+			return port_error(err, cap, -EINVAL,
+				"CPU %u: there is none of that number that this process may use",
+				cpu);
+	}
+	return 0;
+}
+
+// Free huge pages of any size, as bytes.
+static uint64_t free_hugepages(void)
+{
+	static const unsigned int kib[] = {2048, 1048576, 524288, 65536, 16384, 32768};
+	unsigned int i;
+	uint64_t sum = 0, n;
+	char path[96];
+	FILE *f;
+
+	for (i = 0; i < RTE_DIM(kib); i++) {
+		snprintf(path, sizeof(path),
+			"/sys/kernel/mm/hugepages/hugepages-%ukB/free_hugepages", kib[i]);
+		f = fopen(path, "re");
+		if (!f)
+			continue;
+		if (fscanf(f, "%lu", &n) == 1)
+			sum += n * kib[i] * 1024;
+		fclose(f);
+	}
+	return sum;
+}
+
+// The EAL keeps pointers into its arguments.
+static char arg_text[ARGS_MAX][192];
+static char *args[ARGS_MAX + 1];
+static int nb_args;
+
+__attribute__((format(printf, 1, 2))) static void arg(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (nb_args == ARGS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(arg_text[nb_args], sizeof(arg_text[0]), fmt, ap);
+	va_end(ap);
+	args[nb_args] = arg_text[nb_args];
+	nb_args++;
+}
+
+// lcore 0 is the control plane's, lcore w + 1 is worker w; each on its CPU, which may be the same.
+static char *lcores(const struct port_eal_conf *c)
+{
+	static char text[16 * (PORT_MAX_WORKERS + 1)];
+	size_t n;
+	unsigned int i;
+
+	n = (size_t)snprintf(text, sizeof(text), "0@%u", c->main_cpu);
+	for (i = 0; i < c->nb_workers; i++)
+		n += (size_t)snprintf(
+			text + n, sizeof(text) - n, ",%u@%u", i + 1, c->worker_cpus[i]);
+	return text;
+}
+
+static void make_args(const struct port_eal_conf *c)
+{
+	bool pci = false;
+	unsigned int i;
+
+	nb_args = 0;
+	arg("culvertd");
+	arg("--lcores");
+	args[nb_args++] = lcores(c);
+	arg("--main-lcore=0");
+	arg("--in-memory");
+	arg("--no-telemetry");
+	arg("--file-prefix=culvert-%d", (int)getpid());
+	arg("--log-level=%s", c->debug ? "info" : "error");
+	if (!c->hugepages) {
+		arg("--no-huge");
+		arg("-m");
+		arg("%u", c->memory_mb ? c->memory_mb : NO_HUGE_MB);
+	} else if (c->memory_mb) {
+		arg("-m");
+		arg("%u", c->memory_mb);
+	}
+	for (i = 0; i < c->nb_devices; i++) {
+		if (!is_pci(c->devices[i]))
+			continue;
+		arg("-a");
+		arg("%s", c->devices[i]);
+		pci = true;
+	}
+	if (!pci)
+		arg("--no-pci");
+	args[nb_args] = NULL;
+}
+
+// Virtual devices are probed one by one, so that each failure has its own reason.
+static int probe_vdevs(const struct port_eal_conf *c, char *err, size_t cap)
+{
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < c->nb_devices; i++) {
+		if (is_pci(c->devices[i]))
+			continue;
+		r = rte_dev_probe(c->devices[i]);
+		if (r == -EEXIST)
+			return port_error(err, cap, r, "device \"%s\": its name is given twice",
+				c->devices[i]);
+		if (r < 0)
+			return port_error(err, cap, r,
+				"device \"%s\": DPDK has no such driver or it refused",
+				c->devices[i]);
+	}
+	return 0;
+}
+
+int port_eal_init(const struct port_eal_conf *c, char *err, size_t cap)
+{
+	static const cookie_io_functions_t io = {.write = said_write};
+	static bool started;
+	FILE *log;
+	int r;
+
+	said_clear();
+	if (started)
+		return port_error(err, cap, -EALREADY, "the EAL was started before");
+	r = check_cpus(c, err, cap);
+	if (r == 0)
+		r = check_devices(c, err, cap);
+	if (r < 0)
+		return r;
+	if (c->hugepages && free_hugepages() == 0)
+		return port_error(err, cap, -ENOMEM,
+			"no free huge pages: reserve some (sysctl vm.nr_hugepages=512) or set "
+			"memory: { hugepages: no }");
+	log = fopencookie(NULL, "w", io);
+	if (log) {
+		said.tee = c->debug;
+		rte_openlog_stream(log);
+	}
+	started = true;
+	make_args(c);
+	if (rte_eal_init(nb_args, args) < 0)
+		r = port_error(err, cap, rte_errno ? -rte_errno : -EIO, "DPDK did not start: %s",
+			rte_strerror(rte_errno));
+	else
+		r = probe_vdevs(c, err, cap);
+	rte_openlog_stream(stderr);
+	if (log)
+		fclose(log);
+	return r;
+}
