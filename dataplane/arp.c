@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // ARP, RFC 826, with the conflict rules of RFC 5227.
+#include <rte_arp.h>
+
 #include "dataplane/netif_int.h"
 
 #include "protocol/cursor.h"
 
-#define ARP_LEN 28
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 
@@ -37,23 +38,20 @@ static int arp_decode(const uint8_t *p, size_t len, struct arp *a)
 
 static void arp_send(struct netif *n, const struct rte_ether_addr *dst, const struct arp *a)
 {
+	struct rte_arp_hdr *h;
 	struct rte_mbuf *m;
-	struct writer w;
 	void *p;
 
-	m = netif_frame(n, dst, RTE_ETHER_TYPE_ARP, ARP_LEN, &p);
+	m = netif_frame(n, dst, RTE_ETHER_TYPE_ARP, sizeof(*h), &p);
 	if (!m)
 		return;
-	w = writer_make(p, ARP_LEN);
-	wr_u16(&w, 1);
-	wr_u16(&w, RTE_ETHER_TYPE_IPV4);
-	wr_u8(&w, 6);
-	wr_u8(&w, 4);
-	wr_u16(&w, a->op);
-	wr_bytes(&w, &n->port->mac, 6);
-	wr_bytes(&w, &a->spa, 4);
-	wr_bytes(&w, &a->tha, 6);
-	wr_bytes(&w, &a->tpa, 4);
+	h = p;
+	h->arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER);
+	h->arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	h->arp_hlen = RTE_ETHER_ADDR_LEN;
+	h->arp_plen = sizeof(rte_be32_t);
+	h->arp_opcode = rte_cpu_to_be_16(a->op);
+	h->arp_data = (struct rte_arp_ipv4){n->port->mac, a->spa, a->tha, a->tpa};
 	COUNT(n->cnt, arp_tx);
 	netif_tx_frame(n, m);
 }
