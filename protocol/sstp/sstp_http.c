@@ -145,23 +145,23 @@ static void cut_authority(struct http_str *uri)
 static int parse_uri(struct cursor *c, struct sstp_http_request *req)
 {
 	bool ended = take(c, is_visible, &req->uri);
-	const char *mark;
+	size_t len = req->uri.n;
+	const char *mark = memchr(req->uri.p, '?', len);
 
-	if (req->uri.n > 0 && req->uri.p[0] == '/' && !begins_alike(&req->uri, SSTP_HTTP_URI))
+	if (mark) {
+		req->query.p = mark + 1;
+		req->query.n = (size_t)(req->uri.p + len - req->query.p);
+		req->uri.n = (size_t)(mark - req->uri.p);
+	}
+	if (len > 0 && req->uri.p[0] == '/' && !begins_alike(&req->uri, SSTP_HTTP_URI))
 		return -404;
-	if (req->uri.n > MAX_URI)
+	if (len > MAX_URI)
 		return -414;
 	if (!ended)
 		return MORE;
-	if (req->uri.n == 0 || *c->p != ' ')
+	if (len == 0 || *c->p != ' ')
 		return -400;
 	c->p++;
-	mark = memchr(req->uri.p, '?', req->uri.n);
-	if (mark) {
-		req->query.p = mark + 1;
-		req->query.n = (size_t)(req->uri.p + req->uri.n - req->query.p);
-		req->uri.n = (size_t)(mark - req->uri.p);
-	}
 	cut_authority(&req->uri);
 	return str_is(&req->uri, SSTP_HTTP_URI) ? GOOD : -404;
 }

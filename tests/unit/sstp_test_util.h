@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the SSTP tests share: a recorder of callbacks, golden packets, the vectors of [MS-SSTP] 4.7.
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "protocol/sstp/sstp_ctrl.h"
+#include "protocol/sstp/sstp_fsm_table.h"
+
+#define REC_MAX 64
+
+// What a call did since the last rec_reset().
+struct recorder {
+	unsigned int nb_sent;
+	struct {
+		uint8_t pkt[SSTP_MAX_PACKET];
+		size_t len;
+	} sent[REC_MAX];
+	bool timer[SSTP_N_TIMERS];        // running
+	uint32_t timer_ms[SSTP_N_TIMERS]; // as last started
+	unsigned int nb_timer_starts;
+	unsigned int nb_ppp_up;
+	unsigned int nb_connected;
+	unsigned int nb_frames;
+	uint8_t frame[SSTP_MAX_PACKET]; // the last one
+	size_t frame_len;
+	unsigned int nb_closed;
+	enum sstp_end why;
+	uint32_t status;
+	bool flush;
+};
+
+static void rec_send(void *user, const uint8_t *pkt, size_t len)
+{
+	struct recorder *r = user;
+	uint16_t packet_len;
+	bool control;
+
+	assert_int_equal(r->nb_closed, 0);
+	assert_true(r->nb_sent < REC_MAX);
+	assert_int_equal(sstp_peek(pkt, len, &packet_len, &control), 0);
+	assert_int_equal(packet_len, len);
+	memcpy(r->sent[r->nb_sent].pkt, pkt, len);
+	r->sent[r->nb_sent++].len = len;
+}
+
+static void rec_timer_start(void *user, enum sstp_timer t, uint32_t ms)
+{
+	struct recorder *r = user;
+
+	assert_int_equal(r->nb_closed, 0);
+	r->timer[t] = true;
+	r->timer_ms[t] = ms;
+	r->nb_timer_starts++;
+}
+
+static void rec_timer_stop(void *user, enum sstp_timer t)
+{
+	struct recorder *r = user;
+
+	r->timer[t] = false;
+}
+
+static void rec_ppp_up(void *user)
+{
+	((struct recorder *)user)->nb_ppp_up++;
+}
+
+static void rec_ppp_frame(void *user, const uint8_t *frame, size_t len)
+{
+	struct recorder *r = user;
+
+	assert_int_equal(r->nb_closed, 0);
+	r->nb_frames++;
+	memcpy(r->frame, frame, len);
+	r->frame_len = len;
+}
+
+static void rec_connected(void *user)
+{
+	((struct recorder *)user)->nb_connected++;
+}
+
+static void rec_closed(void *user, enum sstp_end why, uint32_t status, bool flush)
+{
+	struct recorder *r = user;
+
+	r->nb_closed++;
+	r->why = why;
+	r->status = status;
+	r->flush = flush;
+}
+
+static const struct sstp_ops rec_ops = {
+	.send = rec_send,
+	.timer_start = rec_timer_start,
+	.timer_stop = rec_timer_stop,
+	.ppp_up = rec_ppp_up,
+	.ppp_frame = rec_ppp_frame,
+	.call_connected = rec_connected,
+	.closed = rec_closed,
+};
+
+// Forget what was recorded; timers that run go on.
+static inline void rec_reset(struct recorder *r)
+{
+	bool timer[SSTP_N_TIMERS];
+
+	memcpy(timer, r->timer, sizeof(timer));
+	memset(r, 0, sizeof(*r));
+	memcpy(r->timer, timer, sizeof(timer));
+}
+
+// The message type of the i-th packet sent, 0 for data and for none.
+static inline uint16_t rec_type(const struct recorder *r, unsigned int i)
+{
+	uint16_t type, nb;
+
+	if (i >= r->nb_sent || !(r->sent[i].pkt[1] & 1))
+		return 0;
+	sstp_ctrl_peek(r->sent[i].pkt, &type, &nb);
+	return type;
+}
+
+// Check that the i-th packet sent is a well-formed `type` with just this Status Info.
+static inline void rec_assert_info(
+	const struct recorder *r, unsigned int i, uint16_t type, uint8_t attrib, uint32_t status)
+{
+	struct cursor c = cursor_make(r->sent[i].pkt, r->sent[i].len);
+	struct sstp_fault fault;
+	struct sstp_ctrl msg;
+
+	assert_true(i < r->nb_sent);
+	assert_int_equal(r->sent[i].len, 20);
+	assert_int_equal(sstp_ctrl_decode(&c, &msg, &fault, NULL), 0);
+	assert_int_equal(msg.type, type);
+	assert_true(msg.have_info);
+	assert_int_equal(msg.info.attrib, attrib);
+	assert_int_equal(msg.info.status, status);
+}
+
+static const uint8_t golden_request[] = {
+	0x10, 0x01, 0x00, 0x0e, 0x00, 0x01, 0x00, 0x01, 0x00, 0x01, 0x00, 0x06, 0x00, 0x01};
+static const uint8_t golden_echo_request[] = {0x10, 0x01, 0x00, 0x08, 0x00, 0x08, 0x00, 0x00};
+static const uint8_t golden_echo_response[] = {0x10, 0x01, 0x00, 0x08, 0x00, 0x09, 0x00, 0x00};
+static const uint8_t golden_disconnect_ack[] = {0x10, 0x01, 0x00, 0x08, 0x00, 0x07, 0x00, 0x00};
+static const uint8_t golden_disconnect[] = {0x10, 0x01, 0x00, 0x14, 0x00, 0x06, 0x00, 0x01, 0x00,
+	0x02, 0x00, 0x0c, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00};
+static const uint8_t golden_abort[] = {0x10, 0x01, 0x00, 0x14, 0x00, 0x05, 0x00, 0x01, 0x00, 0x02,
+	0x00, 0x0c, 0x00, 0x00, 0x00, 0x03, 0x00, 0x00, 0x00, 0x04};
+
+// [MS-SSTP] 4.7. MAC at its place, the rest of the field zero.
+static const uint8_t vector_hlak_sha256[32] = {0x2A, 0x1B, 0xB4, 0x0D, 0x55, 0xAB, 0x0F, 0x5E, 0xF3,
+	0x2F, 0x06, 0xF2, 0xB3, 0xCC, 0x73, 0xC4, 0x8F, 0xD3, 0xFA, 0xC4, 0x1D, 0x7A, 0x13, 0x15,
+	0xA1, 0x92, 0x28, 0xD9, 0x02, 0x4C, 0xA1, 0x64};
+static const uint8_t vector_msg_sha256[SSTP_CALL_CONNECTED_LEN] = {0x10, 0x01, 0x00, 0x70, 0x00,
+	0x04, 0x00, 0x01, 0x00, 0x03, 0x00, 0x68, 0x00, 0x00, 0x00, 0x02, 0x41, 0x2B, 0x48, 0x9A,
+	0xEB, 0xD7, 0xEC, 0xC7, 0xD0, 0x89, 0x66, 0xF2, 0x6B, 0xE7, 0xCD, 0x72, 0xB2, 0x31, 0xA0,
+	0xE9, 0x21, 0x0D, 0x7C, 0x91, 0xB3, 0x08, 0x86, 0x2B, 0x03, 0x44, 0xC4, 0x35, 0x79, 0x93,
+	0xEF, 0x31, 0x4C, 0x49, 0x3D, 0xAC, 0xE9, 0xF0, 0x2D, 0x60, 0xE7, 0xE6, 0x1C, 0x84, 0xB6,
+	0x69, 0x0A, 0xAF, 0xE9, 0xD7, 0xAE, 0xEA, 0x92, 0xCB, 0xBE, 0x8A, 0xD5, 0x99, 0x42, 0x2D,
+	0x52, 0xA6, 0x8E, 0xFD, 0x8C, 0xFF, 0xBF, 0x52, 0x77, 0x0B, 0x8F, 0x0F, 0xE8, 0xEC, 0x73,
+	0x71, 0x65, 0x83, 0xAF, 0x6D, 0x61, 0x1E, 0xB6, 0xD1, 0x79, 0xB3, 0xB2, 0x08, 0x40, 0x98,
+	0x54, 0x49};
+static const uint8_t vector_hlak_sha1[32] = {0x4B, 0x31, 0x28, 0xF4, 0x39, 0x25, 0xD9, 0x00, 0x6E,
+	0xEF, 0xB1, 0xC4, 0xE8, 0x65, 0x15, 0xA1, 0xD8, 0x8E, 0x56, 0xBA, 0xB3, 0xCA, 0x2B, 0xDF,
+	0x03, 0x73, 0xB7, 0xF5, 0xA8, 0xA1, 0x3B, 0x19};
+static const uint8_t vector_msg_sha1[SSTP_CALL_CONNECTED_LEN] = {0x10, 0x01, 0x00, 0x70, 0x00, 0x04,
+	0x00, 0x01, 0x00, 0x03, 0x00, 0x68, 0x00, 0x00, 0x00, 0x01, 0x0F, 0x1A, 0x2D, 0x58, 0xD4,
+	0xA3, 0xE3, 0x00, 0x0F, 0xAD, 0x3C, 0xE4, 0x90, 0x6E, 0x07, 0xB7, 0x07, 0xAA, 0x9E, 0x44,
+	0x1C, 0xCE, 0xAC, 0x5C, 0xBD, 0x7B, 0x2C, 0xC1, 0xC9, 0xD8, 0x6C, 0xDF, 0x58, 0x26, 0xB6,
+	0x29, 0xBD, 0xA5, 0x9B, 0x8E, 0x6F, 0xD8, 0xDC, 0xD2, 0x62, 0x2F, 0xD3, 0x4C, 0x53, 0x48,
+	0x05, 0xA5, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x69,
+	0x91, 0x5D, 0xD5, 0x83, 0xD8, 0x06, 0x2F, 0xEF, 0x16, 0xF6, 0x1D, 0xB2, 0xF0, 0x32, 0x90,
+	0xEC, 0x27, 0xCB, 0x6C};
+
+// The server parameters under which the vectors are right. The nonce is that of the vector asked
+// for.
+static inline void vector_params(struct sstp_params *p, const uint8_t *msg)
+{
+	sstp_params_default(p);
+	memcpy(p->nonce, msg + SSTP_CONNECTED_NONCE_OFF, sizeof(p->nonce));
+	memcpy(p->cert_sha1, vector_msg_sha1 + SSTP_CONNECTED_CERT_OFF, sizeof(p->cert_sha1));
+	memcpy(p->cert_sha256, vector_msg_sha256 + SSTP_CONNECTED_CERT_OFF, sizeof(p->cert_sha256));
+}
+
+// A data packet that holds a frame of `protocol` with address and control.
+static inline size_t data_packet(uint8_t *pkt, uint16_t protocol, size_t payload)
+{
+	sstp_put_hdr(pkt, false, (uint16_t)(SSTP_HDR_LEN + 4 + payload));
+	pkt[4] = 0xff;
+	pkt[5] = 0x03;
+	wr_put_u16(pkt + 6, protocol);
+	memset(pkt + 8, 0xa5, payload);
+	return SSTP_HDR_LEN + 4 + payload;
+}
