@@ -113,7 +113,7 @@ static int check_mtu(struct opening *o, uint16_t mtu)
 		return 0;
 	if (port_devarg(o->device, "framesz", text, sizeof(text)))
 		framesz = strtoul(text, NULL, 10);
-	if (mtu + L2_ROOM + PACKET_RING_ROOM > framesz)
+	if (framesz < (unsigned long)mtu + L2_ROOM + PACKET_RING_ROOM)
 		return FAIL(o, -EINVAL,
 			"MTU %u does not fit ring frames of %lu bytes: add "
 			"framesz=4096,blocksz=4096",

@@ -227,7 +227,8 @@ static void make_args(const struct port_eal_conf *c)
 	arg("--lcores");
 	args[nb_args++] = lcores(c);
 	arg("--main-lcore=0");
-	arg("--in-memory");
+	arg(c->hugepages ? "--in-memory"
+			 : "--no-shconf"); // --in-memory and --no-huge exclude each other
 	arg("--no-telemetry");
 	arg("--file-prefix=culvert-%d", (int)getpid());
 	arg("--log-level=%s", c->debug ? "info" : "error");
