@@ -141,6 +141,7 @@ s_keepalive=60
 s_negotiation=60
 s_cert=server
 s_pool=10.0.0.2-10.0.255.254
+s_log=debug
 s_more=''    # further lines of sstp-server:, two blanks in front
 d_more=''    # further lines of dataplane:
 d_workers='[1]'
@@ -150,6 +151,7 @@ more=''      # further sections
 
 server_yaml() {
 	cat <<-EOF
+		log: { level: $s_log }
 		dataplane:
 		  workers: $d_workers
 		  control-core: 0
@@ -208,11 +210,14 @@ server_stop() {
 
 # server_clean: what the log of an ended culvertd must say and what it must not.
 server_clean() {
-	no_sanitizer_report "$log"
-	grep -qE 'pool [^ ]+ in_use=0( |$)' "$log" || fail "no line 'pool NAME in_use=0' in the log"
 	local leak
-	leak=$(grep -E 'pool [^ ]+ in_use=[1-9]' "$log" || true)
+	no_sanitizer_report "$log"
+	leak=$(grep -E 'pool[ =][^ ]+ in_use=[1-9]' "$log" || true)
 	[[ -z $leak ]] || fail "leaked: $leak"
+	grep -qE 'stopped: .* left=0 addresses=0' "$log" || fail "sessions or addresses were left"
+	# At less than debug only pools that are not full are named.
+	[[ $s_log != debug ]] || grep -qE 'pool[ =][^ ]+ in_use=0( |$)' "$log" ||
+		fail "no line about the pools at the end"
 }
 
 no_sanitizer_report() {

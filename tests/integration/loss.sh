@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Packets lost outside the tunnel: it goes on, and every byte that comes through is right.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=topology.sh
+. "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+transfer=$(dirname "${BASH_SOURCE[0]}")/transfer.py
+
+# transferred BYTES SEED: so many each way, at the same time, through the tunnel of client 1.
+transferred() {
+	local port=7001 start rc=0
+	proc_spawn "$work/serve.pid" "$work/$case_name.serve.log" \
+		ip netns exec "$ns_inet" python3 "$transfer" serve "$host" $port
+	wait_for 10 tcp_listening "$ns_inet" $port || fail "the file server did not start"
+	start=${EPOCHREALTIME/[.,]/}
+	in_ns "$T-c1" timeout 300 python3 "$transfer" run "$host" $port "$1" "$2" \
+		>"$work/$case_name.run.log" 2>&1 || rc=$?
+	((rc == 0)) || fail "transfer (status $rc): $(tail -n 1 "$work/$case_name.run.log")"
+	wait_for 10 proc_gone "$work/serve.pid" || fail "the server's end did not finish"
+	proc_stop "$work/serve.pid"
+	[[ $proc_status == 0 ]] || fail "the server's end: $(tail -n 1 "$work/$case_name.serve.log")"
+	note "$(awk -v b="$1" -v us=$((${EPOCHREALTIME/[.,]/} - start)) \
+		'BEGIN {printf "%.0f Mbit/s each way", b * 8 / us}')"
+}
+
+# lossy PERMILLE BYTES
+lossy() {
+	server_start
+	client_dial 1
+	wire_loss "$1"
+	transferred "$2" "$1"
+	wire_loss 0
+	ping_host 1 || fail "no ping afterwards"
+	client_hangup 1
+	server_stop
+}
+
+test_none() { lossy 0 200000000; }
+test_one_percent() { lossy 10 60000000; }
+test_five_percent() { lossy 50 8000000; }
+
+test_one_percent_tls12() {
+	s_tls=only-1.2
+	lossy 10 30000000
+}
+
+test_iperf_one_percent() {
+	server_start
+	client_dial 1
+	wire_loss 10
+	note "up $(iperf "$ns_inet" "$host" "$T-c1" -t 8)"
+	note "down $(iperf "$ns_inet" "$host" "$T-c1" -t 8 -R) Mbit/s"
+	wire_loss 0
+	client_hangup 1
+	server_stop
+}
+
+test_dials_under_loss() {
+	server_start
+	wire_loss 50
+	local i
+	for i in 1 2 3 4 5; do
+		client_dial 1
+		ping_host 1 10 || true
+		client_hangup 1
+	done
+	wire_loss 0
+	server_stop
+}
+
+need "$culvertd" "$culvert_client" python3 nft
+topo_up
+run_cases none one_percent five_percent one_percent_tls12 iperf_one_percent dials_under_loss
