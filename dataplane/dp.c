@@ -31,6 +31,7 @@ struct dp {
 	unsigned int lcore[DP_MAX_WORKERS];
 	unsigned int nb_workers;
 	bool started, stopped;
+	bool access_open, core_open;
 };
 
 // ---- levels for leak checks
@@ -329,8 +330,20 @@ static int open_ports(struct dp *dp, char *err, size_t cap)
 
 	if (rc)
 		return rc;
-	return port_open(&dp->core, c->core.device, (uint16_t)dp->nb_workers, dp->pools,
-		c->core.mtu, c->core.descriptors, err, cap);
+	dp->access_open = true;
+	rc = port_open(&dp->core, c->core.device, (uint16_t)dp->nb_workers, dp->pools, c->core.mtu,
+		c->core.descriptors, err, cap);
+	dp->core_open = rc == 0;
+	return rc;
+}
+
+static void close_ports(struct dp *dp)
+{
+	if (dp->access_open)
+		port_close(&dp->access);
+	if (dp->core_open)
+		port_close(&dp->core);
+	dp->access_open = dp->core_open = false;
 }
 
 struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
@@ -422,8 +435,7 @@ void dp_stop(struct dp *dp)
 		rte_eal_wait_lcore(dp->lcore[i]);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		worker_empty(dp->workers[i]);
-	port_close(&dp->access);
-	port_close(&dp->core);
+	close_ports(dp);
 }
 
 void dp_destroy(struct dp *dp)
@@ -435,10 +447,7 @@ void dp_destroy(struct dp *dp)
 		if (dp->workers[i] && !dp->stopped)
 			worker_empty(dp->workers[i]);
 	}
-	if (!dp->stopped) {
-		port_close(&dp->access);
-		port_close(&dp->core);
-	}
+	close_ports(dp);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		worker_destroy(dp->workers[i]);
 	dp_chan_destroy(dp->ch);

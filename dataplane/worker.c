@@ -201,9 +201,6 @@ static unsigned int handover_rx(struct worker *w)
 		case HO_TX_CORE:
 			netif_output_frames(w->core, &m[i], 1);
 			break;
-		case HO_CORE_RX:
-			forward_down(w, &m[i], 1);
-			break;
 		}
 	}
 	if (nb_tcp)
@@ -283,7 +280,7 @@ static uint64_t housekeeping(struct worker *w)
 	return RTE_MIN(next, w->next_tick_us);
 }
 
-static unsigned int worker_loop(struct worker *w, uint64_t *next_us)
+unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 {
 	unsigned int work = access_rx(w);
 

@@ -31,7 +31,6 @@ enum handover {
 	HO_LEARN_CORE,
 	HO_TX_ACCESS, // frame to be sent on the access port: the sender has no queue there
 	HO_TX_CORE,
-	HO_CORE_RX, // inner packet from core, to be looked up there
 };
 
 // Records collected from sessions, then opened together.
@@ -101,6 +100,9 @@ struct worker {
 
 // The lcore's function; returns when STOP was received.
 int worker_main(void *arg);
+
+// One loop at w->now_us. Returns how much work there was; *next_us: when there will be some at the latest.
+unsigned int worker_loop(struct worker *w, uint64_t *next_us);
 
 // Hand an mbuf to another worker. Consumes m (drops and counts when the ring is full).
 void worker_handover(struct worker *w, uint16_t to, enum handover what, struct rte_mbuf *m);
