@@ -358,10 +358,14 @@ void session_command(struct worker *w, struct dp_msg *m)
 		break;
 	}
 	dp_msg_free(w->ch, m);
-	if (!sent && s->conn && s->mode != SESSION_DRAIN) {
-		// A byte of the stream is lost for want of memory: nothing sound can follow it.
-		session_abort(w, s, DP_REASON_NO_MEMORY);
+	if (sent || !s->conn || s->mode == SESSION_DRAIN)
+		return;
+	if (s->flags & SES_TCP_CLOSED) {
+		session_want_run(w, s); // its end is on the way, with its own reason
+		return;
 	}
+	// A byte of the stream is lost for want of memory: nothing sound can follow it.
+	session_abort(w, s, DP_REASON_NO_MEMORY);
 }
 
 // ---- timers
