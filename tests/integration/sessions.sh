@@ -66,6 +66,7 @@ test_no_common_method() {
 test_untrusted_certificate() {
 	server_start
 	client_fails 1 --ca "$work/server-rsa.crt" --verify-server-certificate yes
+	[[ $proc_status == 5 ]] || fail "status $proc_status is not that of a TLS failure"
 	! grep -q 'auth method=' "$log" || fail "the client went on to authentication"
 	server_stop
 }
@@ -74,6 +75,7 @@ test_wrong_password() {
 	server_start
 	local password=not-the-password
 	client_fails 1
+	[[ $proc_status == 8 ]] || fail "status $proc_status is not that of a refused log-in"
 	logged 'auth method=.* result=refused'
 	password=StrongPass
 	client_dial 1
@@ -86,6 +88,7 @@ test_unknown_user() {
 	server_start
 	local user=nobody-here
 	client_fails 1
+	[[ $proc_status == 8 ]] || fail "status $proc_status is not that of a refused log-in"
 	logged 'auth method=.* result=refused'
 	server_stop
 }
@@ -95,6 +98,7 @@ test_no_address_left() {
 	server_start
 	client_dial 1
 	client_fails 2
+	[[ $proc_status == 9 || $proc_status == 10 ]] || fail "status $proc_status is not that of no address"
 	logged 'no free address'
 	ping_host 1 || fail "the first session suffered"
 	# The address is free again after the hang-up, and the second gets it.
