@@ -66,6 +66,7 @@ static int find(struct opening *o)
 	if (o->af_packet || o->af_xdp)
 		port_devarg(o->device, "iface", o->iface, sizeof(o->iface));
 	p->no_indirect = o->af_xdp;
+	p->keeps_mbufs = o->af_xdp;
 	return 0;
 }
 
@@ -94,7 +95,6 @@ static int iface_request(const struct opening *o, unsigned long what, struct ifr
 
 	if (fd < 0)
 		return -errno;
-	memset(r, 0, sizeof(*r));
 	memcpy(r->ifr_name, o->iface, sizeof(r->ifr_name) - 1);
 	e = ioctl(fd, what, r) < 0 ? -errno : 0;
 	close(fd);
@@ -103,7 +103,7 @@ static int iface_request(const struct opening *o, unsigned long what, struct ifr
 
 static int check_mtu(struct opening *o, uint16_t mtu)
 {
-	unsigned long framesz = PACKET_FRAMESZ;
+	unsigned long framesz = PACKET_FRAMESZ, need;
 	char text[16];
 
 	if (mtu > o->mtu_max)
@@ -113,18 +113,19 @@ static int check_mtu(struct opening *o, uint16_t mtu)
 		return 0;
 	if (port_devarg(o->device, "framesz", text, sizeof(text)))
 		framesz = strtoul(text, NULL, 10);
-	if (framesz < (unsigned long)mtu + L2_ROOM + PACKET_RING_ROOM)
+	need = RTE_ALIGN((unsigned long)mtu + L2_ROOM + PACKET_RING_ROOM, TPACKET_ALIGNMENT);
+	if (need > framesz)
 		return FAIL(o, -EINVAL,
 			"MTU %u does not fit ring frames of %lu bytes: add "
-			"framesz=4096,blocksz=4096",
-			mtu, framesz);
+			"framesz=%lu,blocksz=4096",
+			mtu, framesz, need);
 	return 0;
 }
 
 // The kernel's interface must be up; its MTU is the device's.
 static int check_iface(struct opening *o, uint16_t *mtu)
 {
-	struct ifreq r;
+	struct ifreq r = {0};
 	int e;
 
 	e = iface_request(o, SIOCGIFFLAGS, &r);
@@ -138,6 +139,14 @@ static int check_iface(struct opening *o, uint16_t *mtu)
 		return FAIL(o, e, "MTU of interface %s: %s", o->iface, strerror(-e));
 	*mtu = (uint16_t)RTE_MIN(r.ifr_mtu, UINT16_MAX);
 	return 0;
+}
+
+// By ourselves: the drivers think that there is no MTU above 1500.
+static int set_iface_mtu(const struct opening *o, uint16_t mtu)
+{
+	struct ifreq r = {.ifr_mtu = mtu};
+
+	return iface_request(o, SIOCSIFMTU, &r);
 }
 
 static int set_mtu(struct opening *o, uint16_t mtu)
@@ -156,7 +165,7 @@ static int set_mtu(struct opening *o, uint16_t mtu)
 	r = check_mtu(o, mtu);
 	if (r < 0)
 		return r;
-	r = rte_eth_dev_set_mtu(p->id, mtu);
+	r = o->iface[0] ? set_iface_mtu(o, mtu) : rte_eth_dev_set_mtu(p->id, mtu);
 	if (r == -ENOTSUP && mtu < own)
 		r = 0; // larger packets are not sent, that is all
 	if (r < 0)
@@ -277,12 +286,16 @@ int port_open(struct port *p, const char *device, uint16_t nb_workers,
 	struct rte_mempool *const *pools, uint16_t mtu, uint16_t nb_desc, char *err, size_t cap)
 {
 	struct opening o = {.p = p, .device = device, .err = err, .cap = cap};
+	int r;
 
 	memset(p, 0, sizeof(*p));
 	p->nb_workers = nb_workers;
 	p->group_fd = -1;
 	snprintf(p->device, sizeof(p->device), "%s", device);
-	return open_steps(&o, pools, mtu, nb_desc);
+	port_listen_log(true);
+	r = open_steps(&o, pools, mtu, nb_desc);
+	port_listen_log(false);
+	return r;
 }
 
 void port_close(struct port *p)

@@ -2,6 +2,7 @@
 // The EAL from configuration: arguments, devices, and its complaints turned into one reason.
 #include "dataplane/port.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -20,35 +21,38 @@
 #define ARGS_MAX 64
 #define NO_HUGE_MB 512
 
-// The first line that DPDK logged at error level since it was emptied.
+// The first line that DPDK logged since port_listen_log(true); other times it goes to standard
+// error.
 static struct {
 	char line[256];
 	size_t n;
 	bool done;
-	bool tee; // debug: everything to standard error too
+	bool listening;
+	bool debug; // to standard error in any case
 } said;
 
 static ssize_t said_write(void *cookie, const char *buf, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n && !said.done; i++) {
+	for (i = 0; i < n && said.listening && !said.done; i++) {
 		if (buf[i] == '\n' || said.n == sizeof(said.line) - 1)
 			said.done = said.n > 0;
 		else
 			said.line[said.n++] = buf[i];
 		said.line[said.n] = '\0';
 	}
-	if (said.tee)
+	if (said.debug || !said.listening)
 		fwrite(buf, 1, n, stderr);
 	return (ssize_t)n;
 }
 
-static void said_clear(void)
+void port_listen_log(bool on)
 {
 	said.n = 0;
 	said.done = false;
 	said.line[0] = '\0';
+	said.listening = on;
 }
 
 int port_error(char *err, size_t cap, int code, const char *fmt, ...)
@@ -62,7 +66,7 @@ int port_error(char *err, size_t cap, int code, const char *fmt, ...)
 	n = strlen(err);
 	if (said.n && n + 4 < cap)
 		snprintf(err + n, cap - n, " (%s)", said.line);
-	said_clear();
+	port_listen_log(said.listening);
 	return code;
 }
 
@@ -120,9 +124,11 @@ static int check_vdev(const char *device, char *err, size_t cap)
 			"device \"%s\": expected a PCI address or a DPDK device such as "
 			"net_af_packet0,iface=NAME",
 			device);
-	if (strncmp(device, "net_tap", 7) == 0 ||
-		!port_devarg(device, "iface", iface, sizeof(iface)))
+	if (strncmp(device, "net_af_packet", 13) != 0 && strncmp(device, "net_af_xdp", 10) != 0)
 		return 0;
+	if (!port_devarg(device, "iface", iface, sizeof(iface)))
+		return port_error(
+			err, cap, -EINVAL, "device \"%s\": iface=NAME is missing", device);
 	if (if_nametoindex(iface) == 0)
 		return port_error(err, cap, -ENODEV, "device \"%s\": there is no interface %s",
 			device, iface);
@@ -273,14 +279,66 @@ static int probe_vdevs(const struct port_eal_conf *c, char *err, size_t cap)
 	return 0;
 }
 
-int port_eal_init(const struct port_eal_conf *c, char *err, size_t cap)
+static int say_nothing(int level, const char *fmt, va_list ap)
+{
+	return 0;
+}
+
+// net_af_xdp's libraries print to standard error whatever happens. They came in with the driver.
+static void quiet_libraries(void)
+{
+	static const char *const setters[][2] = {
+		{"libbpf.so.1", "libbpf_set_print"},
+		{"libxdp.so.1", "libxdp_set_print"},
+	};
+	void *(*set)(int (*print)(int level, const char *fmt, va_list ap));
+	unsigned int i;
+	void *lib;
+
+	for (i = 0; i < RTE_DIM(setters); i++) {
+		lib = dlopen(setters[i][0], RTLD_NOW | RTLD_NOLOAD);
+		if (!lib)
+			continue;
+		*(void **)&set = dlsym(lib, setters[i][1]);
+		if (set)
+			set(say_nothing);
+		dlclose(lib);
+	}
+}
+
+// Nobody shares this process's memory: its place for that stays empty.
+static void remove_runtime_dir(void)
+{
+	const char *dir = rte_eal_get_runtime_dir();
+
+	if (dir)
+		rmdir(dir);
+}
+
+static int start(const struct port_eal_conf *c, char *err, size_t cap)
 {
 	static const cookie_io_functions_t io = {.write = said_write};
+	FILE *log = fopencookie(NULL, "w", io); // DPDK's for good
+
+	if (!log)
+		return port_error(err, cap, -ENOMEM, "no memory");
+	said.debug = c->debug;
+	rte_openlog_stream(log);
+	make_args(c);
+	if (rte_eal_init(nb_args, args) < 0)
+		return port_error(err, cap, rte_errno ? -rte_errno : -EIO, "DPDK did not start: %s",
+			rte_strerror(rte_errno));
+	remove_runtime_dir();
+	if (!c->debug)
+		quiet_libraries();
+	return probe_vdevs(c, err, cap);
+}
+
+int port_eal_init(const struct port_eal_conf *c, char *err, size_t cap)
+{
 	static bool started;
-	FILE *log;
 	int r;
 
-	said_clear();
 	if (started)
 		return port_error(err, cap, -EALREADY, "the EAL was started before");
 	r = check_cpus(c, err, cap);
@@ -292,20 +350,9 @@ int port_eal_init(const struct port_eal_conf *c, char *err, size_t cap)
 		return port_error(err, cap, -ENOMEM,
 			"no free huge pages: reserve some (sysctl vm.nr_hugepages=512) or set "
 			"memory: { hugepages: no }");
-	log = fopencookie(NULL, "w", io);
-	if (log) {
-		said.tee = c->debug;
-		rte_openlog_stream(log);
-	}
 	started = true;
-	make_args(c);
-	if (rte_eal_init(nb_args, args) < 0)
-		r = port_error(err, cap, rte_errno ? -rte_errno : -EIO, "DPDK did not start: %s",
-			rte_strerror(rte_errno));
-	else
-		r = probe_vdevs(c, err, cap);
-	rte_openlog_stream(stderr);
-	if (log)
-		fclose(log);
+	port_listen_log(true);
+	r = start(c, err, cap);
+	port_listen_log(false);
 	return r;
 }

@@ -8,6 +8,8 @@
 // Write the reason, with DPDK's own complaint behind it when there is one. Returns code.
 int port_error(char *err, size_t cap, int code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+// Whether DPDK's log is kept for the next port_error() instead of printed.
+void port_listen_log(bool on);
 // The value of key=value in a device string.
 bool port_devarg(const char *device, const char *key, char *value, size_t cap);
 // The device's name for DPDK: what stands before the first comma, PCI addresses in full.

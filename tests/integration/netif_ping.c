@@ -317,7 +317,7 @@ static int finish(struct port *p)
 	for (w = 0; w < opt.workers; w++)
 		missing += rte_mempool_in_use_count(pools[w]);
 	printf("mbufs missing %u\n", missing);
-	return missing && strcmp(opt.device, "") != 0 && !p->no_indirect ? 1 : 0;
+	return missing && !p->keeps_mbufs;
 }
 
 int main(int argc, char **argv)
