@@ -17,7 +17,7 @@ struct tls_server_conf {
 	const char *const *cert_files; // nb_certs PEM chains, leaf first; the first is the default,
 				       // the others by SNI
 	const char *const *key_files; // same number; NULL entry: the key is in the certificate file
-	unsigned int nb_certs;
+	unsigned int nb_certs; // 0: anonymous Diffie-Hellman only (TLS 1.2, no certificate hash)
 	const char *engine; // NULL or "": none; "culvert-async": in-tree private-key threads; else
 			    // an OpenSSL engine
 	const char *provider; // NULL or "": none; else a provider to load beside the default one
@@ -28,7 +28,10 @@ struct tls_server_conf {
 	bool only_tls12;
 	bool legacy_tls; // 1.0 and 1.1 as well
 	bool session_tickets;
-	const char *keylog_file;         // NULL, or NSS key log for debugging, appended to
+	const char *keylog_file; // NULL, or NSS key log for debugging, appended to
+	bool verify_client;      // the client must show a certificate that ca_file vouches for
+	const char *ca_file;     // PEM; required by verify_client
+	const char *crl_file;    // NULL, or PEM revocation lists for the client's leaf
 	unsigned int test_sign_delay_ms; // tests only: culvert-async sleeps this long before each
 					 // signature
 };
@@ -46,6 +49,8 @@ struct tls_client_conf {
 // Build a context. NULL with a message in err (file names and OpenSSL's reason) on failure.
 struct tls_ctx *tls_server_ctx_create(const struct tls_server_conf *conf, char *err, size_t cap);
 struct tls_ctx *tls_client_ctx_create(const struct tls_client_conf *conf, char *err, size_t cap);
+// Give up the creator's reference: handshakes that live keep theirs, so that a context may be
+// replaced at any time. NULL is fine.
 void tls_ctx_destroy(struct tls_ctx *ctx);
 
 enum tls_hs_status {
@@ -86,16 +91,18 @@ struct tls_info {
 	bool resumed;
 };
 
+// What was negotiated. After tls_hs_shrink() group and sni are "".
 void tls_hs_info(const struct tls_hs *hs, struct tls_info *info);
-const char *tls_hs_error(const struct tls_hs *hs); // one line, never NULL
-// SHA-1 and SHA-256 of the DER of the server's leaf certificate as this handshake used it. 0 or
-// -ENOENT.
+const char *tls_hs_error(const struct tls_hs *hs); // one line, never NULL; "" after tls_hs_shrink()
+// SHA-1 and SHA-256 of the DER of the server's leaf certificate as this handshake used it; of a
+// resumed one, as the handshake that made the session did. 0 or -ENOENT.
 int tls_hs_cert_hash(const struct tls_hs *hs, uint8_t sha1[20], uint8_t sha256[32]);
 
 // The traffic keys of a finished handshake with sequence numbers as they now stand (tickets in
 // TLS 1.3 have been counted and must be sent, through tls_hs_output(), before any record made with
-// tx). 0, or -ENOTSUP when the negotiated cipher is not one of enum tls_aead (CBC): then use
-// tls_hs_read()/tls_hs_write(), OpenSSL's own record layer.
+// tx). 0, or -ENOTSUP when the negotiated cipher is not one of enum tls_aead (CBC), or the peer
+// asked for short records (RFC 6066): then use tls_hs_read()/tls_hs_write(), OpenSSL's own record
+// layer. -EINVAL before TLS_HS_DONE or after tls_hs_shrink(). The caller wipes both.
 int tls_hs_traffic_keys(
 	const struct tls_hs *hs, struct tls_traffic_key *rx, struct tls_traffic_key *tx);
 

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The in-tree engine "culvert-async": private-key operations (RSA sign and decrypt, ECDSA sign) on
+// a pool of threads, while the handshake's async job is paused. Outside an async job they run
+// inline. It is an OpenSSL ENGINE over the legacy key methods, because that is what hardware
+// engines are too: the same code path serves both.
+#pragma once
+
+#include <stdbool.h>
+
+#include <openssl/types.h>
+
+#define ASYNC_ENGINE_ID "culvert-async"
+
+struct async_pool;
+
+// Start nb_threads (0: 1) threads. test_delay_ms: each operation sleeps so long first, for tests.
+// NULL when out of threads or memory. Any thread.
+struct async_pool *async_pool_create(unsigned int nb_threads, unsigned int test_delay_ms);
+
+// End the threads; an operation under way is finished first, waiting ones fail. No async job may
+// still wait for it.
+void async_pool_destroy(struct async_pool *pool);
+
+// The engine, made on first use and kept for the process's life; NULL: see OpenSSL's error queue.
+ENGINE *async_engine(void);
+
+// Have a key that engine_wrap_key() made for async_engine() use pool. False: neither RSA nor EC.
+bool async_engine_attach(struct async_pool *pool, EVP_PKEY *key);
+
+// While on, a job of this thread that is resumed gives up its operation instead of waiting: the
+// handshake then fails at once. The pool's thread finishes with memory of its own.
+void async_engine_cancel(bool on);
+
+// The same private key as one whose RSA or EC operations go to the engine e, where e has such; else
+// another reference to key. NULL on failure. e: initialised.
+EVP_PKEY *engine_wrap_key(ENGINE *e, EVP_PKEY *key);

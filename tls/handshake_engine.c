@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Engines and providers by name. Both stay loaded for the process's life: keys and sessions may
+// refer to them to the end.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include <string.h>
+
+#include <openssl/engine.h>
+#include <openssl/provider.h>
+
+#include "tls/async_engine.h"
+#include "tls/handshake_priv.h"
+
+int tls_load_provider(const char *name, char *err, size_t cap)
+{
+	// Naming one provider ends the implicit loading of the default one.
+	if (!OSSL_PROVIDER_load(NULL, "default"))
+		return tls_err(err, cap, "provider default cannot be loaded");
+	if (!OSSL_PROVIDER_load(NULL, name))
+		return tls_err(err, cap, "provider %s cannot be loaded", name);
+	return 0;
+}
+
+static int load_async(
+	struct tls_ctx *ctx, const struct tls_server_conf *conf, ENGINE **e, char *err, size_t cap)
+{
+	*e = async_engine();
+	if (!*e)
+		return tls_err(err, cap, "engine %s cannot be made", ASYNC_ENGINE_ID);
+	ctx->pool = async_pool_create(conf->async_threads, conf->test_sign_delay_ms);
+	if (!ctx->pool)
+		return tls_err(
+			err, cap, "engine %s: its threads cannot be started", ASYNC_ENGINE_ID);
+	return 0;
+}
+
+// Any engine that OpenSSL finds: built in, configured, or ENGINESDIR/NAME.so. The default for
+// public-key work is all it becomes: bulk ciphers and random numbers stay OpenSSL's.
+static int load_external(const char *name, ENGINE **e, char *err, size_t cap)
+{
+	ENGINE_load_builtin_engines();
+	*e = ENGINE_by_id(name);
+	if (!*e)
+		return tls_err(err, cap, "engine %s cannot be loaded", name);
+	if (!ENGINE_init(*e)) {
+		ENGINE_free(*e);
+		return tls_err(err, cap, "engine %s does not start", name);
+	}
+	if (!ENGINE_set_default(*e, ENGINE_METHOD_RSA | ENGINE_METHOD_EC | ENGINE_METHOD_DH |
+					    ENGINE_METHOD_PKEY_METHS)) {
+		ENGINE_finish(*e);
+		ENGINE_free(*e);
+		return tls_err(err, cap, "engine %s cannot be made the default", name);
+	}
+	return 0;
+}
+
+static int wrap_certs(struct tls_ctx *ctx, ENGINE *e, const char *name, char *err, size_t cap)
+{
+	for (unsigned int i = 0; i < ctx->nb_certs; i++) {
+		EVP_PKEY *key = engine_wrap_key(e, ctx->certs[i].key);
+
+		if (!key)
+			return tls_err(err, cap, "engine %s does not take a private key", name);
+		if (ctx->pool && key != ctx->certs[i].key)
+			async_engine_attach(ctx->pool, key);
+		EVP_PKEY_free(ctx->certs[i].key);
+		ctx->certs[i].key = key;
+	}
+	return 0;
+}
+
+int tls_load_engine(struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap)
+{
+	ENGINE *e;
+	int rc;
+
+	if (!strcmp(conf->engine, ASYNC_ENGINE_ID))
+		rc = load_async(ctx, conf, &e, err, cap);
+	else
+		rc = load_external(conf->engine, &e, err, cap);
+	if (rc)
+		return rc;
+	ctx->async = true;
+	return wrap_certs(ctx, e, conf->engine, err, cap);
+}
