@@ -36,6 +36,13 @@ static void random_bytes(void *dst, size_t n)
 	}
 }
 
+// PPP ended, or was about to: that is why whatever else ends now.
+void cp_call_why(struct cp_session *s)
+{
+	if (s->call && s->call->ppp.end != PPP_END_NONE)
+		cp_session_why(s, ppp_end_text((enum ppp_end)s->call->ppp.end), NULL);
+}
+
 // -- data --
 
 void cp_call_close_data(struct cp_session *s)
@@ -316,6 +323,7 @@ static void on_sstp_closed(void *user, enum sstp_end why, uint32_t status, bool 
 {
 	struct cp_call *c = user;
 
+	cp_call_why(c->s);
 	cp_session_why(c->s, sstp_end_text(why), status ? sstp_status_name(status) : NULL);
 	c->note_closed = true;
 	c->flush = flush;

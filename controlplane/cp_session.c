@@ -260,6 +260,7 @@ void cp_session_free(struct cp_session *s)
 static void on_closed(struct cp_session *s, const struct dp_msg *m)
 {
 	cp_call_close_data(s);
+	cp_call_why(s);
 	if (s->stage != CP_STAGE_CLOSING && s->stage != CP_STAGE_CALL && !s->why)
 		cp_session_why(s, dp_reason_text(m->u.closed.reason),
 			cp_stage_text((enum cp_stage)s->stage));
@@ -271,6 +272,7 @@ static void on_closed(struct cp_session *s, const struct dp_msg *m)
 // The peer will send nothing more. It hangs up: what is queued goes out, nothing else is awaited.
 static void on_peer_closed(struct cp_session *s, const struct dp_msg *m)
 {
+	cp_call_why(s);
 	cp_session_why(s, dp_reason_text(m->u.closed.reason),
 		s->stage < CP_STAGE_CALL ? cp_stage_text((enum cp_stage)s->stage) : NULL);
 	cp_session_close(s, false);

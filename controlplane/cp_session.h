@@ -136,6 +136,8 @@ void cp_call_packet(struct cp_session *s, const uint8_t *pkt, size_t len);
 void cp_call_undelineable(struct cp_session *s);
 void cp_call_hello_expired(struct cp_session *s, uint32_t intervals);
 void cp_call_disconnect(struct cp_session *s);
+// Note PPP's reason to end, if it has one.
+void cp_call_why(struct cp_session *s);
 // Do what callbacks noted, until there is nothing left.
 void cp_call_settle(struct cp_session *s);
 // Data no longer pass; the address is withdrawn.

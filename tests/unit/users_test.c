@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "controlplane/users.h"
+
+#define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
+static const char yaml[] =
+	"dataplane:\n"
+	"  ports:\n"
+	"    access: { device: net_null0, address: 192.0.2.1/24 }\n"
+	"    core: { device: net_null1, address: 198.51.100.1/24 }\n"
+	"sstp-server: { default-profile: office }\n"
+	"ip-pools: { a: 10.0.0.0/24, b: 10.1.0.0/24, c: 10.2.0.0/24 }\n"
+	"ppp-profiles:\n"
+	"  default: { local-address: 172.16.0.1, remote-address: a, dns-server: [1.1.1.1, "
+	"2.2.2.2], "
+	"wins-server: 3.3.3.3 }\n"
+	"  office: { remote-address: b, dns-server: 9.9.9.9, change-tcp-mss: no }\n"
+	"  single: { local-address: 172.16.0.2, remote-address: 10.9.0.1 }\n"
+	"  bare: { }\n"
+	"ppp-secrets:\n"
+	"  - { name: plain, password: pw }\n"
+	"  - { name: own, password: pw, local-address: 172.16.0.3, remote-address: 10.9.0.2 }\n"
+	"  - { name: ownpool, password: pw, remote-address: c }\n"
+	"  - { name: poolsingle, password: pw, remote-address: c, profile: single }\n"
+	"  - { name: bare, password: pw, profile: bare }\n"
+	"  - { name: \"off\", password: pw, disabled: yes }\n"
+	"  - { name: \"D\\\\both\", password: one }\n"
+	"  - { name: both, password: two }\n";
+
+static struct config *conf;
+
+static int setup(void **state)
+{
+	conf = config_parse("test", yaml, strlen(yaml), false, stderr);
+	return conf ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	config_free(conf);
+	return 0;
+}
+
+static enum users_result pap(
+	const char *name, size_t n, const char *password, struct users_grant *g)
+{
+	struct ppp_auth_request req = {.method = PPP_AUTH_PAP, .name_len = (uint8_t)n};
+	struct ppp_auth_verdict v;
+	enum users_result r;
+
+	memcpy(req.name, name, n);
+	req.password_len = (uint8_t)strlen(password);
+	memcpy(req.password, password, req.password_len);
+	memset(&v, 0xff, sizeof(v));
+	r = users_check(conf, &req, &v, g);
+	assert_int_equal(v.ok, r == USERS_OK);
+	return r;
+}
+
+static enum users_result check(const char *name, const char *password, struct users_grant *g)
+{
+	return pap(name, strlen(name), password, g);
+}
+
+static void test_results(void **state)
+{
+	struct users_grant g;
+
+	assert_int_equal(check("plain", "pw", &g), USERS_OK);
+	assert_int_equal(check("plain", "pw ", &g), USERS_REFUSED);
+	assert_int_equal(check("plain", "", &g), USERS_REFUSED);
+	assert_int_equal(check("Plain", "pw", &g), USERS_UNKNOWN);
+	assert_int_equal(check("", "pw", &g), USERS_UNKNOWN);
+	assert_int_equal(check("off", "pw", &g), USERS_DISABLED);
+	assert_int_equal(check("off", "no", &g), USERS_DISABLED);
+	assert_int_equal(pap("plain\0x", 7, "pw", &g), USERS_UNKNOWN);
+	assert_int_equal(check("X\\plain", "pw", &g), USERS_OK);
+	assert_int_equal(check("D\\both", "one", &g), USERS_OK);
+	assert_int_equal(check("D\\both", "two", &g), USERS_REFUSED);
+	assert_int_equal(check("E\\both", "two", &g), USERS_OK);
+	assert_int_equal(check("\\", "pw", &g), USERS_UNKNOWN);
+	assert_string_equal(users_result_text(USERS_DISABLED), "user is disabled");
+}
+
+static void test_unknown_method(void **state)
+{
+	struct ppp_auth_request req = {.method = 0x80, .name_len = 5, .name = "plain"};
+	struct ppp_auth_verdict v;
+	struct users_grant g;
+
+	assert_int_equal(users_check(conf, &req, &v, &g), USERS_UNSUPPORTED);
+	assert_false(v.ok);
+}
+
+static void test_precedence(void **state)
+{
+	struct users_grant g;
+
+	assert_int_equal(check("plain", "pw", &g), USERS_OK);
+	assert_int_equal(g.local, IP(172, 16, 0, 1));
+	assert_int_equal(g.remote, 0);
+	assert_string_equal(g.pool, "b");
+	assert_int_equal(g.dns[0], IP(9, 9, 9, 9));
+	assert_int_equal(g.dns[1], 0);
+	assert_int_equal(g.wins[0], IP(3, 3, 3, 3));
+	assert_false(g.change_tcp_mss);
+
+	assert_int_equal(check("own", "pw", &g), USERS_OK);
+	assert_int_equal(g.local, IP(172, 16, 0, 3));
+	assert_int_equal(g.remote, IP(10, 9, 0, 2));
+	assert_null(g.pool);
+
+	assert_int_equal(check("ownpool", "pw", &g), USERS_OK);
+	assert_string_equal(g.pool, "c");
+
+	// A single address beats a pool.
+	assert_int_equal(check("poolsingle", "pw", &g), USERS_OK);
+	assert_int_equal(g.local, IP(172, 16, 0, 2));
+	assert_int_equal(g.remote, IP(10, 9, 0, 1));
+
+	assert_int_equal(check("bare", "pw", &g), USERS_OK);
+	assert_int_equal(g.local, IP(172, 16, 0, 1));
+	assert_string_equal(g.pool, "a");
+	assert_int_equal(g.dns[1], IP(2, 2, 2, 2));
+	assert_true(g.change_tcp_mss);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_results),
+		cmocka_unit_test(test_unknown_method),
+		cmocka_unit_test(test_precedence),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
