@@ -72,6 +72,11 @@ show_tail() {
 	fi
 }
 
+# last_line FILE WIDTH: its last line that says anything.
+last_line() {
+	tail -c 1000 "$1" | tr '\r' '\n' | { grep -v '^[[:space:]]*$' || true; } | tail -n 1 | cut -c1-"$2"
+}
+
 # run_progress LOG CMD...: as run_logged, but a dot every few seconds shows that it goes on, and on
 # a terminal the last line of its output.
 run_progress() {
@@ -83,9 +88,9 @@ run_progress() {
 		sleep 0.5
 		n=$((n + 1))
 		if [[ -t 1 ]]; then
-			printf '\r\e[K      %.72s' "$(tail -c 400 "$log" | tr '\r' '\n' | tail -n 1)"
+			printf '\r\e[K      %s' "$(last_line "$log" 72)"
 		elif ((n % 20 == 0)); then
-			printf '      ... %s\n' "$(tail -c 400 "$log" | tr '\r' '\n' | tail -n 1 | cut -c1-90)"
+			printf '      ... %s\n' "$(last_line "$log" 90)"
 		fi
 	done
 	wait "$pid" || rc=$?

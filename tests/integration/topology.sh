@@ -288,7 +288,7 @@ iperf() {
 	shift 3
 	proc_spawn "$work/iperf3.pid" "$out.server" ip netns exec "$server_ns" iperf3 -s -1 -B "$address"
 	wait_for 5 tcp_listening "$server_ns" 5201 || fail "iperf3's server did not start"
-	in_ns "$client_ns" timeout 90 iperf3 -c "$address" -f m "$@" >"$out" 2>&1 </dev/null || {
+	in_ns "$client_ns" timeout "${iperf_limit:-90}" iperf3 -c "$address" -f m "$@" >"$out" 2>&1 </dev/null || {
 		proc_stop "$work/iperf3.pid" || true
 		fail "iperf3 $*: $(tail -n 1 "$out")"
 	}
