@@ -134,9 +134,16 @@ static struct fake_client *dial_until_up_or_halt(struct bed *b, enum fake_halt h
 
 static void test_garbage_below_tls(void **state)
 {
-	static const char *const lines[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "SSH-2.0-x\r\n",
-		"\x16\x03\x01\xff\xff", "\x16\x03\x01\x00\x05\x01\x00\x40\x00\x00",
-		"\x80\x2e\x01\x00\x02\x00\x15"};
+	static const struct {
+		const char *p;
+		size_t n;
+	} t[] = {
+		{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 27},
+		{"SSH-2.0-x\r\n", 11},
+		{"\x16\x03\x01\xff\xff", 5},
+		{"\x16\x03\x01\x00\x05\x01\x00\x40\x00\x00", 10},
+		{"\x80\x2e\x01\x00\x02\x00\x15\x00\x00\x00\x10", 11},
+	};
 	uint8_t noise[3000];
 	struct bed b;
 
@@ -147,7 +154,7 @@ static void test_garbage_below_tls(void **state)
 		struct fake_client *c = dial_until_up_or_halt(&b, FAKE_HALT_TCP);
 
 		if (i < 5) {
-			fake_client_send_raw(c, lines[i], strlen(lines[i]) + 3);
+			fake_client_send_raw(c, t[i].p, t[i].n);
 		} else {
 			for (size_t k = 0; k < sizeof(noise); k++)
 				noise[k] = (uint8_t)rand();
