@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One SSTP call from the client's side: TLS, HTTP, SSTP and PPP over any byte stream. No I/O and no
+// clock: bytes, packets and the time come in; bytes to send, packets and events come out. Any
+// number of calls live in one thread. [MS-SSTP] 3.2, RFC 1661.
+//
+// Times are milliseconds of one monotonic clock. Callbacks run inside the call_*() that caused them
+// and may call call_send_ip() and call_hangup(), not call_free().
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/call_tls.h"
+#include "protocol/ppp/ppp.h"
+#include "protocol/sstp/sstp_fsm.h"
+
+#define CALL_PHASE_LIST(X)                               \
+	X(TLS, "during the TLS handshake")               \
+	X(HTTP, "instead of answering the HTTP request") \
+	X(SSTP, "while SSTP was negotiated")             \
+	X(AUTH, "before authentication was over")        \
+	X(NETWORK, "before an address was agreed")       \
+	X(UP, "while the call was up")                   \
+	X(CLOSING, "while hanging up")                   \
+	X(CLOSED, "")
+
+#define X(name, text) CALL_PHASE_##name,
+enum call_phase { CALL_PHASE_LIST(X) };
+#undef X
+
+// Why a call ended, and the exit status a program may make of it.
+#define CALL_END_LIST(X)                    \
+	X(NONE, 0, "not ended")             \
+	X(HANGUP, 0, "hung up")             \
+	X(LOCAL, 1, "local error")          \
+	X(NAME, 3, "name not found")        \
+	X(TCP, 4, "TCP connection failed")  \
+	X(TLS, 5, "TLS failed")             \
+	X(HTTP, 6, "HTTP refused")          \
+	X(SSTP, 7, "SSTP failed")           \
+	X(AUTH, 8, "authentication failed") \
+	X(PPP, 9, "PPP failed")             \
+	X(ADDRESS, 10, "no address")        \
+	X(TIMEOUT, 11, "timed out")         \
+	X(LOST, 12, "connection lost")      \
+	X(SERVER, 13, "ended by the server")
+
+#define X(name, status, text) CALL_END_##name,
+enum call_end { CALL_END_LIST(X) CALL_N_ENDS };
+#undef X
+
+const char *call_end_text(enum call_end e);
+int call_end_status(enum call_end e);
+
+struct call_conf {
+	SSL_CTX *tls;     // call_tls_ctx_create()
+	const char *host; // name or address dialed: for Host: and the certificate
+	const char *sni;  // server_name to ask for, NULL: none
+	const char *user, *password;
+	uint32_t auth_methods;     // PPP_AUTH_* bits agreed to
+	uint16_t max_mtu, max_mru; // 1460
+	uint32_t keepalive_ms;     // 0: none
+	uint32_t setup_ms;         // TLS and HTTP together
+	uint32_t network_ms;       // from authentication to an address
+	uint32_t hangup_ms;        // the most an orderly hang-up may take
+	uint8_t hash_mask;         // CERT_HASH_PROTOCOL_* accepted
+	bool allow_no_auth;        // a server that asks for no authentication is accepted
+};
+
+struct call_info {
+	struct ppp_addresses addr; // IPv4, host order; 0: none
+	uint16_t mtu;              // the most that may be sent
+	uint32_t auth;             // PPP_AUTH_* bit, 0: none
+	const char *tls_version, *cipher;
+};
+
+struct call_counters {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; // IP
+	uint64_t tx_dropped;                                 // too long, or not up
+	uint64_t rx_dropped;                                 // data before the call was up, no IPv4
+	uint64_t rx_stream, tx_stream;                       // TCP payload
+};
+
+struct call_ops {
+	// The call is up: packets may pass. info is dead after the call.
+	void (*up)(void *user, const struct call_info *info);
+	// An IPv4 packet from the server; dead after the call.
+	void (*packet)(void *user, const uint8_t *ip, size_t len);
+	// The call is over: send what call_output() still has, then close. Last callback.
+	void (*closed)(void *user, enum call_end why);
+};
+
+enum call_timer {
+	CALL_TIMER_SSTP_NEGOTIATION,
+	CALL_TIMER_SSTP_CLOSE,
+	CALL_TIMER_PPP, // and PPP_N_TIMERS of them
+	CALL_TIMER_SETUP = CALL_TIMER_PPP + PPP_N_TIMERS,
+	CALL_TIMER_HELLO,
+	CALL_TIMER_HANGUP,
+	CALL_N_TIMERS,
+};
+
+#define CALL_TX_PLAIN 16384u
+#define CALL_CARRY 8192u // the longest HTTP answer; an SSTP packet is shorter
+#define CALL_BACKLOG_MAX 262144u
+
+struct call {
+	const struct call_ops *ops;
+	void *user;
+	struct call_conf conf;
+	struct call_tls tls;
+	struct sstp_call sstp;
+	struct ppp_link ppp;
+	struct call_counters counters;
+	enum call_phase phase;
+	enum call_end end;
+	uint64_t now_ms;
+	uint64_t deadline_ms[CALL_N_TIMERS]; // 0: not running
+	bool sstp_started, connected, network, broken;
+	uint8_t hello_missed;
+	uint32_t tx_len, carry_len;
+	char reason[384];
+	uint8_t tx[CALL_TX_PLAIN]; // SSTP packets that wait for one record
+	uint8_t carry[CALL_CARRY]; // received, incomplete
+};
+
+void call_conf_default(struct call_conf *conf);
+
+// A call over a stream that is connected; the ClientHello is in call_output() afterwards. conf's
+// strings and context are borrowed for its life. 0 or -ENOMEM.
+int call_init(struct call *c, const struct call_conf *conf, const struct call_ops *ops, void *user,
+	uint64_t now_ms);
+// At any time; wipes secrets; no callback.
+void call_free(struct call *c);
+
+// n bytes came in.
+void call_input(struct call *c, const void *p, size_t n, uint64_t now_ms);
+// The stream ended: by the peer's FIN (error 0), or with an errno.
+void call_stream_end(struct call *c, int error, uint64_t now_ms);
+// The clock reached call_deadline() (0: none), a bit more or less.
+void call_tick(struct call *c, uint64_t now_ms);
+uint64_t call_deadline(const struct call *c);
+
+// Bytes to send. call_output_done(): the first n are gone.
+const uint8_t *call_output(const struct call *c, size_t *n);
+void call_output_done(struct call *c, size_t n);
+
+// Queue an IPv4 packet; it leaves with call_flush(), several in one record. 0, -ENOTCONN (not up),
+// -EMSGSIZE (longer than the MTU), or -EAGAIN (CALL_BACKLOG_MAX bytes wait: send some first).
+int call_send_ip(struct call *c, const void *ip, size_t len);
+void call_flush(struct call *c);
+
+// End the call in order: PPP Terminate, Call Disconnect, close_notify, within hangup_ms.
+void call_hangup(struct call *c, uint64_t now_ms);
+
+// End it with a reason from outside, at once (a tunnel interface that cannot be made, a connection
+// that failed): no callback.
+void call_fail(struct call *c, enum call_end why, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+// One line that says why the call ended, "" while it has not.
+const char *call_reason(const struct call *c);

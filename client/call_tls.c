@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/call_tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+// --- a BIO that reads from the call's input span and writes to its outbuf
+// --------------------------
+
+static BIO_METHOD *bio_method;
+
+static int bio_read(BIO *b, char *dst, int n)
+{
+	struct call_tls *t = BIO_get_data(b);
+	size_t take = n > 0 ? (size_t)n : 0;
+
+	BIO_clear_retry_flags(b);
+	if (!t->in_len) {
+		BIO_set_retry_read(b);
+		return -1;
+	}
+	if (take > t->in_len)
+		take = t->in_len;
+	memcpy(dst, t->in, take);
+	t->in += take;
+	t->in_len -= take;
+	return (int)take;
+}
+
+static int bio_write(BIO *b, const char *src, int n)
+{
+	struct call_tls *t = BIO_get_data(b);
+
+	BIO_clear_retry_flags(b);
+	if (n <= 0 || outbuf_put(&t->out, src, (size_t)n))
+		return -1;
+	return n;
+}
+
+static long bio_ctrl(BIO *b, int cmd, long num, void *ptr)
+{
+	return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
+}
+
+static int bio_create(BIO *b)
+{
+	BIO_set_init(b, 1);
+	return 1;
+}
+
+static BIO_METHOD *get_bio_method(void)
+{
+	if (bio_method)
+		return bio_method;
+	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "culvert call");
+	if (!bio_method)
+		return NULL;
+	BIO_meth_set_read(bio_method, bio_read);
+	BIO_meth_set_write(bio_method, bio_write);
+	BIO_meth_set_ctrl(bio_method, bio_ctrl);
+	BIO_meth_set_create(bio_method, bio_create);
+	return bio_method;
+}
+
+// --- contexts
+// ---------------------------------------------------------------------------------------
+
+static int keylog_fd = -1;
+
+static void on_keylog(const SSL *ssl, const char *line)
+{
+	char buf[512];
+	int n = snprintf(buf, sizeof(buf), "%s\n", line);
+	ssize_t done;
+
+	if (n <= 0 || (size_t)n >= sizeof(buf))
+		return;
+	// A log that cannot be written has nowhere to say so.
+	done = write(keylog_fd, buf, (size_t)n);
+	(void)done;
+}
+
+static const char *last_error(char *dst, size_t cap)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+
+	snprintf(dst, cap, "%s", reason ? reason : "unknown error");
+	ERR_clear_error();
+	return dst;
+}
+
+static int load_ca(SSL_CTX *ctx, const struct call_tls_conf *conf)
+{
+	if (conf->ca_file)
+		return SSL_CTX_load_verify_locations(ctx, conf->ca_file, NULL);
+	return SSL_CTX_set_default_verify_paths(ctx);
+}
+
+static int open_keylog(SSL_CTX *ctx, const char *file, char *err, size_t cap)
+{
+	if (keylog_fd < 0)
+		keylog_fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	if (keylog_fd < 0) {
+		snprintf(err, cap, "%s: %s", file, strerror(errno));
+		return -errno;
+	}
+	SSL_CTX_set_keylog_callback(ctx, on_keylog);
+	return 0;
+}
+
+static int configure(SSL_CTX *ctx, const struct call_tls_conf *conf, char *err, size_t cap)
+{
+	char reason[160];
+
+	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	if (conf->only_tls12)
+		SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	// One connection, one session: what a server sends as tickets is of no use here.
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_verify(ctx,
+		conf->verify || conf->verify_address ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	if ((conf->verify || conf->verify_address) && !load_ca(ctx, conf)) {
+		snprintf(err, cap, "%s: %s", conf->ca_file ? conf->ca_file : "certificate store",
+			last_error(reason, sizeof(reason)));
+		return -EINVAL;
+	}
+	if ((conf->ciphers && !SSL_CTX_set_cipher_list(ctx, conf->ciphers)) ||
+		(conf->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites))) {
+		snprintf(err, cap, "ciphers: %s", last_error(reason, sizeof(reason)));
+		return -EINVAL;
+	}
+	return conf->keylog_file ? open_keylog(ctx, conf->keylog_file, err, cap) : 0;
+}
+
+// Set on the context for call_tls_init(): whether names are to be checked.
+static int name_index = -1;
+
+SSL_CTX *call_tls_ctx_create(const struct call_tls_conf *conf, char *err, size_t cap)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+
+	if (name_index < 0)
+		name_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (!ctx || name_index < 0) {
+		snprintf(err, cap, "out of memory");
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	if (configure(ctx, conf, err, cap)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	SSL_CTX_set_ex_data(ctx, name_index, conf->verify_address ? (void *)ctx : NULL);
+	return ctx;
+}
+
+void call_tls_ctx_free(SSL_CTX *ctx)
+{
+	SSL_CTX_free(ctx);
+}
+
+// --- one call
+// ---------------------------------------------------------------------------------------
+
+static bool is_address(const char *host)
+{
+	uint8_t buf[16];
+
+	return inet_pton(AF_INET, host, buf) == 1 || inet_pton(AF_INET6, host, buf) == 1;
+}
+
+static int set_names(SSL *ssl, SSL_CTX *ctx, const char *host, const char *sni)
+{
+	if (sni && !is_address(sni) && !SSL_set_tlsext_host_name(ssl, sni))
+		return -ENOMEM;
+	if (!SSL_CTX_get_ex_data(ctx, name_index))
+		return 0;
+	if (is_address(host))
+		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) ? 0 : -ENOMEM;
+	return SSL_set1_host(ssl, host) ? 0 : -ENOMEM;
+}
+
+int call_tls_init(struct call_tls *t, SSL_CTX *ctx, const char *host, const char *sni)
+{
+	BIO *bio = NULL;
+
+	memset(t, 0, sizeof(*t));
+	if (get_bio_method())
+		bio = BIO_new(bio_method);
+	t->ssl = SSL_new(ctx);
+	if (!bio || !t->ssl || set_names(t->ssl, ctx, host, sni)) {
+		BIO_free(bio);
+		call_tls_free(t);
+		return -ENOMEM;
+	}
+	BIO_set_data(bio, t);
+	SSL_set_bio(t->ssl, bio, bio);
+	SSL_set_connect_state(t->ssl);
+	return 0;
+}
+
+void call_tls_free(struct call_tls *t)
+{
+	SSL_free(t->ssl);
+	outbuf_free(&t->out);
+	memset(t, 0, sizeof(*t));
+}
+
+int call_tls_handshake(struct call_tls *t)
+{
+	int rc;
+
+	ERR_clear_error();
+	rc = SSL_do_handshake(t->ssl);
+	if (rc == 1)
+		return 1;
+	return SSL_get_error(t->ssl, rc) == SSL_ERROR_WANT_READ ? 0 : -EPROTO;
+}
+
+int call_tls_read(struct call_tls *t, void *dst, size_t cap)
+{
+	int rc;
+
+	ERR_clear_error();
+	rc = SSL_read(t->ssl, dst, cap > INT_MAX ? INT_MAX : (int)cap);
+	if (rc > 0)
+		return rc;
+	switch (SSL_get_error(t->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		return 0;
+	case SSL_ERROR_ZERO_RETURN:
+		return -EPIPE;
+	default:
+		return -EPROTO;
+	}
+}
+
+int call_tls_write(struct call_tls *t, const void *p, size_t n)
+{
+	ERR_clear_error();
+	return SSL_write(t->ssl, p, (int)n) == (int)n ? 0 : -EPROTO;
+}
+
+void call_tls_close(struct call_tls *t)
+{
+	if (!t->ssl || !SSL_is_init_finished(t->ssl))
+		return;
+	ERR_clear_error();
+	SSL_shutdown(t->ssl);
+	ERR_clear_error();
+}
+
+int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha256[32])
+{
+	X509 *cert = SSL_get0_peer_certificate(t->ssl);
+
+	if (!cert || !X509_digest(cert, EVP_sha1(), sha1, NULL) ||
+		!X509_digest(cert, EVP_sha256(), sha256, NULL))
+		return -ENOENT;
+	return 0;
+}
+
+const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap)
+{
+	unsigned long e = ERR_peek_error();
+	long verify = SSL_get_verify_result(t->ssl);
+
+	if (e && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK) {
+		snprintf(dst, cap, "certificate: %s", X509_verify_cert_error_string(verify));
+		ERR_clear_error();
+		return dst;
+	}
+	return last_error(dst, cap);
+}

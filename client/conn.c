@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/conn.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define READ_SIZE 65536
+#define READS_PER_EVENT 4
+#define LINGER_MS 2000
+#define NOTSENT_LOWAT 131072
+
+struct conn {
+	struct ev_loop *loop;
+	const struct conn_ops *ops;
+	void *user;
+	int fd;
+	bool connected, inited, waits, closed;
+	ev_io rio, wio;
+	ev_timer timer;
+	uint64_t armed_ms; // when the timer fires, 0: not running
+	uint64_t limit_ms; // TCP connect, or lingering, ends
+	struct call_conf conf;
+	struct call call;
+};
+
+uint64_t conn_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+const struct call *conn_call(const struct conn *k)
+{
+	return &k->call;
+}
+
+int conn_fd(const struct conn *k)
+{
+	return k->fd;
+}
+
+static void close_socket(struct conn *k)
+{
+	ev_io_stop(k->loop, &k->rio);
+	ev_io_stop(k->loop, &k->wio);
+	ev_timer_stop(k->loop, &k->timer);
+	if (k->fd >= 0)
+		close(k->fd);
+	k->fd = -1;
+}
+
+static void finish(struct conn *k)
+{
+	if (k->closed)
+		return;
+	close_socket(k);
+	k->closed = true;
+	k->ops->closed(k->user, k->call.end, call_reason(&k->call));
+}
+
+// Fire no later than at_ms; an earlier one that is running is good enough.
+static void arm(struct conn *k, uint64_t at_ms)
+{
+	uint64_t now = conn_now_ms();
+	double in_s;
+
+	if (!at_ms || (k->armed_ms && k->armed_ms <= at_ms))
+		return;
+	in_s = at_ms > now ? (double)(at_ms - now) / 1000 : 0.001;
+	ev_timer_stop(k->loop, &k->timer);
+	ev_timer_set(&k->timer, in_s, 0);
+	ev_timer_start(k->loop, &k->timer);
+	k->armed_ms = at_ms;
+}
+
+static void write_out(struct conn *k)
+{
+	const uint8_t *p;
+	ssize_t done;
+	size_t n;
+
+	for (p = call_output(&k->call, &n); n; p = call_output(&k->call, &n)) {
+		done = send(k->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (done < 0 && errno == EINTR)
+			continue;
+		if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			return;
+		if (done < 0) {
+			// What the peer still said may explain it: the reader will find the end.
+			if (k->call.phase == CALL_PHASE_CLOSED || errno != EPIPE)
+				call_stream_end(&k->call, errno, conn_now_ms());
+			call_output_done(&k->call, n);
+			return;
+		}
+		call_output_done(&k->call, (size_t)done);
+	}
+}
+
+// After every event: bytes out, watchers and timer as they are needed now. Returns false when the
+// connection is gone.
+static bool settle(struct conn *k)
+{
+	size_t left;
+
+	if (k->closed)
+		return false;
+	if (k->inited)
+		write_out(k);
+	call_output(&k->call, &left);
+	if (k->call.phase == CALL_PHASE_CLOSED && (!left || !k->inited)) {
+		finish(k);
+		return false;
+	}
+	if (k->call.phase == CALL_PHASE_CLOSED && !k->limit_ms)
+		k->limit_ms = conn_now_ms() + LINGER_MS;
+	if (left || !k->connected)
+		ev_io_start(k->loop, &k->wio);
+	else
+		ev_io_stop(k->loop, &k->wio);
+	// A server that does not read gets no more answers until it does.
+	if (left > CALL_BACKLOG_MAX || k->call.phase == CALL_PHASE_CLOSED)
+		ev_io_stop(k->loop, &k->rio);
+	else if (k->connected)
+		ev_io_start(k->loop, &k->rio);
+	arm(k, k->limit_ms ? k->limit_ms : call_deadline(&k->call));
+	if (k->waits && left < CALL_BACKLOG_MAX / 2 && k->call.phase == CALL_PHASE_UP) {
+		k->waits = false;
+		if (k->ops->writable)
+			k->ops->writable(k->user);
+	}
+	return true;
+}
+
+static void on_connected(struct conn *k)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(k->fd, SOL_SOCKET, SO_ERROR, &error, &len))
+		error = errno;
+	k->connected = true;
+	k->limit_ms = 0;
+	if (error) {
+		call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(error));
+		return;
+	}
+	if (call_init(&k->call, &k->conf, k->call.ops, k, conn_now_ms())) {
+		call_fail(&k->call, CALL_END_LOCAL, "TLS: out of memory");
+		return;
+	}
+	k->inited = true;
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct conn *k = w->data;
+
+	if (!k->connected && k->call.phase != CALL_PHASE_CLOSED)
+		on_connected(k);
+	settle(k);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *w, int events)
+{
+	static uint8_t buf[READ_SIZE]; // the loop's thread, used up before return
+	struct conn *k = w->data;
+	ssize_t n;
+
+	for (unsigned int i = 0; i < READS_PER_EVENT && !k->closed; i++) {
+		n = recv(k->fd, buf, sizeof(buf), MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+			break;
+		if (n <= 0) {
+			call_stream_end(&k->call, n ? errno : 0, conn_now_ms());
+			break;
+		}
+		call_input(&k->call, buf, (size_t)n, conn_now_ms());
+		if ((size_t)n < sizeof(buf) || k->call.phase == CALL_PHASE_CLOSED)
+			break;
+	}
+	settle(k);
+}
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct conn *k = w->data;
+	uint64_t now = conn_now_ms();
+	size_t left;
+
+	k->armed_ms = 0;
+	if (k->limit_ms && now >= k->limit_ms) {
+		call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(ETIMEDOUT));
+		if (k->inited) {
+			call_output(&k->call, &left);
+			call_output_done(&k->call, left);
+		}
+	} else if (k->inited) {
+		call_tick(&k->call, now);
+	}
+	settle(k);
+}
+
+static void on_up(void *user, const struct call_info *info)
+{
+	struct conn *k = user;
+
+	k->ops->up(k->user, info);
+}
+
+static void on_packet(void *user, const uint8_t *ip, size_t len)
+{
+	struct conn *k = user;
+
+	k->ops->packet(k->user, ip, len);
+}
+
+static void on_closed(void *user, enum call_end why)
+{
+	// settle() sees the phase.
+}
+
+static const struct call_ops call_ops = {.up = on_up, .packet = on_packet, .closed = on_closed};
+
+static int dial(struct conn *k, const struct sockaddr *addr, socklen_t addr_len)
+{
+	int one = 1, lowat = NOTSENT_LOWAT;
+
+	k->fd = socket(addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (k->fd < 0)
+		return -errno;
+	setsockopt(k->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(k->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+	if (connect(k->fd, addr, addr_len) && errno != EINPROGRESS)
+		call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(errno));
+	return 0;
+}
+
+struct conn *conn_create(struct ev_loop *loop, const struct sockaddr *addr, socklen_t addr_len,
+	uint32_t connect_ms, const struct call_conf *conf, const struct conn_ops *ops, void *user)
+{
+	struct conn *k = calloc(1, sizeof(*k));
+	int rc;
+
+	if (!k)
+		return NULL;
+	k->loop = loop;
+	k->ops = ops;
+	k->user = user;
+	k->conf = *conf;
+	k->call.ops = &call_ops;
+	rc = dial(k, addr, addr_len);
+	if (rc) {
+		free(k);
+		errno = -rc;
+		return NULL;
+	}
+	ev_io_init(&k->rio, on_readable, k->fd, EV_READ);
+	ev_io_init(&k->wio, on_writable, k->fd, EV_WRITE);
+	ev_timer_init(&k->timer, on_timer, 0, 0);
+	k->rio.data = k->wio.data = k->timer.data = k;
+	k->limit_ms = conn_now_ms() + connect_ms;
+	// A connect() that failed at once is reported from the loop as well.
+	ev_io_start(loop, &k->wio);
+	arm(k, k->call.phase == CALL_PHASE_CLOSED ? conn_now_ms() : k->limit_ms);
+	return k;
+}
+
+void conn_destroy(struct conn *k)
+{
+	if (!k)
+		return;
+	close_socket(k);
+	if (k->inited)
+		call_free(&k->call);
+	free(k);
+}
+
+int conn_send_ip(struct conn *k, const void *ip, size_t len)
+{
+	int rc = call_send_ip(&k->call, ip, len);
+
+	k->waits = k->waits || rc == -EAGAIN;
+	return rc;
+}
+
+// From the loop, so that nothing is called back from inside a caller's own callback.
+static void settle_soon(struct conn *k)
+{
+	if (k->closed)
+		return;
+	k->armed_ms = 0;
+	arm(k, conn_now_ms());
+}
+
+void conn_flush(struct conn *k)
+{
+	size_t left;
+
+	if (!k->inited || k->closed)
+		return;
+	call_flush(&k->call);
+	write_out(k);
+	call_output(&k->call, &left);
+	if (left)
+		ev_io_start(k->loop, &k->wio);
+	if (k->call.phase == CALL_PHASE_CLOSED)
+		settle_soon(k);
+}
+
+void conn_hangup(struct conn *k)
+{
+	if (k->closed)
+		return;
+	if (k->inited)
+		call_hangup(&k->call, conn_now_ms());
+	else
+		call_fail(&k->call, CALL_END_HANGUP, "hung up");
+	settle_soon(k);
+}
+
+void conn_fail(struct conn *k, enum call_end why, const char *reason)
+{
+	if (k->closed)
+		return;
+	call_fail(&k->call, why, "%s", reason);
+	settle_soon(k);
+}

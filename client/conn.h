@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A call on a kernel TCP socket in a libev loop: connects, moves bytes, keeps the call's timers.
+// The loop's thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "client/call.h"
+
+// libev's headers do not survive -Wextra everywhere: its types are named here only.
+struct ev_loop;
+
+struct conn_ops {
+	void (*up)(void *user, const struct call_info *info);
+	void (*packet)(void *user, const uint8_t *ip, size_t len);
+	// conn_send_ip() said -EAGAIN and there is room again. May be NULL.
+	void (*writable)(void *user);
+	// The socket is closed. Last callback; conn_destroy() may be called from here.
+	void (*closed)(void *user, enum call_end why, const char *reason);
+};
+
+struct conn;
+
+// Dial addr. conf is copied, what it points to is borrowed. connect_ms: time for TCP. NULL: errno.
+struct conn *conn_create(struct ev_loop *loop, const struct sockaddr *addr, socklen_t addr_len,
+	uint32_t connect_ms, const struct call_conf *conf, const struct conn_ops *ops, void *user);
+void conn_destroy(struct conn *k);
+
+// As call_send_ip(); conn_flush() when a batch is complete.
+int conn_send_ip(struct conn *k, const void *ip, size_t len);
+void conn_flush(struct conn *k);
+
+// Hang up in order; closed() follows.
+void conn_hangup(struct conn *k);
+// Give up at once with a reason; closed() follows from the loop.
+void conn_fail(struct conn *k, enum call_end why, const char *reason);
+
+const struct call *conn_call(const struct conn *k);
+// -1 when closed.
+int conn_fd(const struct conn *k);
+
+// Milliseconds of the monotonic clock.
+uint64_t conn_now_ms(void);

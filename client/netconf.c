@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/netconf.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+struct request {
+	struct nlmsghdr hdr;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg addr;
+		struct rtmsg route;
+	};
+	uint8_t attrs[256];
+};
+
+static void request_init(struct request *q, uint16_t type, uint16_t flags, size_t body)
+{
+	memset(q, 0, sizeof(*q));
+	q->hdr.nlmsg_type = type;
+	q->hdr.nlmsg_flags = NLM_F_REQUEST | flags;
+	q->hdr.nlmsg_len = NLMSG_LENGTH(body);
+}
+
+static void put_attr(struct request *q, uint16_t type, const void *p, size_t n)
+{
+	struct rtattr *a = (struct rtattr *)((uint8_t *)q + NLMSG_ALIGN(q->hdr.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(n);
+	memcpy(RTA_DATA(a), p, n);
+	q->hdr.nlmsg_len = NLMSG_ALIGN(q->hdr.nlmsg_len) + (uint32_t)RTA_SPACE(n);
+}
+
+static void put_u32(struct request *q, uint16_t type, uint32_t v)
+{
+	put_attr(q, type, &v, sizeof(v));
+}
+
+int netconf_open(struct netconf *n)
+{
+	struct sockaddr_nl sa = {.nl_family = AF_NETLINK};
+	struct timeval wait = {.tv_sec = 5};
+
+	n->seq = 0;
+	n->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (n->fd < 0)
+		return -errno;
+	if (bind(n->fd, (struct sockaddr *)&sa, sizeof(sa)) ||
+		setsockopt(n->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait))) {
+		int rc = -errno;
+
+		close(n->fd);
+		n->fd = -1;
+		return rc;
+	}
+	return 0;
+}
+
+void netconf_close(struct netconf *n)
+{
+	if (n->fd >= 0)
+		close(n->fd);
+	n->fd = -1;
+}
+
+// Send q and wait for its answer: an error code, or a message of `want` copied into answer.
+static int transact(
+	struct netconf *n, struct request *q, uint16_t want, void *answer, size_t cap, size_t *len)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	_Alignas(struct nlmsghdr) uint8_t buf[8192];
+	struct nlmsghdr *h;
+	struct nlmsgerr *e;
+	ssize_t got;
+
+	q->hdr.nlmsg_seq = ++n->seq;
+	if (sendto(n->fd, q, q->hdr.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	for (;;) {
+		got = recv(n->fd, buf, sizeof(buf), 0);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		for (h = (struct nlmsghdr *)buf; NLMSG_OK(h, (size_t)got); h = NLMSG_NEXT(h, got)) {
+			if (h->nlmsg_seq != n->seq)
+				continue;
+			if (h->nlmsg_type == NLMSG_ERROR) {
+				e = NLMSG_DATA(h);
+				return h->nlmsg_len < NLMSG_LENGTH(sizeof(*e)) ? -EPROTO : e->error;
+			}
+			if (h->nlmsg_type != want || h->nlmsg_len > cap)
+				continue;
+			memcpy(answer, h, h->nlmsg_len);
+			*len = h->nlmsg_len;
+			return 0;
+		}
+	}
+}
+
+static int change(struct netconf *n, struct request *q)
+{
+	q->hdr.nlmsg_flags |= NLM_F_ACK;
+	return transact(n, q, NLMSG_DONE, NULL, 0, NULL);
+}
+
+int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu)
+{
+	struct request q;
+
+	request_init(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	q.link.ifi_family = AF_UNSPEC;
+	q.link.ifi_index = ifindex;
+	q.link.ifi_flags = q.link.ifi_change = IFF_UP;
+	put_u32(&q, IFLA_MTU, mtu);
+	return change(n, &q);
+}
+
+int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
+{
+	struct request q;
+
+	request_init(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	q.addr.ifa_family = AF_INET;
+	q.addr.ifa_prefixlen = 32;
+	q.addr.ifa_scope = RT_SCOPE_UNIVERSE;
+	q.addr.ifa_index = (uint32_t)ifindex;
+	put_u32(&q, IFA_LOCAL, htonl(local));
+	put_u32(&q, IFA_ADDRESS, htonl(peer ? peer : local));
+	return change(n, &q);
+}
+
+static void put_route(struct request *q, const struct netconf_route *r)
+{
+	q->route.rtm_family = AF_INET;
+	q->route.rtm_dst_len = r->dst_len;
+	q->route.rtm_table = RT_TABLE_MAIN;
+	if (r->dst_len)
+		put_u32(q, RTA_DST, htonl(r->dst));
+	if (r->gateway)
+		put_u32(q, RTA_GATEWAY, htonl(r->gateway));
+	put_u32(q, RTA_OIF, (uint32_t)r->ifindex);
+	if (r->metric)
+		put_u32(q, RTA_PRIORITY, r->metric);
+}
+
+int netconf_route_add(struct netconf *n, const struct netconf_route *r)
+{
+	struct request q;
+
+	request_init(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.route));
+	q.route.rtm_protocol = RTPROT_STATIC;
+	q.route.rtm_type = RTN_UNICAST;
+	q.route.rtm_scope = r->gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	put_route(&q, r);
+	return change(n, &q);
+}
+
+int netconf_route_delete(struct netconf *n, const struct netconf_route *r)
+{
+	struct request q;
+
+	request_init(&q, RTM_DELROUTE, 0, sizeof(q.route));
+	q.route.rtm_scope = RT_SCOPE_NOWHERE; // any
+	put_route(&q, r);
+	return change(n, &q);
+}
+
+int netconf_route_get(struct netconf *n, uint32_t dst, struct netconf_route *r)
+{
+	_Alignas(struct nlmsghdr) uint8_t answer[4096];
+	struct nlmsghdr *h = (struct nlmsghdr *)answer;
+	struct request q;
+	struct rtattr *a;
+	size_t len;
+	uint32_t v;
+	int rc, left;
+
+	request_init(&q, RTM_GETROUTE, 0, sizeof(q.route));
+	q.route.rtm_family = AF_INET;
+	q.route.rtm_dst_len = 32;
+	put_u32(&q, RTA_DST, htonl(dst));
+	rc = transact(n, &q, RTM_NEWROUTE, answer, sizeof(answer), &len);
+	if (rc)
+		return rc;
+	*r = (struct netconf_route){.dst = dst, .dst_len = 32};
+	left = (int)len - (int)NLMSG_LENGTH(sizeof(struct rtmsg));
+	for (a = RTM_RTA((struct rtmsg *)NLMSG_DATA(h)); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (RTA_PAYLOAD(a) < sizeof(v))
+			continue;
+		memcpy(&v, RTA_DATA(a), sizeof(v));
+		if (a->rta_type == RTA_GATEWAY)
+			r->gateway = ntohl(v);
+		else if (a->rta_type == RTA_OIF)
+			r->ifindex = (int)v;
+	}
+	return r->ifindex ? 0 : -ENETUNREACH;
+}

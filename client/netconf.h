@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Addresses, links and IPv4 routes of the kernel, by rtnetlink. Addresses in host byte order. Every
+// function returns 0 or -errno, and waits for the kernel's answer. One thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <netinet/in.h>
+
+struct netconf {
+	int fd;
+	uint32_t seq;
+};
+
+int netconf_open(struct netconf *n);
+void netconf_close(struct netconf *n);
+
+int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu);
+
+// local/32, with peer as the other end of the point-to-point link unless it is 0.
+int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
+
+struct netconf_route {
+	uint32_t dst;
+	uint8_t dst_len;
+	uint32_t gateway; // 0: on the link
+	int ifindex;
+	uint32_t metric;
+};
+
+// Fails with -EEXIST when there is such a route.
+int netconf_route_add(struct netconf *n, const struct netconf_route *r);
+int netconf_route_delete(struct netconf *n, const struct netconf_route *r);
+
+// The way packets to dst take now; r->dst_len is 32.
+int netconf_route_get(struct netconf *n, uint32_t dst, struct netconf_route *r);

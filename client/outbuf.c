@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/outbuf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KEEP_CAP 32768u
+
+int outbuf_put(struct outbuf *o, const void *p, size_t n)
+{
+	size_t cap = o->cap ? o->cap : 4096;
+	uint8_t *buf;
+
+	if (o->off && o->off + o->len + n > o->cap) {
+		memmove(o->buf, o->buf + o->off, o->len);
+		o->off = 0;
+	}
+	if (o->len + n > o->cap) {
+		while (cap < o->len + n)
+			cap *= 2;
+		buf = realloc(o->buf, cap);
+		if (!buf)
+			return -ENOMEM;
+		o->buf = buf;
+		o->cap = cap;
+	}
+	memcpy(o->buf + o->off + o->len, p, n);
+	o->len += n;
+	return 0;
+}
+
+void outbuf_take(struct outbuf *o, size_t n)
+{
+	o->off += n;
+	o->len -= n;
+	if (o->len)
+		return;
+	o->off = 0;
+	if (o->cap > KEEP_CAP)
+		outbuf_free(o);
+}
+
+void outbuf_free(struct outbuf *o)
+{
+	free(o->buf);
+	memset(o, 0, sizeof(*o));
+}

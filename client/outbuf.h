@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Bytes on their way to a socket: appended at the end, taken from the front. One thread.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct outbuf {
+	uint8_t *buf;
+	size_t off, len, cap; // bytes waiting: buf + off, len of them
+};
+
+// Append n bytes. 0 or -ENOMEM.
+int outbuf_put(struct outbuf *o, const void *p, size_t n);
+
+// The first n (at most len) bytes went out. Gives memory back when empty after a burst.
+void outbuf_take(struct outbuf *o, size_t n);
+
+void outbuf_free(struct outbuf *o);

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tunnel's network interface and the routes that come and go with it. One thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <net/if.h>
+
+#include "client/netconf.h"
+
+struct tunnel {
+	int fd; // packets, non-blocking; -1: none
+	int ifindex;
+	char name[IFNAMSIZ];
+	struct netconf net;
+	struct netconf_route host_route; // to the server, past the tunnel
+	bool has_host_route;
+};
+
+// Make a TUN interface; name may hold a %d. 0 or -errno with the reason in err.
+int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap);
+
+// Give it addresses and take it up. server: the outer IPv4 address, 0: not IPv4. Host byte order.
+int tunnel_up(struct tunnel *t, uint32_t local, uint32_t peer, uint16_t mtu, uint32_t server,
+	char *err, size_t cap);
+
+// Everything through the tunnel but the server itself: 0.0.0.0/1 and 128.0.0.0/1, which beat any
+// default route and leave it in place.
+int tunnel_default_route(struct tunnel *t, uint32_t server, char *err, size_t cap);
+
+// The interface goes, and its routes with it; the server's host route is taken back.
+void tunnel_close(struct tunnel *t);
