@@ -355,7 +355,7 @@ static void code_reject(void **state)
 	assert_int_equal(p.link.lcp.state, PPP_FSM_OPENED);
 	peer_feed_packet(&p, LCP, PPP_CODE_CODE_REJECT, 1, "01 01 0004");
 	assert_int_equal(p.link.lcp.state, PPP_FSM_STOPPING);
-	assert_int_equal(p.nb_down, 1);
+	assert_int_equal(p.link.ipcp.state, PPP_FSM_STARTING);
 	peer_feed_packet(&p, LCP, PPP_CODE_TERMINATE_ACK, 1, "");
 	assert_int_equal(p.why, PPP_END_LCP_FAILED);
 }
