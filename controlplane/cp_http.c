@@ -16,14 +16,28 @@ static const char *quote(char *dst, size_t cap, const struct http_str *s)
 	return s->n ? log_quote(dst, cap, s->p, s->n) : "-";
 }
 
+static void log_refused(const struct cp_session *s, const struct sstp_http_request *req, int status)
+{
+	char method[40], uri[80], host[80];
+	struct http_str begin = {.p = s->http->buf, .n = s->http->len < 24 ? s->http->len : 24};
+
+	// What is no request at all shows by how it begins.
+	if (!req->method.n)
+		SLOG_RATE(LOG_NOTICE, HTTP_LOG_BURST, s, "http refused status=%d bytes=%u begin=%s",
+			status, s->http->len, quote(method, sizeof(method), &begin));
+	else
+		SLOG_RATE(LOG_NOTICE, HTTP_LOG_BURST, s,
+			"http refused status=%d method=%s uri=%s host=%s", status,
+			quote(method, sizeof(method), &req->method),
+			quote(uri, sizeof(uri), &req->uri), quote(host, sizeof(host), &req->host));
+}
+
 static void refuse(struct cp_session *s, const struct sstp_http_request *req, int status)
 {
-	char answer[1024], method[40], uri[80], host[80], text[32];
+	char answer[1024], text[32];
 	int n = sstp_http_format_error(answer, sizeof(answer), CP_SERVER_NAME, time(NULL), status);
 
-	SLOG_RATE(LOG_NOTICE, HTTP_LOG_BURST, s, "http refused status=%d method=%s uri=%s host=%s",
-		status, quote(method, sizeof(method), &req->method),
-		quote(uri, sizeof(uri), &req->uri), quote(host, sizeof(host), &req->host));
+	log_refused(s, req, status);
 	snprintf(text, sizeof(text), "status %d", status);
 	cp_session_why(s, "HTTP request refused", text);
 	if (n > 0)
