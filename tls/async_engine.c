@@ -23,7 +23,7 @@
 
 #include "base/secret.h"
 
-enum task_op { OP_RSA_PRIV_ENC, OP_RSA_PRIV_DEC, OP_EC_SIGN };
+enum task_op { OP_RSA_SIGN, OP_EC_SIGN };
 
 // Owned by the job that made it until it is queued; then by the pool and the job together, and
 // freed by whoever is done with it last.
@@ -74,11 +74,8 @@ static void task_run(struct task *t)
 {
 	uint8_t *out = t->data + t->in_len;
 
-	if (t->op == OP_RSA_PRIV_ENC)
+	if (t->op == OP_RSA_SIGN)
 		t->result = RSA_meth_get_priv_enc(RSA_PKCS1_OpenSSL())(
-			t->in_len, t->data, out, t->rsa, t->param);
-	else if (t->op == OP_RSA_PRIV_DEC)
-		t->result = RSA_meth_get_priv_dec(RSA_PKCS1_OpenSSL())(
 			t->in_len, t->data, out, t->rsa, t->param);
 	else
 		t->result = openssl_ec_sign()(
@@ -196,29 +193,24 @@ static void pool_submit(struct async_pool *pool, struct task *t)
 // Pause this thread's job until t is done. False: given up; t is the pool's alone.
 static bool wait_done(struct async_pool *pool, struct task *t)
 {
-	for (;;) {
+	// Once in any case: whether a handshake waits is then no matter of who runs first.
+	while (ASYNC_pause_job()) {
 		bool done;
 
 		pthread_mutex_lock(&pool->lock);
 		done = t->done;
-		if (!done && cancelling)
-			t->abandoned = true;
+		t->abandoned = !done && cancelling;
 		pthread_mutex_unlock(&pool->lock);
-		if (done)
-			return true;
-		if (cancelling || !ASYNC_pause_job())
-			break;
+		if (done || cancelling)
+			return done;
 	}
-	// Either abandoned above, or it could not be paused and is waited for the hard way.
-	while (!cancelling) {
+	for (;;) { // it could not be paused: wait for it the hard way
 		uint64_t n;
 
 		if (read(t->fd, &n, sizeof(n)) == sizeof(n))
 			return true;
-		if (errno == EAGAIN)
-			sleep_ms(1);
+		sleep_ms(1);
 	}
-	return false;
 }
 
 static void close_wait_fd(ASYNC_WAIT_CTX *ctx, const void *key, OSSL_ASYNC_FD fd, void *custom_data)
@@ -272,8 +264,9 @@ static struct task *task_new(enum task_op op, const uint8_t *in, int in_len, siz
 	return t;
 }
 
-static int rsa_private(enum task_op op, int flen, const unsigned char *from, unsigned char *to,
-	RSA *rsa, int padding)
+// Every kind of RSA signature, PKCS #1 or PSS, padded already, ends here.
+static int rsa_priv_enc(
+	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
 {
 	struct async_pool *pool = RSA_get_ex_data(rsa, rsa_index);
 	ASYNC_JOB *job = ASYNC_get_current_job();
@@ -282,10 +275,8 @@ static int rsa_private(enum task_op op, int flen, const unsigned char *from, uns
 	int result;
 
 	if (!pool || !job || flen < 0)
-		return (op == OP_RSA_PRIV_ENC ? RSA_meth_get_priv_enc(RSA_PKCS1_OpenSSL())
-					      : RSA_meth_get_priv_dec(RSA_PKCS1_OpenSSL()))(
-			flen, from, to, rsa, padding);
-	t = task_new(op, from, flen, (size_t)RSA_size(rsa));
+		return RSA_meth_get_priv_enc(RSA_PKCS1_OpenSSL())(flen, from, to, rsa, padding);
+	t = task_new(OP_RSA_SIGN, from, flen, (size_t)RSA_size(rsa));
 	if (!t) {
 		ERR_raise(ERR_LIB_RSA, ERR_R_MALLOC_FAILURE);
 		return -1;
@@ -297,18 +288,6 @@ static int rsa_private(enum task_op op, int flen, const unsigned char *from, uns
 	if (result < 0)
 		ERR_raise(ERR_LIB_RSA, ERR_R_OPERATION_FAIL);
 	return result;
-}
-
-static int rsa_priv_enc(
-	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
-{
-	return rsa_private(OP_RSA_PRIV_ENC, flen, from, to, rsa, padding);
-}
-
-static int rsa_priv_dec(
-	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
-{
-	return rsa_private(OP_RSA_PRIV_DEC, flen, from, to, rsa, padding);
 }
 
 static int ec_sign(int type, const unsigned char *digest, int len, unsigned char *sig,
@@ -351,8 +330,7 @@ static bool make_methods(void)
 	EC_KEY_METHOD_get_sign(ec_method, &sign, &sign_setup, &sign_sig);
 	EC_KEY_METHOD_set_sign(ec_method, ec_sign, sign_setup, sign_sig);
 	return RSA_meth_set1_name(rsa_method, "culvert-async RSA") &&
-	       RSA_meth_set_priv_enc(rsa_method, rsa_priv_enc) &&
-	       RSA_meth_set_priv_dec(rsa_method, rsa_priv_dec);
+	       RSA_meth_set_priv_enc(rsa_method, rsa_priv_enc);
 }
 
 static void make_engine(void)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The in-tree engine "culvert-async": private-key operations (RSA sign and decrypt, ECDSA sign) on
-// a pool of threads, while the handshake's async job is paused. Outside an async job they run
-// inline. It is an OpenSSL ENGINE over the legacy key methods, because that is what hardware
-// engines are too: the same code path serves both.
+// The in-tree engine "culvert-async": signatures (RSA, ECDSA) on a pool of threads, while the
+// handshake's async job is paused. Outside an async job they run inline; so does the decryption of
+// TLS 1.2's RSA key exchange, which OpenSSL 3 asks of no engine (handshake_cert.c). It is an
+// OpenSSL ENGINE over the legacy key methods, because that is what hardware engines are too: the
+// same code path serves both.
 #pragma once
 
 #include <stdbool.h>

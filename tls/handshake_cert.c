@@ -102,6 +102,20 @@ void tls_cert_free(struct tls_cert *c)
 	X509_free(c->leaf);
 	sk_X509_pop_free(c->chain, X509_free);
 	EVP_PKEY_free(c->key);
+	EVP_PKEY_free(c->plain);
+}
+
+// TLS 1.2's RSA key exchange decrypts with a padding (RSA_PKCS1_WITH_TLS_PADDING) that OpenSSL 3
+// knows for its providers' keys alone. So an engine's key has done its work with the handshake's
+// signatures, of which this key exchange has none.
+void tls_cert_use_plain_key(SSL *ssl)
+{
+	const struct tls_ctx *ctx = tls_hs_of(ssl)->ctx;
+	const X509 *leaf = SSL_get_certificate(ssl);
+
+	for (unsigned int i = 0; i < ctx->nb_certs; i++)
+		if (ctx->certs[i].leaf == leaf && ctx->certs[i].plain)
+			SSL_use_PrivateKey(ssl, ctx->certs[i].plain);
 }
 
 bool tls_cert_hashes(const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN])

@@ -64,7 +64,7 @@ static int wrap_certs(struct tls_ctx *ctx, ENGINE *e, const char *name, char *er
 			return tls_err(err, cap, "engine %s does not take a private key", name);
 		if (ctx->pool && key != ctx->certs[i].key)
 			async_engine_attach(ctx->pool, key);
-		EVP_PKEY_free(ctx->certs[i].key);
+		ctx->certs[i].plain = ctx->certs[i].key;
 		ctx->certs[i].key = key;
 	}
 	return 0;

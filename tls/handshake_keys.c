@@ -23,7 +23,12 @@ void tls_on_message(int write_p, int version, int content_type, const void *buf,
 {
 	struct tls_hs *hs = tls_hs_of(ssl);
 
-	if (!hs || content_type != SSL3_RT_HEADER || len < 1)
+	if (!hs || len < 1)
+		return;
+	if (write_p && content_type == SSL3_RT_HANDSHAKE && hs->ctx->server &&
+		((const uint8_t *)buf)[0] == SSL3_MT_SERVER_DONE)
+		tls_cert_use_plain_key(ssl); // after the last signature, before any decryption
+	if (content_type != SSL3_RT_HEADER)
 		return;
 	if (((const uint8_t *)buf)[0] != TLS_CT_CHANGE_CIPHER_SPEC)
 		hs->seq[write_p ? TLS_TX : TLS_RX]++;

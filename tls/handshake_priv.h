@@ -18,6 +18,7 @@ struct tls_cert {
 	X509 *leaf;
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
+	EVP_PKEY *plain; // OpenSSL's own, when key is an engine's
 };
 
 // At most one certificate of a key type, by index.
@@ -100,6 +101,8 @@ int tls_cert_load(
 void tls_cert_free(struct tls_cert *c);
 // Have ctx serve its certificates: the default set, and others by SNI. 0 or -1.
 int tls_certs_install(struct tls_ctx *ctx, const char *const *files, char *err, size_t cap);
+// Have ssl decrypt the client's key with OpenSSL's own object, see handshake_cert.c.
+void tls_cert_use_plain_key(SSL *ssl);
 // SHA-1 and SHA-256 of the DER.
 bool tls_cert_hashes(const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN]);
 

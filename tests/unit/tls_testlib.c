@@ -109,12 +109,22 @@ static void write_files(const char *name, X509 *x, EVP_PKEY *key)
 	}
 }
 
+static EVP_PKEY *make_key(const struct tl_cert_spec *s)
+{
+	switch (s->type) {
+	case TL_RSA:
+		return EVP_RSA_gen((unsigned int)(s->rsa_bits ? s->rsa_bits : 2048));
+	case TL_EC:
+		return EVP_EC_gen("P-256");
+	default:
+		return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	}
+}
+
 void tl_make_cert(const char *name, const struct tl_cert_spec *s)
 {
 	static long serial = 1;
-	EVP_PKEY *key = s->type == TL_RSA
-				? EVP_RSA_gen((unsigned int)(s->rsa_bits ? s->rsa_bits : 2048))
-				: EVP_EC_gen("P-256");
+	EVP_PKEY *key = make_key(s);
 	X509 *x = X509_new(), *issuer = s->ca ? read_cert(s->ca) : x;
 	EVP_PKEY *issuer_key = s->ca ? read_key(s->ca) : key;
 
@@ -131,7 +141,10 @@ void tl_make_cert(const char *name, const struct tl_cert_spec *s)
 		add_ext(x, issuer, NID_basic_constraints, "critical,CA:TRUE");
 	if (s->sans)
 		add_ext(x, issuer, NID_subject_alt_name, s->sans);
-	assert_true(X509_sign(x, issuer_key, EVP_sha256()) > 0);
+	assert_true(
+		X509_sign(x, issuer_key,
+			EVP_PKEY_get_base_id(issuer_key) == EVP_PKEY_ED25519 ? NULL
+									     : EVP_sha256()) > 0);
 	write_files(name, x, key);
 	if (s->ca) {
 		X509_free(issuer);

@@ -24,7 +24,7 @@
 #define TL_SANITIZED 0
 #endif
 
-enum tl_key_type { TL_RSA, TL_EC };
+enum tl_key_type { TL_RSA, TL_EC, TL_ED25519 };
 
 // A directory for this test program's files; gone at exit.
 const char *tl_dir(void);

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Private-key operations off the control thread: every kind of them, slow ones that hold up nobody,
+// and handshakes that are given up half way.
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include "tls_testlib.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <openssl/engine.h>
+
+#define SLOW_MS 400
+
+static const struct op_case {
+	int version;
+	const char *cipher, *cert;
+	unsigned int waits;
+} ops[] = {
+	{TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384", "rsa", 1}, // PSS
+	{TLS1_2_VERSION, "DHE-RSA-AES128-GCM-SHA256", "rsa", 1},
+	{TLS1_2_VERSION, "AES256-GCM-SHA384", "rsa", 0}, // RSA key exchange: no signature
+	{TLS1_2_VERSION, "AES128-SHA", "rsa", 0},
+	{TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384", "ec", 1},
+	{TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", "rsa", 1},
+	{TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", "ec", 1},
+};
+#define NB_OPS (sizeof(ops) / sizeof(ops[0]))
+
+static const char *const both_certs[] = {"rsa", "ec", NULL};
+
+static unsigned int open_fds(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		struct pollfd p = {.fd = fd};
+
+		poll(&p, 1, 0);
+		n += !(p.revents & POLLNVAL);
+	}
+	return n;
+}
+
+struct pair {
+	struct tls_hs *hs;
+	SSL_CTX *cctx;
+	struct tl_peer peer;
+};
+
+static void pair_init(struct pair *x, struct tls_ctx *ctx, int version, const char *cipher)
+{
+	x->hs = tls_hs_accept(ctx);
+	x->cctx = tl_client_ctx(version, cipher);
+	tl_peer_init(&x->peer, x->cctx, false);
+}
+
+static void pair_free(struct pair *x)
+{
+	tls_hs_free(x->hs);
+	tl_peer_free(&x->peer);
+	SSL_CTX_free(x->cctx);
+}
+
+// Go on until nothing moves any more or a signature is waited for.
+static enum tls_hs_status push(struct pair *x)
+{
+	enum tls_hs_status st;
+	size_t moved;
+
+	do {
+		SSL_do_handshake(x->peer.ssl);
+		moved = tl_from_peer(x->hs, &x->peer);
+		st = tls_hs_step(x->hs);
+		moved += tl_to_peer(x->hs, &x->peer);
+	} while (moved && st != TLS_HS_WANT_ASYNC);
+	return st;
+}
+
+static void every_operation(void **state)
+{
+	for (unsigned int threads = 0; threads <= 2; threads += 2)
+		for (size_t i = 0; i < NB_OPS; i++) {
+			struct tls_server_conf sc = {
+				.engine = "culvert-async", .async_threads = threads};
+			struct tls_ctx *ctx =
+				tl_server(&sc, (const char *const[]){ops[i].cert, NULL});
+			unsigned int waits = 0;
+			enum tls_hs_status st;
+			struct pair x;
+
+			pair_init(&x, ctx, ops[i].version, ops[i].cipher);
+			assert_int_equal(tls_hs_async_fd(x.hs), -1);
+			while ((st = push(&x)) == TLS_HS_WANT_ASYNC) {
+				tl_wait_fd(tls_hs_async_fd(x.hs));
+				waits++;
+			}
+			if (st != TLS_HS_DONE)
+				fail_msg("%s: %s", ops[i].cipher, tls_hs_error(x.hs));
+			assert_int_equal(SSL_do_handshake(x.peer.ssl), 1);
+			assert_int_equal(waits, ops[i].waits); // it really went to the pool
+			assert_int_equal(tls_hs_async_fd(x.hs), -1);
+			pair_free(&x);
+			tls_ctx_destroy(ctx);
+		}
+}
+
+// Steps while nothing is ready change nothing.
+static void spurious_steps(void **state)
+{
+	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 100};
+	struct tls_ctx *ctx = tl_server(&sc, both_certs);
+	struct pair x;
+
+	pair_init(&x, ctx, TLS1_3_VERSION, NULL);
+	assert_int_equal(push(&x), TLS_HS_WANT_ASYNC);
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(tls_hs_step(x.hs), TLS_HS_WANT_ASYNC);
+	assert_int_equal(tl_handshake(x.hs, &x.peer, 0), TLS_HS_DONE);
+	pair_free(&x);
+	tls_ctx_destroy(ctx);
+}
+
+// The heart of it: one thread, one pool; while a signature sleeps in the pool other handshakes,
+// which need no signature of it, run to their end, every step of them.
+static void slow_signature_holds_up_nobody(void **state)
+{
+	struct tls_server_conf slow = {
+		.engine = "culvert-async", .test_sign_delay_ms = SLOW_MS, .session_tickets = true};
+	struct tls_server_conf quick = {.engine = "culvert-async"};
+	struct tls_ctx *sctx = tl_server(&slow, both_certs);
+	struct tls_ctx *qctx = tl_server(&quick, both_certs);
+	SSL_SESSION *session;
+	struct pair a, b;
+	char c;
+
+	// A session to resume, whose handshake was slow as well.
+	pair_init(&a, sctx, TLS1_2_VERSION, NULL);
+	assert_int_equal(tl_handshake(a.hs, &a.peer, 0), TLS_HS_DONE);
+	assert_int_equal(SSL_read(a.peer.ssl, &c, 1), -1);
+	SSL_shutdown(a.peer.ssl);
+	session = SSL_get1_session(a.peer.ssl);
+	assert_true(SSL_SESSION_has_ticket(session));
+	pair_free(&a);
+
+	pair_init(&a, sctx, TLS1_3_VERSION, NULL);
+	assert_int_equal(push(&a), TLS_HS_WANT_ASYNC);
+	for (int i = 0; i < 10; i++) { // another pool
+		pair_init(&b, qctx, i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION, NULL);
+		assert_int_equal(tl_handshake(b.hs, &b.peer, 0), TLS_HS_DONE);
+		pair_free(&b);
+	}
+	for (int i = 0; i < 10; i++) { // the same context
+		pair_init(&b, sctx, TLS1_2_VERSION, NULL);
+		assert_true(SSL_set_session(b.peer.ssl, session));
+		assert_int_equal(push(&b), TLS_HS_DONE);
+		assert_int_equal(SSL_session_reused(b.peer.ssl), 1);
+		SSL_shutdown(b.peer.ssl); // or OpenSSL holds the session for broken
+		pair_free(&b);
+	}
+	// All that while the first was still being signed.
+	assert_int_equal(tls_hs_step(a.hs), TLS_HS_WANT_ASYNC);
+	assert_int_equal(tl_handshake(a.hs, &a.peer, 0), TLS_HS_DONE);
+	pair_free(&a);
+	SSL_SESSION_free(session);
+	tls_ctx_destroy(sctx);
+	tls_ctx_destroy(qctx);
+}
+
+// Two threads sign at once: a second handshake of the same context overtakes nobody, but is done
+// when the first is, not one signature later; with eight waiting, all get through.
+static void many_at_once(void **state)
+{
+	struct tls_server_conf sc = {
+		.engine = "culvert-async", .async_threads = 4, .test_sign_delay_ms = 20};
+	struct tls_ctx *ctx = tl_server(&sc, both_certs);
+	enum { N = 32 };
+	struct pair x[N];
+	unsigned int waiting = 0;
+
+	for (int i = 0; i < N; i++) {
+		const struct op_case *o = &ops[i % NB_OPS];
+
+		pair_init(&x[i], ctx, o->version, o->cipher);
+		assert_int_equal(push(&x[i]), o->waits ? TLS_HS_WANT_ASYNC : TLS_HS_DONE);
+		waiting += o->waits;
+	}
+	assert_true(waiting > 20); // all paused in one thread
+	for (int i = N; i-- > 0;) {
+		assert_int_equal(tl_handshake(x[i].hs, &x[i].peer, 0), TLS_HS_DONE);
+		pair_free(&x[i]);
+	}
+	tls_ctx_destroy(ctx);
+}
+
+// Freed while waiting in the queue, while being signed, and when done but not resumed; the context
+// before and after. Nothing blocks for the signature, nothing leaks.
+static void cancelled_half_way(void **state)
+{
+	unsigned int fds = open_fds();
+
+	for (int order = 0; order < 2; order++) {
+		struct tls_server_conf sc = {
+			.engine = "culvert-async", .test_sign_delay_ms = SLOW_MS};
+		struct tls_ctx *ctx = tl_server(&sc, both_certs);
+		struct pair x[8];
+
+		for (size_t i = 0; i < 8; i++) {
+			const struct op_case *o = &ops[i % 2 ? 0 : NB_OPS - 1];
+
+			pair_init(&x[i], ctx, o->version, o->cipher);
+			assert_int_equal(push(&x[i]), TLS_HS_WANT_ASYNC);
+		}
+		if (order)
+			tl_wait_fd(tls_hs_async_fd(x[0].hs)); // done, not resumed
+		else
+			tls_ctx_destroy(ctx); // the handshakes still hold it
+		for (int i = 0; i < 8; i++)
+			pair_free(&x[i]);
+		if (order)
+			tls_ctx_destroy(ctx);
+	}
+	assert_int_equal(open_fds(), fds);
+}
+
+static void peer_gives_up(void **state)
+{
+	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 20};
+	struct tls_ctx *ctx = tl_server(&sc, both_certs);
+	struct pair x;
+
+	pair_init(&x, ctx, TLS1_3_VERSION, NULL);
+	assert_int_equal(push(&x), TLS_HS_WANT_ASYNC);
+	// A fatal alert arrives while the job is paused: handshake_failure.
+	assert_int_equal(tls_hs_feed(x.hs, "\x15\x03\x03\x00\x02\x02\x28", 7), 0);
+	tl_wait_fd(tls_hs_async_fd(x.hs));
+	assert_int_equal(tls_hs_step(x.hs), TLS_HS_FAILED);
+	assert_non_null(strstr(tls_hs_error(x.hs), "alert"));
+	pair_free(&x);
+	tls_ctx_destroy(ctx);
+}
+
+// A key whose type the engine has no method for signs inline.
+static void other_key_types_sign_inline(void **state)
+{
+	struct tls_server_conf sc = {.engine = "culvert-async"};
+	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"ed", NULL});
+	struct pair x;
+
+	pair_init(&x, ctx, TLS1_3_VERSION, NULL);
+	assert_int_equal(push(&x), TLS_HS_DONE);
+	pair_free(&x);
+	tls_ctx_destroy(ctx);
+}
+
+// An engine from a shared object, as hardware's would be: it takes the keys, its operations pause
+// the job with a descriptor of its own, and it counts them.
+static void engine_from_a_shared_object(void **state)
+{
+	struct tls_server_conf sc = {.engine = "tls_test_engine"};
+	unsigned int fds;
+	struct tls_ctx *ctx;
+	struct pair x;
+	long before, after;
+	ENGINE *e;
+
+	ctx = tl_server(&sc, both_certs);
+	fds = open_fds();
+	e = ENGINE_by_id("tls_test_engine");
+	assert_non_null(e);
+	assert_true(ENGINE_ctrl(e, ENGINE_CMD_BASE, 0, &before, NULL));
+	for (size_t i = 0; i < NB_OPS; i++) {
+		if (strcmp(ops[i].cert, "rsa") || !ops[i].waits)
+			continue; // it knows RSA only
+		pair_init(&x, ctx, ops[i].version, ops[i].cipher);
+		assert_int_equal(push(&x), TLS_HS_WANT_ASYNC);
+		assert_int_equal(tl_handshake(x.hs, &x.peer, 0), TLS_HS_DONE);
+		pair_free(&x);
+	}
+	assert_true(ENGINE_ctrl(e, ENGINE_CMD_BASE, 0, &after, NULL));
+	assert_int_equal(after - before, 3);
+	// It cannot be cancelled: what is freed half way is buried later, or at the end.
+	for (int i = 0; i < 4; i++) {
+		pair_init(&x, ctx, ops[0].version, ops[0].cipher);
+		assert_int_equal(push(&x), TLS_HS_WANT_ASYNC);
+		if (i == 3)
+			tls_ctx_destroy(ctx);
+		pair_free(&x);
+	}
+	assert_int_equal(open_fds(), fds);
+	ENGINE_free(e);
+}
+
+static int setup(void **state)
+{
+	tl_make_cert("rsa", &(struct tl_cert_spec){TL_RSA, .cn = "vpn.example.com"});
+	tl_make_cert("ec", &(struct tl_cert_spec){TL_EC, .cn = "vpn.example.com"});
+	tl_make_cert("ed", &(struct tl_cert_spec){TL_ED25519, .cn = "vpn.example.com"});
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_operation),
+		cmocka_unit_test(spurious_steps),
+		cmocka_unit_test(slow_signature_holds_up_nobody),
+		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(cancelled_half_way),
+		cmocka_unit_test(peer_gives_up),
+		cmocka_unit_test(other_key_types_sign_inline),
+		cmocka_unit_test(engine_from_a_shared_object),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
