@@ -266,14 +266,14 @@ static void engine_from_a_shared_object(void **state)
 	long before, after;
 	ENGINE *e;
 
-	ctx = tl_server(&sc, both_certs);
+	ctx = tl_server(&sc, (const char *const[]){"rsa", NULL}); // all it knows
 	fds = open_fds();
 	e = ENGINE_by_id("tls_test_engine");
 	assert_non_null(e);
 	assert_true(ENGINE_ctrl(e, ENGINE_CMD_BASE, 0, &before, NULL));
 	for (size_t i = 0; i < NB_OPS; i++) {
 		if (strcmp(ops[i].cert, "rsa") || !ops[i].waits)
-			continue; // it knows RSA only
+			continue;
 		pair_init(&x, ctx, ops[i].version, ops[i].cipher);
 		assert_int_equal(push(&x), TLS_HS_WANT_ASYNC);
 		assert_int_equal(tl_handshake(x.hs, &x.peer, 0), TLS_HS_DONE);
