@@ -136,6 +136,42 @@ static void report_pools(struct dp *dp)
 			v.name, v.in_use, v.size);
 }
 
+static uint64_t counter(const struct dp_chan *ch, unsigned int worker, const char *name)
+{
+	struct dp_counter_value v;
+
+	for (unsigned int i = 0; dp_counter(ch, worker, i, &v); i++)
+		if (!strcmp(v.name, name))
+			return v.value;
+	return 0;
+}
+
+// What each worker did: its work in one line, and every counter that counted something at debug
+// level.
+static void report_workers(struct dp *dp)
+{
+	const struct dp_chan *ch = dp_channel(dp);
+	struct dp_counter_value v;
+
+	for (unsigned int w = 0; w < dp_chan_nb_workers(ch); w++) {
+		uint64_t packets = counter(ch, w, "fwd_up") + counter(ch, w, "fwd_down") +
+				   counter(ch, w, "fwd_hairpin");
+		uint64_t cycles = counter(ch, w, "busy_cycles");
+
+		LOG(LOG_INFO,
+			"worker=%u packets=%llu busy_cycles=%llu cycles_per_packet=%llu "
+			"records_in=%llu records_out=%llu",
+			w, (unsigned long long)packets, (unsigned long long)cycles,
+			(unsigned long long)(packets ? cycles / packets : 0),
+			(unsigned long long)counter(ch, w, "rec_rx"),
+			(unsigned long long)counter(ch, w, "rec_tx"));
+		for (unsigned int i = 0; dp_counter(ch, w, i, &v); i++)
+			if (v.value)
+				LOG(LOG_DEBUG, "worker=%u %s=%llu (%s)", w, v.name,
+					(unsigned long long)v.value, v.help);
+	}
+}
+
 static int run(const struct config *c)
 {
 	char err[512] = "";
@@ -163,6 +199,7 @@ static int run(const struct config *c)
 	dp_stop(dp);
 	cp_destroy(cp);
 	cp = NULL;
+	report_workers(dp);
 	report_pools(dp);
 out:
 	cp_destroy(cp);
