@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the files of the TCP stack share. Nobody else includes this (tests may).
+#pragma once
+
+#include <rte_common.h>
+#include <rte_memory.h>
+
+#include "dataplane/tcp.h"
+#include "dataplane/tcp_cc.h"
+#include "dataplane/wheel.h"
+
+#define TCP_BURST 32
+#define TCP_MAX_LISTEN 16
+#define TCP_MAX_SACK 4
+#define TCP_HDR 20
+#define TCP_TS_OPT 12    // NOP NOP TS
+#define TCP_HEADROOM 118 // Ethernet and VLAN 18, IPv6 40, TCP 60
+#define TCP_WHEEL_TICK_US 250
+#define TCP_MSS_MIN 64 // a peer may not drive us to smaller segments
+#define TCP_INITIAL_RTO_US 1000000
+#define TCP_QUICK_ACKS 16
+#define TCP_MAX_RETRIES 15   // R2 of RFC 9293 3.8.3, with doubling
+#define TCP_ORPHAN_RETRIES 8 // the same for connections that nobody owns any more
+#define TCP_FIN_WAIT_2_US 60000000ull
+#define TCP_OOW_ACK_US 100000 // least time between answers to segments out of window
+#define TCP_PAWS_MAX_S (24 * 86400u)
+#define TCP_PMTU_RAISE_US 600000000ull // RFC 1191 6.3
+#define TCP_PMTU_MIN4 552
+#define TCP_PMTU_MIN6 1280
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_PSH 0x08
+#define TCP_ACK 0x10
+#define TCP_URG 0x20
+
+#define TCP_STATE_LIST(X)               \
+	X(CLOSED, "CLOSED")             \
+	X(SYN_SENT, "SYN-SENT")         \
+	X(SYN_RECEIVED, "SYN-RECEIVED") \
+	X(ESTABLISHED, "ESTABLISHED")   \
+	X(FIN_WAIT_1, "FIN-WAIT-1")     \
+	X(FIN_WAIT_2, "FIN-WAIT-2")     \
+	X(CLOSE_WAIT, "CLOSE-WAIT")     \
+	X(CLOSING, "CLOSING")           \
+	X(LAST_ACK, "LAST-ACK")
+
+#define X(name, text) TCP_##name,
+enum tcp_state { TCP_STATE_LIST(X) TCP_N_STATES };
+#undef X
+
+enum tcp_recovery {
+	TCP_OPEN,     // no loss known
+	TCP_RECOVERY, // fast recovery
+	TCP_LOSS,     // after a retransmission timeout
+};
+
+// Connection flags.
+#define TF_USED 0x00000001 // allocated
+#define TF_IN_TABLE 0x00000002
+#define TF_HALF_OPEN 0x00000004 // counted in the stack's half_open
+#define TF_ACTIVE 0x00000008    // opened by tcp_connect()
+#define TF_ORPHAN 0x00000010    // released by its owner
+#define TF_MUTE 0x00000020      // no more events
+#define TF_TS 0x00000040        // timestamps agreed
+#define TF_SACK 0x00000080
+#define TF_WSCALE 0x00000100
+#define TF_TOUCHED 0x00000200 // in the burst's list of connections that may have to send
+#define TF_ACK_NOW 0x00000400
+#define TF_DELACK 0x00000800 // an ACK is owed by the DELACK timer's time
+#define TF_FIN_QUEUED 0x00001000
+#define TF_FIN_SENT 0x00002000
+#define TF_FIN_ACKED 0x00004000
+#define TF_FIN_SEEN 0x00008000 // rcv_fin is known
+#define TF_FIN_RCVD 0x00010000 // and was reached
+#define TF_ROOM_ASKED 0x00020000
+#define TF_TLP 0x00040000 // a tail loss probe is out
+#define TF_TLP_RETRANS 0x00080000
+#define TF_REORDER 0x00100000 // reordering was seen
+#define TF_DSACK 0x00200000   // dsack[] goes out with the next ACK
+#define TF_UNDO 0x00400000    // undo_* are good
+#define TF_RTT 0x00800000     // srtt_us is good
+
+// Flags of a segment in the send queue (mbuf_priv.flags).
+#define SEG_SACKED 0x01
+#define SEG_LOST 0x02
+#define SEG_RETRANS 0x04 // a retransmission is in flight
+#define SEG_EVER 0x08    // was retransmitted once
+
+enum tcp_timer { TCP_TIMER_RTX, TCP_TIMER_DELACK, TCP_TIMER_MISC, TCP_N_TIMERS };
+
+enum tcp_rtx_mode { TCP_RTX_OFF, TCP_RTX_RTO, TCP_RTX_TLP, TCP_RTX_REO, TCP_RTX_PERSIST };
+
+struct tcp_key {
+	struct ipaddr remote, local;
+	uint16_t rport, lport;
+};
+
+struct tcp_block { // [start, end)
+	uint32_t start, end;
+};
+
+// A received segment, parsed.
+struct tcp_seg {
+	struct rte_mbuf *m; // NULL once a queue has taken it
+	struct tcp_key key;
+	uint32_t hash;
+	uint32_t seq, ack;
+	uint32_t tsval, tsecr;
+	uint16_t len; // of the payload
+	uint16_t off; // of the payload in buf_addr
+	uint16_t wnd; // as in the header
+	uint16_t mss; // 0: no option
+	uint8_t flags;
+	uint8_t wscale;
+	bool has_ts, has_wscale, sack_ok;
+	uint8_t nb_sack;
+	struct tcp_block sack[TCP_MAX_SACK];
+};
+
+// What goes into a header.
+struct tcp_out {
+	uint32_t seq, ack;
+	uint16_t wnd;
+	uint8_t flags;
+	uint8_t optlen;
+	uint8_t opt[40];
+};
+
+struct tcp_conn {
+	// Identity.
+	struct tcp_key key;
+	uint32_t hash;
+	uint32_t flags;
+	uint8_t state;    // enum tcp_state
+	uint8_t recovery; // enum tcp_recovery
+	uint8_t snd_wscale, rcv_wscale;
+	struct tcp_stack *s;
+	void *user;
+
+	// Receiving.
+	uint32_t rcv_nxt;
+	uint32_t rcv_adv; // right edge of the window that was advertised
+	uint32_t last_ack_sent;
+	uint32_t ts_recent;
+	uint32_t rx_bytes; // in order, not yet consumed
+	uint16_t rx_mbufs, ooo_segs;
+	uint8_t delack_segs, quick_acks;
+	uint16_t mss; // payload of one segment, options deducted
+	uint32_t ts_offset;
+	struct rte_mbuf *rx_head, *rx_tail;
+	struct rte_mbuf *ooo_head, *ooo_tail;
+
+	// Sending.
+	uint32_t snd_una, snd_nxt;
+	uint32_t snd_end; // behind the last queued byte
+	uint32_t snd_wnd, snd_wl1, snd_wl2;
+	uint32_t max_snd_wnd;
+	uint32_t sacked_bytes, lost_bytes, retrans_bytes;
+	uint32_t reno_sacked; // without SACK: bytes taken for received from duplicate ACKs
+	uint32_t room_told;
+	struct rte_mbuf *sq_head, *sq_tail;
+	struct rte_mbuf *sq_next; // first one not yet sent
+	struct rte_mbuf *sq_last; // last one sent, NULL when it was acknowledged
+	struct tcp_cc_flow cc;
+	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
+
+	// Loss recovery. RFC 8985's and 6937's names.
+	uint64_t rack_xmit_us, reo_at_us;
+	uint32_t rack_end_seq, rack_rtt_us;
+	uint32_t fack; // highest sequence known to have arrived
+	uint32_t recover;
+	uint32_t tlp_end_seq;
+	uint32_t prr_delivered, prr_out, prr_flight;
+	uint32_t undo_cwnd, undo_ssthresh, undo_ts;
+	uint32_t reo_round; // reo_mult grows once per round trip
+	uint8_t reo_mult, reo_persist;
+	uint8_t dupacks, backoff;
+	uint32_t flight_round, flight_max, flight_prev; // largest flight of this and the last round
+
+	// Timers. Deadlines move freely; the wheel is only told when one moves closer.
+	uint64_t at_us[TCP_N_TIMERS]; // 0: off
+	uint64_t rto_base_us;         // the timeout runs from here
+	uint64_t tlp_base_us;
+	uint64_t progress_us; // last time the peer acknowledged something new, or sending began
+	uint64_t min_rtt_at_us;
+	uint64_t last_rx_us, last_tx_us;
+	struct wheel_timer timer[TCP_N_TIMERS];
+	uint8_t rtx_mode; // enum tcp_rtx_mode
+	uint8_t probes;   // keepalives or window probes not yet answered
+	uint16_t retries;
+
+	// Cold.
+	uint16_t mss_max; // what the peer accepts, options included
+	uint16_t pmtu;
+	uint32_t iss, irs;
+	uint32_t rcv_fin;
+	uint32_t ts_recent_s; // when ts_recent was set, seconds
+	uint32_t touched;     // place in the burst's list
+	int error, soft_error;
+	unsigned int events;
+	struct tcp_conn *ev_next, **ev_pprev;
+	uint64_t pmtu_at_us, oow_ack_us, created_us;
+	struct tcp_block sack[TCP_MAX_SACK]; // blocks to report, most recent first
+	struct tcp_block dsack;
+	uint8_t nb_sack;
+	uint64_t bytes_in, bytes_out, retransmits;
+} __rte_cache_aligned;
+
+_Static_assert(sizeof(struct tcp_conn) <= 832, "memory per connection");
+
+// TIME-WAIT keeps this much.
+struct tcp_tw {
+	struct tcp_key key;
+	uint32_t hash;
+	uint32_t snd_nxt, rcv_nxt, rcv_wnd;
+	uint32_t ts_recent, ts_offset;
+	uint32_t prev, next; // by age; TCP_NIL ends
+	uint64_t expires_us;
+	bool ts;
+	uint8_t rcv_wscale;
+};
+
+#define TCP_NIL UINT32_MAX
+
+// Seven slots; full buckets overflow into the next one, and count how often.
+struct tcp_bucket {
+	uint32_t tag[7];
+	uint32_t ref[7]; // 0: free; TCP_REF_TW | index + 1 of TIME-WAIT, else index + 1 of a
+			 // connection
+	uint32_t overflow;
+	uint32_t spare;
+};
+
+_Static_assert(sizeof(struct tcp_bucket) == RTE_CACHE_LINE_MIN_SIZE, "one cache line");
+
+#define TCP_REF_TW 0x80000000u
+
+struct tcp_stack {
+	struct tcp_config cfg;
+	const struct tcp_cc *cc;
+	struct counters *counters;
+	struct wheel *wheel;
+	struct tcp_bucket *table;
+	uint32_t table_mask;
+	uint8_t rcv_wscale;
+	uint64_t k0, k1;
+
+	struct tcp_conn *conns;
+	uint32_t *free_conns; // a stack of indices
+	uint32_t nb_free;
+	uint32_t nb_conns, nb_conns_max, nb_half_open;
+	uint32_t mbufs_held;
+
+	struct tcp_tw *tw;
+	uint32_t *free_tw;
+	uint32_t nb_free_tw, nb_tw;
+	uint32_t tw_first, tw_last; // oldest, youngest
+
+	struct tcp_conn *ev_head, **ev_tail;
+	struct tcp_conn *touched[TCP_BURST];
+	uint32_t nb_touched;
+	struct rte_mbuf *tx[TCP_BURST];
+	uint16_t nb_tx;
+
+	uint64_t now_us;    // of the tick that runs timers
+	uint64_t cookie_us; // when the last SYN cookie went out, 0: never
+	uint16_t listen[TCP_MAX_LISTEN];
+	uint16_t nb_listen;
+	uint32_t prng;
+};
+
+static inline bool seq_lt(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) < 0;
+}
+
+static inline bool seq_le(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) <= 0;
+}
+
+static inline uint32_t seq_max(uint32_t a, uint32_t b)
+{
+	return seq_lt(a, b) ? b : a;
+}
+
+static inline uint32_t tcp_now_ms(uint64_t now_us)
+{
+	return (uint32_t)(now_us / 1000);
+}
+
+static inline uint32_t tcp_conn_ts(const struct tcp_conn *c, uint64_t now_us)
+{
+	return tcp_now_ms(now_us) + c->ts_offset;
+}
+
+static inline uint32_t seg_end(const struct mbuf_priv *p)
+{
+	return p->seq + p->len;
+}
+
+// Sent and not known to have arrived or been lost (RFC 6675 "pipe").
+static inline uint32_t tcp_in_flight(const struct tcp_conn *c)
+{
+	uint32_t out = c->snd_nxt - c->snd_una + c->retrans_bytes;
+	uint32_t gone = c->sacked_bytes + c->lost_bytes + c->reno_sacked;
+
+	return out > gone ? out - gone : 0;
+}
+
+// The handshake is behind us and sequence numbers of both sides are known.
+static inline bool tcp_synchronized(const struct tcp_conn *c)
+{
+	return c->state >= TCP_ESTABLISHED;
+}
+
+// tcp_hash.c: keyed hashing (SipHash) and the connection table.
+enum tcp_hash_use { TCP_HASH_ISN = 1, TCP_HASH_TS, TCP_HASH_COOKIE, TCP_HASH_PORT };
+uint32_t tcp_key_hash(const struct tcp_stack *s, const struct tcp_key *k);
+// For other uses, with two words of the caller's.
+uint64_t tcp_key_secret(
+	const struct tcp_stack *s, const struct tcp_key *k, enum tcp_hash_use use, uint64_t extra);
+uint32_t tcp_isn(const struct tcp_stack *s, const struct tcp_key *k, uint64_t now_us);
+uint32_t tcp_ts_offset(const struct tcp_stack *s, const struct tcp_key *k);
+int tcp_table_create(struct tcp_stack *s, uint32_t entries);
+void tcp_table_insert(struct tcp_stack *s, uint32_t hash, uint32_t ref);
+void tcp_table_remove(struct tcp_stack *s, uint32_t hash, uint32_t ref);
+// The reference stored for k, or 0.
+uint32_t tcp_table_find(const struct tcp_stack *s, const struct tcp_key *k, uint32_t hash);
+static inline void tcp_table_prefetch(const struct tcp_stack *s, uint32_t hash)
+{
+	__builtin_prefetch(&s->table[hash & s->table_mask]);
+}
+
+// tcp_conn.c: life of a connection.
+struct tcp_conn *tcp_conn_alloc(
+	struct tcp_stack *s, const struct tcp_key *k, uint32_t hash, uint64_t now_us);
+void tcp_conn_free(struct tcp_conn *c);
+void tcp_conn_mute(struct tcp_conn *c); // no events any more, pending ones included
+void tcp_conn_event(struct tcp_conn *c, unsigned int events);
+// In the burst's list of connections that output() visits at its end.
+void tcp_conn_touch(struct tcp_conn *c);
+// The connection is over: out of the table, nothing more is sent. The owner is told, or it is freed
+// at once when nobody owns it. error: errno, 0 for an orderly end.
+void tcp_conn_close(struct tcp_conn *c, int error);
+// The same, with RST to the peer.
+void tcp_conn_reset(struct tcp_conn *c, int error, uint64_t now_us);
+void tcp_conn_established(struct tcp_conn *c, uint64_t now_us);
+void tcp_conn_set_mss(struct tcp_conn *c);
+void tcp_conn_set_pmtu(struct tcp_conn *c, uint16_t mtu, uint64_t now_us);
+uint16_t tcp_adv_mss(const struct tcp_stack *s, const struct tcp_key *k);
+void tcp_drop_queue(struct tcp_stack *s, struct rte_mbuf **head);
+
+// tcp_options.c: the wire format.
+// Parse m into seg (m included). 0, or -EBADMSG.
+int tcp_parse(const struct tcp_stack *s, struct rte_mbuf *m, struct tcp_seg *seg);
+// Headers in front of m's payload, into the transmit burst. Consumes m.
+void tcp_emit(
+	struct tcp_stack *s, struct rte_mbuf *m, const struct tcp_key *k, const struct tcp_out *o);
+// A segment without payload.
+bool tcp_emit_bare(struct tcp_stack *s, const struct tcp_key *k, const struct tcp_out *o);
+void tcp_flush(struct tcp_stack *s);
+void tcp_opt_ts(struct tcp_out *o, uint32_t tsval, uint32_t tsecr);
+void tcp_opt_sack(struct tcp_out *o, const struct tcp_block *b, unsigned int n);
+// wscale: 255: without.
+void tcp_opt_syn(struct tcp_out *o, uint16_t mss, bool sack, uint8_t wscale);
+// RST in answer to a segment that belongs to no connection. RFC 9293 3.10.7.1.
+void tcp_reply_rst(struct tcp_stack *s, const struct tcp_seg *seg);
+
+// tcp_input.c
+void tcp_segment(struct tcp_stack *s, struct tcp_seg *seg, uint64_t now_us);
+// tcp_input_slow.c: RFC 9293 3.10.7.3 and 3.10.7.4.
+void tcp_segment_slow(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us);
+// An ACK for a segment that was not acceptable; rate limited unless always.
+void tcp_ack_unacceptable(struct tcp_conn *c, bool always, uint64_t now_us);
+
+// tcp_listen.c: passive open and SYN cookies. 3.10.7.2.
+bool tcp_is_listening(const struct tcp_stack *s, uint16_t port);
+void tcp_segment_listen(
+	struct tcp_stack *s, struct tcp_seg *seg, uint32_t min_iss, uint64_t now_us);
+void tcp_send_syn(struct tcp_conn *c, uint64_t now_us); // SYN or SYN-ACK by state
+// Take over what the peer's SYN offered.
+void tcp_take_syn_options(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us);
+
+// tcp_tw.c
+int tcp_tw_create(struct tcp_stack *s);
+void tcp_tw_enter(struct tcp_conn *c, uint64_t now_us); // ends c
+// Returns true and the least initial sequence number when the segment is to be treated as in
+// LISTEN: the entry is gone.
+bool tcp_tw_segment(struct tcp_stack *s, uint32_t index, struct tcp_seg *seg, uint32_t *min_iss,
+	uint64_t now_us);
+uint64_t tcp_tw_expire(struct tcp_stack *s, uint64_t now_us); // returns when the next is due
+
+// tcp_rcv.c: received stream.
+// In-order payload; the fast path's too. Takes seg->m.
+void tcp_rcv_in_order(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us);
+// Any acceptable payload (trimmed here). False: a FIN of this segment must not count.
+bool tcp_rcv_data(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us);
+uint32_t tcp_rcv_edge(const struct tcp_conn *c); // how far the window could reach now
+uint16_t tcp_rcv_window(struct tcp_conn *c);     // the field to send; moves rcv_adv
+void tcp_rcv_drop(struct tcp_conn *c);
+
+// tcp_snd.c: send queue and transmission.
+void tcp_output(struct tcp_conn *c, uint64_t now_us); // everything that may go now, an ACK if owed
+void tcp_send_ack(struct tcp_conn *c, uint64_t now_us);
+void tcp_send_probe(struct tcp_conn *c, uint64_t now_us); // one below snd_una, empty
+void tcp_send_rst(struct tcp_conn *c, uint64_t now_us);
+bool tcp_send_tlp(struct tcp_conn *c, uint64_t now_us);
+bool tcp_retransmit(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us);
+void tcp_retransmit_fin(struct tcp_conn *c, uint64_t now_us);
+bool tcp_send_override(
+	struct tcp_conn *c, uint64_t now_us); // less than a segment, on the persist timer
+void tcp_snd_drop(struct tcp_conn *c);
+void tcp_room_event(struct tcp_conn *c);
+
+// tcp_ack.c: acknowledgements, RTT, recovery.
+// ACK and SACK of a segment, and its window. Duplicate: nothing new in it but the number.
+void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us);
+void tcp_rtt_sample(struct tcp_conn *c, uint32_t rtt_us, uint64_t now_us);
+void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us);
+void tcp_enter_recovery(struct tcp_conn *c, uint64_t now_us);
+// tcp_rack.c
+void tcp_rack_delivered(struct tcp_conn *c, const struct mbuf_priv *p, uint32_t tsecr, bool has_ts,
+	uint64_t now_us);
+// Marks what must be lost; sets reo_at_us for what may be soon (0: none). True: marked something.
+bool tcp_rack_detect(struct tcp_conn *c, uint64_t now_us);
+void tcp_rack_dsack(struct tcp_conn *c);
+void tcp_mark_lost(struct tcp_conn *c, struct rte_mbuf *m);
+
+// tcp_timer.c
+void tcp_timer_set(struct tcp_conn *c, enum tcp_timer t, uint64_t at_us);
+void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us); // choose and set the RTX timer
+void tcp_misc_update(struct tcp_conn *c, uint64_t now_us);
+void tcp_timers_stop(struct tcp_conn *c);
+void tcp_timer_expired(void *stack, struct wheel_timer *t);

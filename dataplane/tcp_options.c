@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TCP header and options, in and out, with the IP header in front of them.
+#include <errno.h>
+#include <string.h>
+#include <rte_ethdev.h>
+#include <rte_ip.h>
+#include <rte_tcp.h>
+
+#include "dataplane/tcp_int.h"
+#include "protocol/cursor.h"
+
+enum {
+	OPT_EOL = 0,
+	OPT_NOP = 1,
+	OPT_MSS = 2,
+	OPT_WSCALE = 3,
+	OPT_SACK_PERMITTED = 4,
+	OPT_SACK = 5,
+	OPT_TS = 8,
+};
+
+static uint32_t get32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void parse_sack(struct cursor *c, struct tcp_seg *seg)
+{
+	struct tcp_block b;
+
+	while (seg->nb_sack < TCP_MAX_SACK && !(cur_u32(c, &b.start) || cur_u32(c, &b.end)))
+		seg->sack[seg->nb_sack++] = b;
+}
+
+// One option's value. Wrong lengths are ignored, as unknown options are.
+static void parse_option(uint8_t kind, struct cursor *c, struct tcp_seg *seg)
+{
+	size_t len = cur_left(c);
+
+	switch (kind) {
+	case OPT_MSS:
+		if (len == 2)
+			(void)cur_u16(c, &seg->mss);
+		break;
+	case OPT_WSCALE:
+		if (len == 1 && !cur_u8(c, &seg->wscale)) {
+			seg->has_wscale = true;
+			seg->wscale = RTE_MIN(seg->wscale, 14); // RFC 7323 2.3
+		}
+		break;
+	case OPT_SACK_PERMITTED:
+		seg->sack_ok = len == 0;
+		break;
+	case OPT_SACK:
+		if (len % 8 == 0)
+			parse_sack(c, seg);
+		break;
+	case OPT_TS:
+		if (len == 8 && !(cur_u32(c, &seg->tsval) || cur_u32(c, &seg->tsecr)))
+			seg->has_ts = true;
+		break;
+	}
+}
+
+// RFC 9293 3.1. An option that runs past the header ends the list.
+static void parse_options(struct cursor *c, struct tcp_seg *seg)
+{
+	struct cursor value;
+	uint8_t kind, len;
+
+	while (!cur_u8(c, &kind) && kind != OPT_EOL) {
+		if (kind == OPT_NOP)
+			continue;
+		if (cur_u8(c, &len) || len < 2 || cur_sub(c, &value, len - 2u))
+			return;
+		parse_option(kind, &value, seg);
+	}
+}
+
+// Sum of the pseudo header, not complemented.
+static uint32_t pseudo_sum(const struct tcp_key *k, uint32_t len)
+{
+	uint32_t sum = 0;
+
+	// The prefix ::ffff of mapped addresses, in both, does not belong to IPv4's pseudo header.
+	sum = __rte_raw_cksum(ipaddr_is4(&k->remote) ? &k->remote.w[3] : &k->remote.w[0],
+		ipaddr_is4(&k->remote) ? 4 : 16, sum);
+	sum = __rte_raw_cksum(ipaddr_is4(&k->local) ? &k->local.w[3] : &k->local.w[0],
+		ipaddr_is4(&k->local) ? 4 : 16, sum);
+	return sum + rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16((uint16_t)len);
+}
+
+static uint16_t tcp_cksum(const struct tcp_key *k, const void *tcp, uint32_t len)
+{
+	return __rte_raw_cksum_reduce(__rte_raw_cksum(tcp, len, pseudo_sum(k, len)));
+}
+
+static bool cksum_vouched(const struct tcp_stack *s, const struct rte_mbuf *m)
+{
+	uint64_t l4 = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	return s->cfg.rx_cksum_verified || l4 == RTE_MBUF_F_RX_L4_CKSUM_GOOD ||
+	       l4 == RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}
+
+static int parse_addresses(const struct rte_mbuf *m, struct tcp_key *k)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv4_hdr *ip4 = (const void *)ip;
+	const struct rte_ipv6_hdr *ip6 = (const void *)ip;
+
+	if (m->l3_len >= sizeof(*ip4) && ip[0] >> 4 == 4) {
+		k->remote = ipaddr_from4(ip4->src_addr);
+		k->local = ipaddr_from4(ip4->dst_addr);
+		return 0;
+	}
+	if (m->l3_len >= sizeof(*ip6) && ip[0] >> 4 == 6) {
+		k->remote = ipaddr_from6(ip6->src_addr);
+		k->local = ipaddr_from6(ip6->dst_addr);
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+int tcp_parse(const struct tcp_stack *s, struct rte_mbuf *m, struct tcp_seg *seg)
+{
+	const struct rte_tcp_hdr *th;
+	struct cursor c;
+	uint32_t len, hlen;
+
+	if (m->nb_segs != 1 || m->data_len < m->l3_len + sizeof(*th) ||
+		parse_addresses(m, &seg->key))
+		return -EBADMSG;
+	len = (uint32_t)m->data_len - m->l3_len;
+	th = rte_pktmbuf_mtod_offset(m, const struct rte_tcp_hdr *, m->l3_len);
+	hlen = (th->data_off >> 4) * 4u;
+	if (hlen < sizeof(*th) || hlen > len)
+		return -EBADMSG;
+	if (!cksum_vouched(s, m) && tcp_cksum(&seg->key, th, len) != 0xffff)
+		return -EBADMSG;
+
+	seg->m = m;
+	seg->key.rport = rte_be_to_cpu_16(th->src_port);
+	seg->key.lport = rte_be_to_cpu_16(th->dst_port);
+	seg->seq = rte_be_to_cpu_32(th->sent_seq);
+	seg->ack = rte_be_to_cpu_32(th->recv_ack);
+	seg->wnd = rte_be_to_cpu_16(th->rx_win);
+	seg->flags = th->tcp_flags;
+	seg->len = (uint16_t)(len - hlen);
+	seg->off = (uint16_t)(m->data_off + m->l3_len + hlen);
+	seg->mss = 0;
+	seg->has_ts = seg->has_wscale = seg->sack_ok = false;
+	seg->nb_sack = 0;
+
+	c = cursor_make(th + 1, hlen - sizeof(*th));
+	if (cur_left(&c) == TCP_TS_OPT &&
+		get32(c.p) == (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10)) {
+		seg->has_ts = true; // RFC 7323 appendix A's layout: nearly every segment
+		seg->tsval = get32(c.p + 4);
+		seg->tsecr = get32(c.p + 8);
+	} else {
+		parse_options(&c, seg);
+	}
+	return 0;
+}
+
+static uint8_t *opt_reserve(struct tcp_out *o, uint8_t n)
+{
+	uint8_t *p = o->opt + o->optlen;
+
+	RTE_ASSERT(o->optlen + n <= (int)sizeof(o->opt));
+	o->optlen += n;
+	return p;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 24);
+	p[1] = (uint8_t)(v >> 16);
+	p[2] = (uint8_t)(v >> 8);
+	p[3] = (uint8_t)v;
+}
+
+void tcp_opt_ts(struct tcp_out *o, uint32_t tsval, uint32_t tsecr)
+{
+	uint8_t *p = opt_reserve(o, TCP_TS_OPT);
+
+	put32(p, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10);
+	put32(p + 4, tsval);
+	put32(p + 8, tsecr);
+}
+
+void tcp_opt_sack(struct tcp_out *o, const struct tcp_block *b, unsigned int n)
+{
+	uint8_t *p = opt_reserve(o, (uint8_t)(4 + 8 * n));
+
+	put32(p, OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK << 8 | (2 + 8 * n));
+	for (unsigned int i = 0; i < n; i++) {
+		put32(p + 4 + 8 * i, b[i].start);
+		put32(p + 8 + 8 * i, b[i].end);
+	}
+}
+
+void tcp_opt_syn(struct tcp_out *o, uint16_t mss, bool sack, uint8_t wscale)
+{
+	put32(opt_reserve(o, 4), (uint32_t)OPT_MSS << 24 | 4 << 16 | mss);
+	if (sack)
+		put32(opt_reserve(o, 4),
+			OPT_NOP << 24 | OPT_NOP << 16 | OPT_SACK_PERMITTED << 8 | 2);
+	if (wscale != 255)
+		put32(opt_reserve(o, 4), OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | wscale);
+}
+
+static void emit_ip4(struct tcp_stack *s, struct rte_mbuf *m, const struct tcp_key *k)
+{
+	struct rte_ipv4_hdr *ip = (void *)rte_pktmbuf_prepend(m, sizeof(*ip));
+
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = RTE_IPV4_VHL_DEF,
+		.total_length = rte_cpu_to_be_16(m->data_len),
+		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG), // atomic: no ID (RFC 6864)
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_TCP,
+		.src_addr = k->local.w[3],
+		.dst_addr = k->remote.w[3],
+	};
+	m->l3_len = sizeof(*ip);
+	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+	else
+		ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
+
+static void emit_ip6(struct rte_mbuf *m, const struct tcp_key *k)
+{
+	uint16_t len = m->data_len;
+	struct rte_ipv6_hdr *ip = (void *)rte_pktmbuf_prepend(m, sizeof(*ip));
+
+	ip->vtc_flow = RTE_BE32(6u << 28);
+	ip->payload_len = rte_cpu_to_be_16(len);
+	ip->proto = IPPROTO_TCP;
+	ip->hop_limits = 64;
+	memcpy(ip->src_addr, k->local.b, 16);
+	memcpy(ip->dst_addr, k->remote.b, 16);
+	m->l3_len = sizeof(*ip);
+	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+}
+
+void tcp_emit(
+	struct tcp_stack *s, struct rte_mbuf *m, const struct tcp_key *k, const struct tcp_out *o)
+{
+	struct rte_tcp_hdr *th = (void *)rte_pktmbuf_prepend(m, TCP_HDR + o->optlen);
+	uint32_t len = m->data_len;
+
+	*th = (struct rte_tcp_hdr){
+		.src_port = rte_cpu_to_be_16(k->lport),
+		.dst_port = rte_cpu_to_be_16(k->rport),
+		.sent_seq = rte_cpu_to_be_32(o->seq),
+		.recv_ack = rte_cpu_to_be_32(o->ack),
+		.data_off = (uint8_t)((TCP_HDR + o->optlen) / 4 << 4),
+		.tcp_flags = o->flags,
+		.rx_win = rte_cpu_to_be_16(o->wnd),
+	};
+	memcpy(th + 1, o->opt, o->optlen);
+
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	m->tx_offload = 0;
+	m->l4_len = TCP_HDR + o->optlen;
+	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+		th->cksum = __rte_raw_cksum_reduce(pseudo_sum(k, len));
+	} else {
+		th->cksum = (uint16_t)~tcp_cksum(k, th, len);
+	}
+	if (ipaddr_is4(&k->remote))
+		emit_ip4(s, m, k);
+	else
+		emit_ip6(m, k);
+
+	COUNT(s->counters, tcp_tx_segments);
+	s->tx[s->nb_tx++] = m;
+	if (s->nb_tx == TCP_BURST)
+		tcp_flush(s);
+}
+
+void tcp_flush(struct tcp_stack *s)
+{
+	uint16_t n = s->nb_tx;
+
+	if (!n)
+		return;
+	s->nb_tx = 0;
+	s->cfg.output(s->cfg.user, s->tx, n);
+}
+
+bool tcp_emit_bare(struct tcp_stack *s, const struct tcp_key *k, const struct tcp_out *o)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(s->cfg.pool);
+
+	if (!m) {
+		COUNT(s->counters, mbuf_alloc_failed);
+		return false;
+	}
+	tcp_emit(s, m, k, o);
+	return true;
+}
+
+void tcp_reply_rst(struct tcp_stack *s, const struct tcp_seg *seg)
+{
+	struct tcp_out o = {.flags = TCP_RST};
+
+	if (seg->flags & TCP_RST)
+		return;
+	if (seg->flags & TCP_ACK) {
+		o.seq = seg->ack;
+	} else {
+		o.ack = seg->seq + seg->len + !!(seg->flags & TCP_SYN) + !!(seg->flags & TCP_FIN);
+		o.flags |= TCP_ACK;
+	}
+	if (tcp_emit_bare(s, &seg->key, &o))
+		COUNT(s->counters, tcp_rst_tx);
+}

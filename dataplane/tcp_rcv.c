@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The received stream: bytes in order wait for the owner, those beyond a gap for the gap.
+#include "dataplane/tcp_int.h"
+
+#define RX_COLLAPSE 16 // unread mbufs from which on small ones are merged
+
+void tcp_drop_queue(struct tcp_stack *s, struct rte_mbuf **head)
+{
+	struct rte_mbuf *m, *next;
+
+	for (m = *head; m; m = next) {
+		next = mbuf_priv(m)->next;
+		rte_pktmbuf_free(m);
+		s->mbufs_held--;
+	}
+	*head = NULL;
+}
+
+void tcp_rcv_drop(struct tcp_conn *c)
+{
+	tcp_drop_queue(c->s, &c->rx_head);
+	tcp_drop_queue(c->s, &c->ooo_head);
+	c->rx_tail = c->ooo_tail = NULL;
+	c->rx_bytes = 0;
+	c->rx_mbufs = c->ooo_segs = 0;
+}
+
+// Copy d's payload behind t's if it fits. Slices already handed out stay where they are.
+static bool merge(struct rte_mbuf *t, const struct rte_mbuf *d)
+{
+	struct mbuf_priv *tp = mbuf_priv(t);
+	const struct mbuf_priv *dp = mbuf_priv((struct rte_mbuf *)(uintptr_t)d);
+
+	if (rte_mbuf_refcnt_read(t) != 1 || (uint32_t)tp->off + tp->len + dp->len > t->buf_len)
+		return false;
+	rte_memcpy((char *)t->buf_addr + tp->off + tp->len, (const char *)d->buf_addr + dp->off,
+		dp->len);
+	tp->len += dp->len;
+	return true;
+}
+
+// Payload that begins at rcv_nxt, to the end of the queue. An owner who does not read must not make
+// a peer's tiny segments cost a whole mbuf each.
+static void rx_append(struct tcp_conn *c, struct rte_mbuf *m)
+{
+	struct mbuf_priv *p = mbuf_priv(m);
+	uint32_t len = p->len;
+
+	p->next = NULL;
+	c->rcv_nxt += len;
+	c->rx_bytes += len;
+	c->bytes_in += len;
+	if (c->rx_mbufs >= RX_COLLAPSE && merge(c->rx_tail, m)) {
+		rte_pktmbuf_free(m);
+		c->s->mbufs_held--;
+		return;
+	}
+	if (c->rx_tail)
+		mbuf_priv(c->rx_tail)->next = m;
+	else
+		c->rx_head = m;
+	c->rx_tail = m;
+	c->rx_mbufs++;
+}
+
+static struct rte_mbuf *take_payload(struct tcp_conn *c, struct tcp_seg *seg)
+{
+	struct rte_mbuf *m = seg->m;
+
+	seg->m = NULL;
+	*mbuf_priv(m) = (struct mbuf_priv){.seq = seg->seq, .off = seg->off, .len = seg->len};
+	c->s->mbufs_held++;
+	return m;
+}
+
+// RFC 9293 3.8.6.3, RFC 5681 4.2: every second segment at the latest; at once while the peer
+// starts.
+static void schedule_ack(struct tcp_conn *c, uint64_t now_us)
+{
+	if (c->quick_acks) {
+		c->quick_acks--;
+		c->flags |= TF_ACK_NOW;
+		return;
+	}
+	if (++c->delack_segs >= 2) {
+		c->flags |= TF_ACK_NOW;
+		return;
+	}
+	if (!(c->flags & TF_DELACK)) {
+		c->flags |= TF_DELACK;
+		tcp_timer_set(c, TCP_TIMER_DELACK, now_us + c->s->cfg.delack_ms * 1000ull);
+	}
+}
+
+void tcp_rcv_in_order(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us)
+{
+	rx_append(c, take_payload(c, seg));
+	schedule_ack(c, now_us);
+	tcp_conn_event(c, TCP_EV_READABLE);
+}
+
+static struct rte_mbuf *ooo_pop(struct tcp_conn *c, struct rte_mbuf **at)
+{
+	struct rte_mbuf *m = *at;
+
+	*at = mbuf_priv(m)->next;
+	mbuf_priv(m)->next = NULL;
+	c->ooo_segs--;
+	return m;
+}
+
+static void trim_front(struct mbuf_priv *p, uint32_t n)
+{
+	p->seq += n;
+	p->off += (uint16_t)n;
+	p->len -= (uint16_t)n;
+}
+
+// The gap closed: move what follows over.
+static void ooo_pull(struct tcp_conn *c)
+{
+	while (c->ooo_head && seq_le(mbuf_priv(c->ooo_head)->seq, c->rcv_nxt)) {
+		struct rte_mbuf *m = ooo_pop(c, &c->ooo_head);
+		struct mbuf_priv *p = mbuf_priv(m);
+
+		if (seq_le(seg_end(p), c->rcv_nxt)) {
+			rte_pktmbuf_free(m);
+			c->s->mbufs_held--;
+			continue;
+		}
+		trim_front(p, c->rcv_nxt - p->seq);
+		rx_append(c, m);
+	}
+	if (!c->ooo_head)
+		c->ooo_tail = NULL;
+}
+
+// RFC 2018 4: the block with the newest segment first. b joins the blocks that it touches.
+static void sack_add(struct tcp_conn *c, struct tcp_block b)
+{
+	struct tcp_block old[TCP_MAX_SACK];
+	uint8_t n = 0;
+
+	for (uint8_t i = 0; i < c->nb_sack; i++) {
+		struct tcp_block *k = &c->sack[i];
+
+		if (seq_le(k->start, b.end) && seq_le(b.start, k->end)) {
+			b.start = seq_lt(k->start, b.start) ? k->start : b.start;
+			b.end = seq_max(k->end, b.end);
+		} else {
+			old[n++] = *k;
+		}
+	}
+	c->sack[0] = b;
+	c->nb_sack = 1;
+	for (uint8_t i = 0; i < n && c->nb_sack < TCP_MAX_SACK; i++)
+		c->sack[c->nb_sack++] = old[i];
+}
+
+static void sack_prune(struct tcp_conn *c)
+{
+	uint8_t n = 0;
+
+	for (uint8_t i = 0; i < c->nb_sack; i++)
+		if (seq_lt(c->rcv_nxt, c->sack[i].end))
+			c->sack[n++] = c->sack[i];
+	c->nb_sack = n;
+}
+
+// RFC 2883: report what arrived twice.
+static void dsack_set(struct tcp_conn *c, uint32_t start, uint32_t end)
+{
+	COUNT_N(c->s->counters, tcp_rx_duplicate, end - start);
+	if (!(c->flags & TF_SACK))
+		return;
+	c->dsack = (struct tcp_block){start, end};
+	c->flags |= TF_DSACK;
+}
+
+// Insert between the segments it fits between; overlaps are cut from the new one, segments that it
+// covers go. At most ooo_max_segs.
+static void ooo_insert(struct tcp_conn *c, struct tcp_seg *seg)
+{
+	struct rte_mbuf **at = &c->ooo_head, *prev = NULL, *m;
+	struct mbuf_priv *p;
+
+	if (c->ooo_tail && seq_le(seg_end(mbuf_priv(c->ooo_tail)), seg->seq)) {
+		prev = c->ooo_tail;
+		at = &mbuf_priv(prev)->next;
+	}
+	while (*at && seq_le(mbuf_priv(*at)->seq, seg->seq)) {
+		prev = *at;
+		at = &mbuf_priv(prev)->next;
+	}
+	if (prev && seq_le(seg->seq + seg->len, seg_end(mbuf_priv(prev)))) {
+		dsack_set(c, seg->seq, seg->seq + seg->len);
+		return;
+	}
+	// Small ones join their neighbour: bytes are bounded by the window, mbufs here.
+	if (c->ooo_segs >= c->s->cfg.ooo_max_segs) {
+		COUNT(c->s->counters, tcp_rx_ooo_full);
+		return;
+	}
+	m = take_payload(c, seg);
+	p = mbuf_priv(m);
+	if (prev && seq_lt(p->seq, seg_end(mbuf_priv(prev)))) {
+		dsack_set(c, p->seq, seg_end(mbuf_priv(prev)));
+		trim_front(p, seg_end(mbuf_priv(prev)) - p->seq);
+	}
+	while (*at && seq_lt(mbuf_priv(*at)->seq, seg_end(p))) {
+		struct mbuf_priv *n = mbuf_priv(*at);
+
+		if (seq_lt(seg_end(p), seg_end(n))) {
+			dsack_set(c, n->seq, seg_end(p));
+			p->len = (uint16_t)(n->seq - p->seq);
+			break;
+		}
+		dsack_set(c, n->seq, seg_end(n));
+		rte_pktmbuf_free(ooo_pop(c, at));
+		c->s->mbufs_held--;
+	}
+	COUNT(c->s->counters, tcp_rx_out_of_order);
+	if (c->flags & TF_SACK)
+		sack_add(c, (struct tcp_block){p->seq, seg_end(p)});
+	if (prev && p->seq == seg_end(mbuf_priv(prev)) && p->len < c->mss / 2 && merge(prev, m)) {
+		rte_pktmbuf_free(m);
+		c->s->mbufs_held--;
+		m = prev;
+	} else {
+		p->next = *at;
+		*at = m;
+		c->ooo_segs++;
+	}
+	if (!mbuf_priv(m)->next)
+		c->ooo_tail = m;
+}
+
+// Cut a segment to the window. False when nothing of it is left.
+static bool trim(struct tcp_conn *c, struct tcp_seg *seg, bool *fin)
+{
+	uint32_t end = seg->seq + seg->len;
+
+	if (seq_lt(seg->seq, c->rcv_nxt)) {
+		uint32_t cut = RTE_MIN(c->rcv_nxt - seg->seq, (uint32_t)seg->len);
+
+		if (cut)
+			dsack_set(c, seg->seq, seg->seq + cut);
+		seg->seq += cut;
+		seg->off += (uint16_t)cut;
+		seg->len -= (uint16_t)cut;
+		c->flags |= TF_ACK_NOW;
+	}
+	if (seq_lt(c->rcv_adv, end)) {
+		uint32_t cut = RTE_MIN(end - c->rcv_adv, (uint32_t)seg->len);
+
+		seg->len -= (uint16_t)cut;
+		*fin = false;
+		c->flags |= TF_ACK_NOW;
+		COUNT(c->s->counters, tcp_rx_out_of_window);
+	}
+	return seg->len != 0;
+}
+
+bool tcp_rcv_data(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us)
+{
+	bool fin = true;
+
+	if (!trim(c, seg, &fin))
+		return fin;
+	if (c->s->mbufs_held >= c->s->cfg.mem_max_mbufs) {
+		COUNT(c->s->counters, tcp_memory_full);
+		c->flags |= TF_ACK_NOW;
+		return false;
+	}
+	if (seg->seq != c->rcv_nxt) {
+		ooo_insert(c, seg);
+		c->flags |= TF_ACK_NOW; // RFC 5681 4.2: at once, for fast retransmit
+		return fin;
+	}
+	tcp_rcv_in_order(c, seg, now_us);
+	if (c->ooo_head) {
+		ooo_pull(c);
+		sack_prune(c);
+		c->flags |= TF_ACK_NOW;
+	}
+	return fin;
+}
+
+// Under the worker's memory bound windows stand still; the peer's probes find them open again.
+uint32_t tcp_rcv_edge(const struct tcp_conn *c)
+{
+	const struct tcp_config *f = &c->s->cfg;
+
+	if (c->s->mbufs_held >= f->mem_max_mbufs - f->mem_max_mbufs / 8)
+		return c->rcv_adv;
+	return c->rcv_nxt + f->rcv_wnd_max - RTE_MIN(c->rx_bytes, f->rcv_wnd_max);
+}
+
+uint16_t tcp_rcv_window(struct tcp_conn *c)
+{
+	uint32_t max = c->s->cfg.rcv_wnd_max, unit = 1u << c->rcv_wscale, edge = tcp_rcv_edge(c),
+		 wnd;
+
+	// RFC 9293 3.8.6.2.2: the edge moves by a segment or half the buffer, never back.
+	if (seq_lt(edge, c->rcv_adv + RTE_MIN((uint32_t)c->mss, RTE_MAX(max / 2, 1u))))
+		edge = c->rcv_adv;
+	wnd = RTE_MIN((edge - c->rcv_nxt) & ~(unit - 1), (uint32_t)UINT16_MAX << c->rcv_wscale);
+	if (seq_lt(c->rcv_nxt + wnd, c->rcv_adv)) // rounding must not take back what was offered
+		wnd = RTE_MIN((c->rcv_adv - c->rcv_nxt + unit - 1) & ~(unit - 1),
+			(uint32_t)UINT16_MAX << c->rcv_wscale);
+	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + wnd);
+	return (uint16_t)(wnd >> c->rcv_wscale);
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The owner's side of a connection: reading, writing, closing.
+#include <errno.h>
+
+#include "dataplane/tcp_int.h"
+
+void *tcp_conn_user(const struct tcp_conn *c)
+{
+	return c->user;
+}
+
+void tcp_conn_set_user(struct tcp_conn *c, void *user)
+{
+	c->user = user;
+}
+
+int tcp_conn_error(const struct tcp_conn *c)
+{
+	return c->error;
+}
+
+uint32_t tcp_rx_avail(const struct tcp_conn *c)
+{
+	return c->rx_bytes;
+}
+
+uint16_t tcp_peek(
+	struct tcp_conn *c, uint32_t skip, struct tcp_slice *sl, uint16_t max, uint32_t *bytes)
+{
+	uint16_t n = 0;
+
+	*bytes = 0;
+	for (struct rte_mbuf *m = c->rx_head; m && n < max; m = mbuf_priv(m)->next) {
+		const struct mbuf_priv *p = mbuf_priv(m);
+
+		if (skip >= p->len) {
+			skip -= p->len;
+			continue;
+		}
+		sl[n].p = (uint8_t *)m->buf_addr + p->off + skip;
+		sl[n].len = p->len - skip;
+		*bytes += sl[n++].len;
+		skip = 0;
+	}
+	return n;
+}
+
+static struct rte_mbuf *rx_pop(struct tcp_conn *c)
+{
+	struct rte_mbuf *m = c->rx_head;
+
+	c->rx_head = mbuf_priv(m)->next;
+	if (!c->rx_head)
+		c->rx_tail = NULL;
+	mbuf_priv(m)->next = NULL;
+	c->rx_mbufs--;
+	c->s->mbufs_held--;
+	return m;
+}
+
+// Tell the peer when the window opened enough to matter (RFC 9293 3.8.6.2.2), else the next ACK
+// will.
+static void window_update(struct tcp_conn *c, uint64_t now_us)
+{
+	uint32_t max = c->s->cfg.rcv_wnd_max;
+	uint32_t matters = RTE_MAX(RTE_MIN((uint32_t)c->mss, max / 2), max / 4);
+
+	if (!tcp_synchronized(c) || c->flags & TF_FIN_RCVD)
+		return;
+	if (seq_lt(tcp_rcv_edge(c), c->rcv_adv + RTE_MAX(matters, 1u)))
+		return;
+	tcp_send_ack(c, now_us);
+	tcp_flush(c->s);
+}
+
+void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
+{
+	n = RTE_MIN(n, c->rx_bytes);
+	c->rx_bytes -= n;
+	while (n) {
+		struct mbuf_priv *p = mbuf_priv(c->rx_head);
+
+		if (n < p->len) {
+			p->seq += n;
+			p->off += (uint16_t)n;
+			p->len -= (uint16_t)n;
+			break;
+		}
+		n -= p->len;
+		rte_pktmbuf_free(rx_pop(c));
+	}
+	window_update(c, now_us);
+}
+
+struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us)
+{
+	struct rte_mbuf *m = c->rx_head;
+	struct mbuf_priv *p;
+
+	if (!m || mbuf_priv(m)->len != n)
+		return NULL;
+	p = mbuf_priv(rx_pop(c));
+	m->data_off = p->off;
+	m->data_len = p->len;
+	m->pkt_len = p->len;
+	c->rx_bytes -= n;
+	window_update(c, now_us);
+	return m;
+}
+
+// Ready to send from where it lies: alone, in one piece, with room for the headers in front.
+static bool sendable_in_place(const struct rte_mbuf *m)
+{
+	return m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && m->data_off >= TCP_HEADROOM &&
+	       m->priv_size >= sizeof(struct mbuf_priv);
+}
+
+static void sq_append(struct tcp_conn *c, struct rte_mbuf *m)
+{
+	struct mbuf_priv *p = mbuf_priv(m);
+
+	*p = (struct mbuf_priv){.seq = c->snd_end, .off = m->data_off, .len = m->data_len};
+	c->snd_end += p->len;
+	if (c->sq_tail)
+		mbuf_priv(c->sq_tail)->next = m;
+	else
+		c->sq_head = m;
+	c->sq_tail = m;
+	if (!c->sq_next)
+		c->sq_next = m;
+	c->s->mbufs_held++;
+}
+
+// Cut m into segments by copying. All or nothing.
+static int send_copies(struct tcp_conn *c, struct rte_mbuf *m)
+{
+	uint32_t len = m->pkt_len, n = (len + c->mss - 1) / c->mss;
+	struct rte_mempool *pool = c->s->cfg.pool;
+	struct rte_mbuf *list = NULL, **tail = &list, *next;
+	uint32_t at = 0;
+
+	if (c->s->mbufs_held + n > c->s->cfg.mem_max_mbufs)
+		return -ENOBUFS;
+	while (at < len) {
+		uint16_t part = (uint16_t)RTE_MIN(len - at, (uint32_t)c->mss);
+		struct rte_mbuf *d = rte_pktmbuf_alloc(pool);
+		const void *src;
+		char *dst;
+
+		if (!d)
+			goto nomem;
+		mbuf_priv(d)->next = NULL;
+		*tail = d;
+		tail = &mbuf_priv(d)->next;
+		dst = rte_pktmbuf_append(d, part);
+		if (!dst)
+			goto nomem;
+		src = rte_pktmbuf_read(m, at, part, dst);
+		if (src != dst)
+			rte_memcpy(dst, src, part);
+		at += part;
+	}
+	for (; list; list = next) {
+		next = mbuf_priv(list)->next;
+		sq_append(c, list);
+	}
+	return 0;
+nomem:
+	COUNT(c->s->counters, mbuf_alloc_failed);
+	for (; list; list = next) {
+		next = mbuf_priv(list)->next;
+		rte_pktmbuf_free(list);
+	}
+	return -ENOBUFS;
+}
+
+static int send_check(const struct tcp_conn *c, uint32_t len)
+{
+	if (c->state == TCP_CLOSED || c->flags & TF_FIN_QUEUED)
+		return -EPIPE;
+	if (len > c->s->cfg.snd_buf_max || tcp_tx_queued(c) > c->s->cfg.snd_buf_max - len)
+		return -ENOBUFS;
+	if (c->s->mbufs_held >= c->s->cfg.mem_max_mbufs) {
+		COUNT(c->s->counters, tcp_memory_full);
+		return -ENOBUFS;
+	}
+	return 0;
+}
+
+int tcp_send(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
+{
+	int rc = send_check(c, m->pkt_len);
+
+	if (!rc && m->pkt_len) {
+		if (sendable_in_place(m) && m->data_len <= c->mss) {
+			sq_append(c, m);
+			return 0;
+		}
+		rc = send_copies(c, m);
+	}
+	rte_pktmbuf_free(m);
+	return rc;
+}
+
+void tcp_push(struct tcp_conn *c, uint64_t now_us)
+{
+	if (!tcp_synchronized(c))
+		return;
+	tcp_output(c, now_us);
+	tcp_flush(c->s);
+}
+
+uint32_t tcp_tx_queued(const struct tcp_conn *c)
+{
+	return c->sq_head ? c->snd_end - mbuf_priv(c->sq_head)->seq : 0;
+}
+
+// What windows leave free, less what waits already.
+static uint32_t free_room(const struct tcp_conn *c)
+{
+	uint32_t flight = tcp_in_flight(c), unsent = 0, room, wnd;
+
+	if (!tcp_synchronized(c) || c->flags & TF_FIN_QUEUED)
+		return 0;
+	if (c->sq_next)
+		unsent = c->snd_end - mbuf_priv(c->sq_next)->seq;
+	// With nothing on its way one segment is always welcome: it makes the window probes go.
+	if (!unsent && c->snd_nxt == c->snd_una)
+		flight = 0;
+	room = c->cc.cwnd > flight ? c->cc.cwnd - flight : 0;
+	wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
+	room = RTE_MIN(room, (int32_t)wnd > 0 ? wnd : 0);
+	room = room > unsent ? room - unsent : 0;
+	if (!unsent && c->snd_nxt == c->snd_una)
+		room = RTE_MAX(room, (uint32_t)c->mss);
+	return RTE_MIN(
+		room, c->s->cfg.snd_buf_max - RTE_MIN(tcp_tx_queued(c), c->s->cfg.snd_buf_max));
+}
+
+uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)
+{
+	uint32_t room = free_room(c);
+
+	if (!room || room < want) {
+		c->flags |= TF_ROOM_ASKED;
+		c->room_told = room;
+	}
+	return room;
+}
+
+void tcp_room_event(struct tcp_conn *c)
+{
+	uint32_t room;
+
+	if (!(c->flags & TF_ROOM_ASKED))
+		return;
+	room = free_room(c);
+	// A few bytes more are not worth waking up for while an ACK is still to come.
+	if (room <= c->room_told || (room < c->mss && c->snd_nxt != c->snd_una))
+		return;
+	c->flags &= ~(uint32_t)TF_ROOM_ASKED;
+	tcp_conn_event(c, TCP_EV_WRITABLE);
+}
+
+uint16_t tcp_snd_mss(const struct tcp_conn *c)
+{
+	return c->mss;
+}
+
+void tcp_shutdown(struct tcp_conn *c, uint64_t now_us)
+{
+	if (c->flags & TF_FIN_QUEUED)
+		return;
+	switch (c->state) {
+	case TCP_SYN_SENT: // 3.10.4: delete the TCB
+		tcp_conn_close(c, 0);
+		return;
+	case TCP_SYN_RECEIVED: // simultaneous open: goes on when established
+		c->flags |= TF_FIN_QUEUED;
+		return;
+	case TCP_ESTABLISHED:
+		c->state = TCP_FIN_WAIT_1;
+		break;
+	case TCP_CLOSE_WAIT:
+		c->state = TCP_LAST_ACK;
+		break;
+	default:
+		return;
+	}
+	c->flags |= TF_FIN_QUEUED;
+	tcp_output(c, now_us);
+	tcp_flush(c->s);
+}
+
+void tcp_abort(struct tcp_conn *c, uint64_t now_us)
+{
+	tcp_conn_mute(c);
+	if (c->state == TCP_CLOSED)
+		return;
+	if (c->state >= TCP_SYN_RECEIVED)
+		tcp_send_rst(c, now_us);
+	tcp_flush(c->s);
+	tcp_conn_close(c, 0);
+}
+
+void tcp_release(struct tcp_conn *c, uint64_t now_us)
+{
+	struct tcp_stack *s = c->s;
+
+	tcp_conn_mute(c);
+	c->flags |= TF_ORPHAN;
+	c->user = NULL;
+	if (c->state == TCP_CLOSED || c->state == TCP_SYN_SENT) {
+		tcp_conn_free(c);
+		return;
+	}
+	// RFC 9293 3.10.4, RFC 1122 4.2.2.13: what was never read makes it an abort.
+	if (c->rx_bytes || c->ooo_segs) {
+		tcp_conn_reset(c, 0, now_us);
+		tcp_flush(s);
+		return;
+	}
+	tcp_shutdown(c, now_us);
+	tcp_misc_update(c, now_us);
+}
+
+static const char *const state_names[] = {
+#define X(name, text) text,
+	TCP_STATE_LIST(X)
+#undef X
+};
+
+void tcp_conn_info(const struct tcp_conn *c, struct tcp_info *i)
+{
+	*i = (struct tcp_info){
+		.local = c->key.local,
+		.remote = c->key.remote,
+		.lport = c->key.lport,
+		.rport = c->key.rport,
+		.srtt_us = c->srtt_us,
+		.rttvar_us = c->rttvar_us,
+		.rto_us = c->rto_us,
+		.cwnd = c->cc.cwnd,
+		.ssthresh = c->cc.ssthresh,
+		.snd_wnd = c->snd_wnd,
+		.rcv_wnd = c->rcv_adv - c->rcv_nxt,
+		.mss = c->mss,
+		.bytes_in = c->bytes_in,
+		.bytes_out = c->bytes_out,
+		.retransmits = c->retransmits,
+		.state = state_names[c->state],
+	};
+}
