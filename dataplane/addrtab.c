@@ -16,6 +16,10 @@
 
 #define LOOKUP_BATCH 64
 
+#ifndef ADDRTAB_BEFORE_LOAD // where a test lets the writer in, between a reader's loads
+#define ADDRTAB_BEFORE_LOAD() ((void)0)
+#endif
+
 struct addrtab {
 	// writer: rw, workers: ro
 	uint32_t mask;
@@ -127,13 +131,16 @@ static inline uint32_t probe(const struct addrtab *t, uint32_t addr)
 	uint32_t i = home(t, addr);
 	uint64_t s;
 
-	// acquire: pairs with the writer's release stores of slots.
-	while ((s = atomic_load_explicit(&t->slots[i], memory_order_acquire)) != 0) {
+	for (;;) {
+		ADDRTAB_BEFORE_LOAD();
+		// acquire: pairs with the writer's release stores of slots.
+		s = atomic_load_explicit(&t->slots[i], memory_order_acquire);
+		if (s == 0)
+			return 0;
 		if (s >> 32 == addr)
 			return (uint32_t)s;
 		i = (i + 1) & t->mask;
 	}
-	return 0;
 }
 
 static inline uint32_t lookup1(const struct addrtab *t, uint32_t addr)
