@@ -76,7 +76,7 @@ struct sstp_ops {
 	void (*call_connected)(void *user);
 	// The call is over and, if flush, everything queued goes out before the transport is
 	// closed; else it is dropped as it is. status: the ATTRIB_STATUS_* sent or received, if
-	// any. Last callback: the object sees no more events.
+	// any. Last callback: the object sees no more events and may be freed in it.
 	void (*closed)(void *user, enum sstp_end why, uint32_t status, bool flush);
 };
 

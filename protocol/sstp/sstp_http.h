@@ -28,10 +28,10 @@ struct sstp_http_request {
 // Parse the request at the start of buf, of which n bytes are there.
 // Returns > 0: the length of the request with its blank line; *req is filled in and is a proper
 // SSTP request; the bytes behind belong to SSTP. 0: incomplete, call again with more. < 0: minus
-// the HTTP status owed (400, 404, 405, 411, 413, 414, 431, 501 or 505; 408 is the caller's clock's);
-// what could be parsed is in *req for the log. Never reads past n. A request is refused as soon as
-// it cannot become valid, so garbage is not waited for; the answer does not depend on how the
-// bytes arrive in pieces.
+// the HTTP status owed (400, 404, 405, 411, 413, 414, 431, 501 or 505; 408 is the caller's
+// clock's); what could be parsed is in *req for the log. Never reads past n. A request is refused
+// as soon as it cannot become valid, so garbage is not waited for; the answer does not depend on
+// how the bytes arrive in pieces.
 int sstp_http_request_parse(const char *buf, size_t n, struct sstp_http_request *req);
 
 // Format the 200 answer. server: for Server:, or NULL. now: seconds since the epoch for Date:.

@@ -124,6 +124,7 @@ static void test_refusals(void **state)
 	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " HTTP/2.0\r\n"), -505);
 	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " HTTP/1.2\r\n"), -505);
 	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " HTTP/x.1\r\n"), -400);
+	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " HTTP/1.x\r\n"), -400);
 	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " http/1.1\r\n"), -400);
 	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " HTTP/1.1 \r\n"), -400);
 	assert_int_equal(VERDICT(SSTP_HTTP_METHOD " " SSTP_HTTP_URI " HTTP/1.11\r\n"), -400);
@@ -161,11 +162,11 @@ static void test_refusals(void **state)
 	assert_int_equal(VERDICT(LINE HOST LENGTH "Transfer-Encoding: chunked\r\n\r\n"), -501);
 	assert_int_equal(VERDICT(LINE HOST "X: a\r\n b\r\n" LENGTH "\r\n"), -400); // obs-fold
 	assert_int_equal(VERDICT(LINE HOST "X: a\r\n\tb\r\n" LENGTH "\r\n"), -400);
-	assert_int_equal(VERDICT(LINE " " HOST LENGTH "\r\n"), -400);
-	assert_int_equal(VERDICT(LINE "Host : x\r\n" LENGTH "\r\n"), -400);
-	assert_int_equal(VERDICT(LINE ": x\r\n" LENGTH "\r\n"), -400);
-	assert_int_equal(VERDICT(LINE "Host\r\n" LENGTH "\r\n"), -400);
-	assert_int_equal(VERDICT(LINE "Host: x\n" LENGTH "\r\n"), -400);
+	assert_int_equal(VERDICT(LINE HOST " " LENGTH LENGTH "\r\n"), -400);
+	assert_int_equal(VERDICT(LINE HOST "X : x\r\n" LENGTH "\r\n"), -400);
+	assert_int_equal(VERDICT(LINE HOST ": x\r\n" LENGTH "\r\n"), -400);
+	assert_int_equal(VERDICT(LINE HOST "X\r\n" LENGTH "\r\n"), -400);
+	assert_int_equal(VERDICT(LINE HOST "X: x\n" LENGTH "\r\n"), -400);
 	assert_int_equal(VERDICT(LINE "Host: x\rX: y\r\n" LENGTH "\r\n"), -400);
 	assert_int_equal(VERDICT(LINE HOST LENGTH "\r\r\n"), -400);
 	assert_int_equal(VERDICT(LINE HOST LENGTH "\n"), -400);
@@ -312,7 +313,7 @@ static void test_responses(void **state)
 	assert_int_equal(ANSWER("HTTP/1.1 200\r\n" LENGTH "\r\n"), 14 + 38 + 2);
 	assert_int_equal(ANSWER("HTTP/1.1 200 \r\n" LENGTH "\r\n"), 15 + 38 + 2);
 	assert_true(ANSWER("HTTP/1.1 200 OK\r\n" LENGTH "Server: Microsoft-HTTPAPI/2.0\r\nDate: "
-							"Thu, 09 Nov 2006 00:51:09 GMT\r\n\r\n"
+			   "Thu, 09 Nov 2006 00:51:09 GMT\r\n\r\n"
 			   "\x10\x01") > 0);
 	assert_int_equal(ANSWER("HTTP/1.1 404 Not Found\r\n"), -404);
 	assert_int_equal(ANSWER("HTTP/1.1 401\r\nWWW-Authenticate: x\r\n"), -401);
