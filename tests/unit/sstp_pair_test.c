@@ -130,7 +130,7 @@ static bool feed(struct side *s)
 
 static void talk(void)
 {
-	while (feed(&server) | feed(&client))
+	while (feed(&server) || feed(&client))
 		;
 }
 
