@@ -133,9 +133,8 @@ const struct sstp_fsm_row sstp_server_table[SSTP_N_STATES][SSTP_N_EVENTS] = {
 			DO(RCV_CALL_CONNECTED_PLUS, CONNECT, SERVER_CALL_CONNECTED),
 			DO(RCV_CALL_CONNECTED_EARLY, HOLD, SERVER_CALL_CONNECTED_PENDING),
 			DO(RCV_CALL_CONNECTED_MINUS, SEND_ABORT, CALL_ABORT_IN_PROGRESS_1),
-			// 3.3.5.2.7 would abort. Clients that probe after 20 s of silence would not
-			// live
-			// through an authentication that waits for a second factor.
+			// 3.3.5.2.7 would abort, and cut off clients that probe after 20 s of
+			// silence while their user looks for a second factor.
 			DO(RCV_ECHO_REQUEST, SEND_ECHO_RESPONSE, SERVER_CALL_CONNECTED_PENDING),
 			// 3.3.7.2
 			DO(RCV_PPP_CONTROL, DELIVER, SERVER_CALL_CONNECTED_PENDING),
