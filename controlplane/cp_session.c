@@ -270,10 +270,10 @@ static void on_closed(struct cp_session *s, const struct dp_msg *m)
 }
 
 // The peer will send nothing more. It hangs up: what is queued goes out, nothing else is awaited.
-static void on_peer_closed(struct cp_session *s, const struct dp_msg *m)
+static void on_peer_closed(struct cp_session *s, uint8_t reason)
 {
 	cp_call_why(s);
-	cp_session_why(s, dp_reason_text(m->u.closed.reason),
+	cp_session_why(s, dp_reason_text(s->close_notify ? DP_REASON_PEER_CLOSE_NOTIFY : reason),
 		s->stage < CP_STAGE_CALL ? cp_stage_text((enum cp_stage)s->stage) : NULL);
 	cp_session_close(s, false);
 }
@@ -311,12 +311,14 @@ void cp_session_event(struct cp_session *s, const struct dp_msg *m)
 		cp_tls_key_limit(s);
 		break;
 	case DP_EV_PEER_CLOSED:
-		on_peer_closed(s, m);
+		on_peer_closed(s, m->u.closed.reason);
 		break;
 	case DP_EV_HELLO_EXPIRED:
 		cp_call_hello_expired(s, m->u.hello.intervals);
 		break;
 	case DP_EV_STATS:
+		if (s->close_notify)
+			on_peer_closed(s, DP_REASON_PEER_CLOSE_NOTIFY);
 		break;
 	default:
 		LOG_RATELIMIT(LOG_ERR, 1, "%s unknown event %u", cp_session_tag(s), m->type);

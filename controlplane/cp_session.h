@@ -70,9 +70,10 @@ struct cp_session {
 	bool remote;   // the record layer is here (CBC)
 	bool half_open, was_up;
 	bool data_open, published;
-	bool broken;    // must end at once
-	uint32_t addr;  // taken from the pools, host order, 0: none
-	size_t waiting; // bytes in the backlog, kept by cp_out.c
+	bool broken;       // must end at once
+	bool close_notify; // remote record layer: the peer's came
+	uint32_t addr;     // taken from the pools, host order, 0: none
+	size_t waiting;    // bytes in the backlog, kept by cp_out.c
 	struct tls_hs *hs;
 	ev_io async;       // the pending private-key operation
 	ev_timer timer;    // handshake, then set-up

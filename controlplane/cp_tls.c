@@ -82,8 +82,10 @@ static void read_remote(struct cp_session *s)
 	}
 	send_output(s);
 	if (n == -EPIPE) {
-		cp_session_why(s, dp_reason_text(DP_REASON_PEER_CLOSE_NOTIFY), NULL);
-		cp_session_close(s, false);
+		// What was decrypted before comes back from the worker as packets, and in front of
+		// the answer to this.
+		s->close_notify = true;
+		cp_out_send(cp, cp_out_begin(cp, DP_CMD_QUERY, s->handle));
 	} else if (n < 0) {
 		fail(s, "TLS record refused", tls_hs_error(s->hs));
 	} else {
@@ -162,7 +164,7 @@ void cp_tls_raw(struct cp_session *s, const struct dp_msg *m)
 
 	if (s->stage > CP_STAGE_TLS && !s->remote)
 		return; // on its way when the keys were; the worker has kept the bytes
-	if (end <= s->raw_next)
+	if (end <= s->raw_next || s->close_notify)
 		return;
 	if (at > s->raw_next || m->len > sizeof(m->data)) {
 		cp_session_why(s, "bytes of the stream are missing", NULL);

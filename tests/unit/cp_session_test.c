@@ -422,6 +422,16 @@ static void expect_end(struct bed *b, struct fake_client *c, const char *why)
 	assert_int_equal(pools_taken(b->cp->pools), 0);
 }
 
+static void close_notify(struct fake_client *c)
+{
+	uint8_t buf[256];
+	size_t n;
+
+	tls_hs_close(c->hs);
+	while ((n = tls_hs_output(c->hs, buf, sizeof(buf))))
+		fake_client_send_raw(c, buf, n);
+}
+
 static void ends(const struct bed_conf *conf)
 {
 	struct fake_client *c;
@@ -438,16 +448,13 @@ static void ends(const struct bed_conf *conf)
 	fake_client_fin(c);
 	expect_end(&b, c, "connection closed by the peer without close_notify");
 	c = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
-	tls_hs_close(c->hs);
-	fake_client_step(c);
-	for (uint8_t buf[256];;) {
-		size_t n = tls_hs_output(c->hs, buf, sizeof(buf));
-
-		if (!n)
-			break;
-		fake_client_send_raw(c, buf, n);
-	}
+	close_notify(c);
 	expect_end(&b, c, "TLS session closed by the peer");
+	// As pppd hangs up: what came in front of the close_notify is heard.
+	c = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	fake_client_terminate(c);
+	close_notify(c);
+	expect_end(&b, c, "user=bob ended why=\"terminated by the peer");
 	c = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
 	c->conn->rst = true;
 	expect_end(&b, c, "connection=\"connection reset by the peer");

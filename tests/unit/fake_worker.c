@@ -573,6 +573,10 @@ static void deliver(struct fake_conn *c)
 		deliver_sstp(c);
 	else
 		deliver_http(c);
+	if (c->owe_stats && event_room(c)) {
+		event_send(c, event_new(c, DP_EV_STATS));
+		c->owe_stats = false;
+	}
 	bool all_told = c->keys || c->raw_told >= c->raw_base + c->raw.n;
 
 	if (!c->fin_told && (c->close_notify || (c->fin && all_told)) && event_room(c)) {
@@ -721,6 +725,9 @@ static void command(struct fake_conn *c, const struct dp_msg *m)
 		break;
 	case DP_CMD_SET_HELLO:
 		c->hello_ms = m->u.hello.interval_ms;
+		break;
+	case DP_CMD_QUERY:
+		c->owe_stats = true;
 		break;
 	case DP_CMD_CLOSE:
 		close_conn(c, m->u.close.abort);

@@ -32,7 +32,7 @@ struct fake_conn {
 	// from the client
 	struct fake_buf raw, plain;
 	uint64_t raw_base, raw_told, plain_base, plain_told;
-	bool fin, rst, fin_told, close_notify;
+	bool fin, rst, fin_told, close_notify, owe_stats;
 	// what the control plane made of it
 	bool keys, remote, sstp, undelineable, data_open, draining, closed;
 	struct rec_dir rx, tx;
