@@ -75,20 +75,29 @@ static uint16_t bounded(uint16_t v, uint16_t most)
 	return v > most ? most : v;
 }
 
+// A timer or counter of 0 would mean a link that gives up at once or never.
+static void fill_in(struct ppp_conf *c)
+{
+	struct ppp_conf d;
+
+	ppp_conf_default(&d, c->server);
+	c->mtu = bounded(c->mtu ? c->mtu : d.mtu, PPP_INFO_MAX);
+	c->mru = c->mru ? bounded(c->mru, PPP_FRAME_MAX) : 0;
+	c->auth_methods &= PPP_AUTH_ALL;
+	c->restart_ms = c->restart_ms ? c->restart_ms : d.restart_ms;
+	c->max_configure = c->max_configure ? c->max_configure : d.max_configure;
+	c->max_terminate = c->max_terminate ? c->max_terminate : d.max_terminate;
+	c->auth_timeout_ms = c->auth_timeout_ms ? c->auth_timeout_ms : d.auth_timeout_ms;
+	c->hostname = c->hostname ? c->hostname : d.hostname;
+	c->user = c->user ? c->user : d.user;
+	c->password = c->password ? c->password : d.password;
+}
+
 void ppp_init(
 	struct ppp_link *l, const struct ppp_conf *conf, const struct ppp_ops *ops, void *user)
 {
 	*l = (struct ppp_link){.ops = ops, .user = user, .conf = *conf};
-	l->conf.mtu = bounded(conf->mtu ? conf->mtu : DEFAULT_MTU, PPP_INFO_MAX);
-	if (conf->mru)
-		l->conf.mru = bounded(conf->mru, PPP_FRAME_MAX);
-	l->conf.auth_methods &= PPP_AUTH_ALL;
-	if (!conf->hostname)
-		l->conf.hostname = "";
-	if (!conf->user)
-		l->conf.user = "";
-	if (!conf->password)
-		l->conf.password = "";
+	fill_in(&l->conf);
 	l->peer_mru = PPP_DEFAULT_MRU;
 }
 

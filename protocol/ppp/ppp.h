@@ -84,10 +84,11 @@ const char *ppp_end_text(enum ppp_end e);
 const char *ppp_protocol_name(uint16_t proto); // "unknown" for what has none
 
 // RFC 1661 4.2 states and 4.1 events, shared by LCP and every NCP.
-#define PPP_FSM_STATE_LIST(X) \
-	X(INITIAL)            \
-	X(STARTING)           \
-	X(CLOSED) X(STOPPED) X(CLOSING) X(STOPPING) X(REQ_SENT) X(ACK_RCVD) X(ACK_SENT) X(OPENED)
+// clang-format off
+#define PPP_FSM_STATE_LIST(X)                                                 \
+	X(INITIAL) X(STARTING) X(CLOSED) X(STOPPED) X(CLOSING)                \
+	X(STOPPING) X(REQ_SENT) X(ACK_RCVD) X(ACK_SENT) X(OPENED)
+// clang-format on
 #define X(name) PPP_FSM_##name,
 enum ppp_fsm_state { PPP_FSM_STATE_LIST(X) PPP_FSM_N_STATES };
 #undef X
@@ -119,8 +120,8 @@ struct ppp_conf {
 	uint8_t max_configure; // 10
 	uint8_t max_terminate; // 2
 	uint8_t max_failure;   // 5
-	uint32_t auth_timeout_ms; // 30000: nothing heard from the peer while authenticating;
-				  // client 60000: the server may wait for a second factor
+	uint32_t auth_timeout_ms;    // 30000: nothing heard from the peer while authenticating;
+				     // client 60000: the server may wait for a second factor
 	uint8_t max_auth_retries;    // server: MS-CHAP retries allowed (R=1), 0: one try
 	uint32_t echo_interval_ms;   // own LCP Echo-Requests, 0: none (SSTP's Hello does it)
 	uint8_t echo_failures;       // unanswered ones before the link ends
@@ -131,6 +132,7 @@ struct ppp_conf {
 struct ppp_ops {
 	// Send one frame, FF 03 and protocol in front. Dead after the call.
 	void (*send)(void *user, const uint8_t *frame, size_t len);
+	// (Re)start a one-shot timer, on expiry ppp_timeout(); stop one, running or not.
 	void (*timer_start)(void *user, enum ppp_timer t, uint32_t ms);
 	void (*timer_stop)(void *user, enum ppp_timer t);
 	// n bytes from a cryptographic random source.
@@ -190,12 +192,13 @@ struct ppp_link {
 	char message[128];  // the peer's last words
 };
 
-static_assert(sizeof(struct ppp_link) <= 1600, "one per session: memory per idle session");
+static_assert(sizeof(struct ppp_link) <= 1280, "one per session: memory per idle session");
 
 // RFC and product defaults for everything but auth_methods, hostname, user and password.
 void ppp_conf_default(struct ppp_conf *c, bool server);
 
-// Prepare a link. conf is copied (its strings are borrowed). Nothing is sent before ppp_up().
+// Prepare a link. conf is copied (its strings are borrowed); what is out of range is brought into
+// it, and a timer or counter of 0 gets its default. Nothing is sent before ppp_up().
 void ppp_init(
 	struct ppp_link *l, const struct ppp_conf *conf, const struct ppp_ops *ops, void *user);
 

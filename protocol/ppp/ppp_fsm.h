@@ -11,14 +11,12 @@
 #include "protocol/ppp/ppp.h"
 
 // RFC 1661 4.3, in the order of the table in 4.1.
-#define PPP_EVENT_LIST(X)                                                                   \
-	X(UP)                                                                               \
-	X(DOWN)                                                                             \
-	X(OPEN)                                                                             \
-	X(CLOSE)                                                                            \
-	X(TO_PLUS)                                                                          \
-	X(TO_MINUS) X(RCR_PLUS) X(RCR_MINUS) X(RCA) X(RCN) X(RTR) X(RTA) X(RUC) X(RXJ_PLUS) \
-		X(RXJ_MINUS) X(RXR)
+// clang-format off
+#define PPP_EVENT_LIST(X)                                                     \
+	X(UP) X(DOWN) X(OPEN) X(CLOSE) X(TO_PLUS) X(TO_MINUS)                 \
+	X(RCR_PLUS) X(RCR_MINUS) X(RCA) X(RCN) X(RTR) X(RTA)                  \
+	X(RUC) X(RXJ_PLUS) X(RXJ_MINUS) X(RXR)
+// clang-format on
 #define X(name) PPP_EVENT_##name,
 enum ppp_event { PPP_EVENT_LIST(X) PPP_N_EVENTS };
 #undef X

@@ -92,6 +92,9 @@ static void pap_server_malformed(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		peer_feed_packet(&p, PAP, 1, 9, bad[i]);
 	peer_feed_packet(&p, PAP, 2, 9, "00"); // an Ack, to the server
+	peer_feed(&p, "ff03c023 01 09 00");
+	peer_feed(&p, "ff03c023 01 09 0003");
+	peer_feed(&p, "ff03c023 01 09 0015 " PAP_GOOD);
 	peer_feed_packet(&p, CHAP, 2, 9, "00");
 	peer_expect_none(&p);
 	assert_int_equal(p.nb_asked, 0);
@@ -332,6 +335,21 @@ static void radius_verdict(void **state)
 	assert_int_equal(strlen(strstr(text, "M=")), 2 + sizeof(v.message));
 }
 
+// A refusal without a code is a wrong password.
+static void verdict_without_code(void **state)
+{
+	struct ppp_auth_verdict v = {.ok = false};
+
+	peer_make(&p, true, 5);
+	p.conf.auth_methods = PPP_AUTH_MSCHAP1;
+	p.hold_verdict = true;
+	reopen();
+	peer_flush(&p);
+	respond(1, "User", "clientPass");
+	ppp_auth_verdict(&p.link, &v);
+	peer_expect(&p, "ff03c223 04 01 .... 453d36393120 523d30 *");
+}
+
 static void verdict_after_the_end(void **state)
 {
 	struct ppp_auth_verdict v = {.ok = true};
@@ -366,6 +384,9 @@ static void malformed_responses(void **state)
 	peer_feed_packet(&p, CHAP, 4, 1, "");
 	peer_feed_packet(&p, CHAP, 77, 1, "");
 	peer_feed_packet(&p, PAP, 1, 1, PAP_GOOD); // not what was agreed
+	peer_feed(&p, "ff03c223 02 01 00");
+	peer_feed(&p, "ff03c223 02 01 0003");
+	peer_feed(&p, "ff03c223 02 01 0006 00");
 	peer_expect_none(&p);
 	assert_int_equal(p.nb_asked, 0);
 	respond(1, "User", "clientPass");
@@ -609,6 +630,7 @@ int main(void)
 		cmocka_unit_test(mschap_retry_timeout),
 		cmocka_unit_test(fail_closed_without_keys),
 		cmocka_unit_test(radius_verdict),
+		cmocka_unit_test(verdict_without_code),
 		cmocka_unit_test(verdict_after_the_end),
 		cmocka_unit_test(malformed_responses),
 		cmocka_unit_test(long_name),

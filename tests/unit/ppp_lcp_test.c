@@ -56,6 +56,67 @@ static void windows_request(void **state)
 	assert_int_equal(ppp_mtu(&p.link), 1460);
 }
 
+// RRAS, to a client: what is left after the Reject is agreed to.
+static void rras_request(void **state)
+{
+	client_up(PPP_AUTH_ALL);
+	peer_flush(&p);
+	peer_feed_packet(&p, LCP, CONF_REQ, 0,
+		"0104 0ffb | 0305 c22381 | 0506 1a2b3c4d | 0702 | 0802 | 0d03 06 | 1104 064e |"
+		"1305 01 0011");
+	peer_expect(&p, "ff03c021 04 00 0010 | 0d03 06 | 1104 064e | 1305 01 0011");
+	peer_feed_packet(
+		&p, LCP, CONF_REQ, 1, "0104 0ffb | 0305 c22381 | 0506 1a2b3c4d | 0702 | 0802");
+	peer_expect(&p, "ff03c021 02 01 0017 *");
+	assert_int_equal(p.link.auth, PPP_AUTH_MSCHAP2);
+}
+
+// More to reject than any peer must be able to receive: as much as fits, and only whole options.
+static void endless_request(void **state)
+{
+	uint8_t frame[4 + 4 + 250 * 12] = {0xff, 0x03, 0xc0, 0x21, CONF_REQ, 1};
+	struct peer_frame *f;
+
+	server_up(PPP_AUTH_ALL);
+	peer_flush(&p);
+	wr_put_u16(frame + 6, sizeof(frame) - 4);
+	for (size_t at = 8; at < sizeof(frame); at += 250) {
+		frame[at] = 200;
+		frame[at + 1] = 250;
+	}
+	peer_feed_bytes(&p, frame, sizeof(frame));
+	f = peer_take(&p);
+	assert_int_equal(f->bytes[4], CONF_REJ);
+	assert_int_equal(f->len, 8 + 5 * 250);
+	// The same of options that are fine is no Ack to anything: dropped.
+	for (size_t at = 8; at < sizeof(frame); at += 2) {
+		frame[at] = 7;
+		frame[at + 1] = 2;
+	}
+	peer_feed_bytes(&p, frame, sizeof(frame));
+	peer_expect_none(&p);
+	assert_int_equal(p.link.lcp.state, PPP_FSM_REQ_SENT);
+}
+
+static void configuration_out_of_range(void **state)
+{
+	peer_make(&p, true, 1);
+	p.conf = (struct ppp_conf){.server = true, .mtu = 5, .mru = 5, .auth_methods = 0xfff0};
+	peer_up(&p);
+	peer_expect(&p, "ff03c021 01 01 000e 0104 0080 0506 ........");
+	assert_int_equal(p.timer_ms[PPP_TIMER_LCP], 3000);
+	assert_int_equal(ppp_mtu(&p.link), 128);
+	for (int i = 0; i < 10; i++)
+		peer_expire(&p, PPP_TIMER_LCP);
+	assert_int_equal(p.why, PPP_END_LCP_FAILED);
+	peer_make(&p, true, 1);
+	p.conf.mru = p.conf.mtu = 0;
+	p.conf.auth_methods = 0;
+	peer_up(&p);
+	peer_expect(&p, "ff03c021 01 01 000a 0506 ........"); // no MRU is asked for
+	assert_int_equal(ppp_mtu(&p.link), 1460);
+}
+
 static void pppd_request(void **state)
 {
 	server_up(PPP_AUTH_MSCHAP2);
@@ -598,6 +659,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(first_request),
 		cmocka_unit_test(windows_request),
+		cmocka_unit_test(rras_request),
+		cmocka_unit_test(endless_request),
+		cmocka_unit_test(configuration_out_of_range),
 		cmocka_unit_test(pppd_request),
 		cmocka_unit_test(reject_before_nak),
 		cmocka_unit_test(wrong_option_lengths),
