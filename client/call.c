@@ -312,7 +312,7 @@ static void on_ppp_authenticated(void *user, const uint8_t hlak[32], bool has_ke
 {
 	struct call *c = user;
 
-	if (ending(c))
+	if (ending(c) || c->conf.stall == CALL_STALL_NO_CALL_CONNECTED)
 		return;
 	if (!c->ppp.auth && !c->conf.allow_no_auth) {
 		note_end(c, CALL_END_AUTH, "authentication: the server asked for none");
@@ -374,6 +374,18 @@ static enum call_end end_of_ppp(enum ppp_end why)
 	}
 }
 
+static const char *label(enum call_end e)
+{
+	switch (e) {
+	case CALL_END_AUTH:
+		return "authentication";
+	case CALL_END_ADDRESS:
+		return "address";
+	default:
+		return "PPP";
+	}
+}
+
 static void note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 {
 	enum call_end end = end_of_ppp(why);
@@ -385,7 +397,7 @@ static void note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 		end = CALL_END_AUTH;
 	else if (end == CALL_END_SERVER && c->phase == CALL_PHASE_NETWORK)
 		end = CALL_END_ADDRESS;
-	note_end(c, end, "%s: %s%s%s", call_end_text(end), ppp_end_text(why),
+	note_end(c, end, "%s: %s%s%s", label(end), ppp_end_text(why),
 		*message ? ", server's message " : "", *message ? quoted : "");
 }
 
@@ -432,6 +444,8 @@ static void send_http_request(struct call *c)
 
 	make_correlation_id(id);
 	n = sstp_http_format_request(request, sizeof(request), c->conf.host, id);
+	if (c->conf.stall == CALL_STALL_HTTP)
+		n /= 2;
 	if (n <= 0 || call_tls_write(&c->tls, request, (size_t)n)) {
 		note_end(c, CALL_END_LOCAL, "the HTTP request cannot be made for this host name");
 		finish(c);
@@ -447,6 +461,8 @@ static void start_sstp(struct call *c)
 
 	sstp_params_default(&p);
 	p.hash_mask = c->conf.hash_mask;
+	if (c->conf.stall) // the server's patience is what is measured
+		p.negotiation_ms = INT32_MAX;
 	if (call_tls_cert_hash(&c->tls, p.cert_sha1, p.cert_sha256)) {
 		note_end(c, CALL_END_TLS, "TLS: the server has no certificate");
 		finish(c);
@@ -472,6 +488,10 @@ static size_t input_http(struct call *c, const uint8_t *p, size_t n)
 {
 	int rc = sstp_http_response_parse((const char *)p, n);
 
+	if (rc > 0 && c->conf.stall == CALL_STALL_NO_CONNECT_REQUEST) {
+		timer_clear(c, CALL_TIMER_SETUP);
+		return 0;
+	}
 	if (rc > 0) {
 		start_sstp(c);
 		return (size_t)rc;

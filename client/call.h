@@ -53,6 +53,16 @@ enum call_end { CALL_END_LIST(X) CALL_N_ENDS };
 const char *call_end_text(enum call_end e);
 int call_end_status(enum call_end e);
 
+// For the load generator: a call that stops half way and stays silent, as an attacker would.
+enum call_stall {
+	CALL_STALL_NONE,
+	CALL_STALL_TCP,                // connected, not a byte sent
+	CALL_STALL_CLIENT_HELLO,       // half of one
+	CALL_STALL_HTTP,               // half a request, behind the handshake
+	CALL_STALL_NO_CONNECT_REQUEST, // HTTP done, no Call Connect Request
+	CALL_STALL_NO_CALL_CONNECTED,  // authenticated, but never Call Connected
+};
+
 struct call_conf {
 	SSL_CTX *tls;     // call_tls_ctx_create()
 	const char *host; // name or address dialed: for Host: and the certificate
@@ -65,7 +75,8 @@ struct call_conf {
 	uint32_t network_ms;       // from authentication to an address
 	uint32_t hangup_ms;        // the most an orderly hang-up may take
 	uint8_t hash_mask;         // CERT_HASH_PROTOCOL_* accepted
-	bool allow_no_auth;        // a server that asks for no authentication is accepted
+	enum call_stall stall;
+	bool allow_no_auth; // a server that asks for no authentication is accepted
 };
 
 struct call_info {

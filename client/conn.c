@@ -132,7 +132,7 @@ static bool settle(struct conn *k)
 		ev_io_stop(k->loop, &k->rio);
 	else if (k->connected)
 		ev_io_start(k->loop, &k->rio);
-	arm(k, k->limit_ms ? k->limit_ms : call_deadline(&k->call));
+	arm(k, k->limit_ms ? k->limit_ms : k->inited ? call_deadline(&k->call) : 0);
 	if (k->waits && left < CALL_BACKLOG_MAX / 2 && k->call.phase == CALL_PHASE_UP) {
 		k->waits = false;
 		if (k->ops->writable)
@@ -154,11 +154,15 @@ static void on_connected(struct conn *k)
 		call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(error));
 		return;
 	}
+	if (k->conf.stall == CALL_STALL_TCP)
+		return;
 	if (call_init(&k->call, &k->conf, k->call.ops, k, conn_now_ms())) {
 		call_fail(&k->call, CALL_END_LOCAL, "TLS: out of memory");
 		return;
 	}
 	k->inited = true;
+	if (k->conf.stall == CALL_STALL_CLIENT_HELLO)
+		k->call.tls.out.len /= 2;
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int events)
@@ -180,6 +184,11 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int events)
 		n = recv(k->fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 			break;
+		if (!k->inited) { // it was to stop after TCP
+			call_fail(&k->call, CALL_END_LOST, "%s",
+				n < 0 ? log_strerror(errno) : "the server closed the connection");
+			break;
+		}
 		if (n <= 0) {
 			call_stream_end(&k->call, n ? errno : 0, conn_now_ms());
 			break;
