@@ -17,6 +17,14 @@
 #include "controlplane/cp.h"
 #include "dataplane/dp.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
 enum {
 	EXIT_RUNTIME = 1, // could not start, or failed while running
 	EXIT_CONFIG = 2,  // the command line or the configuration file is wrong
@@ -121,9 +129,9 @@ static void harden(void)
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
 	setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ // whose leak check has to trace the process
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
+	// The sanitizers' leak check has to trace the process.
+	if (!SANITIZED)
+		prctl(PR_SET_DUMPABLE, 0);
 }
 
 static void report_pools(struct dp *dp)

@@ -222,9 +222,9 @@ static void on_tls_done(struct fake_client *c)
 
 static void read_http(struct fake_client *c)
 {
-	int n = sstp_http_response_parse((const char *)c->in.p, c->in.n);
+	int n;
 
-	if (!n)
+	if (!c->in.n || !(n = sstp_http_response_parse((const char *)c->in.p, c->in.n)))
 		return;
 	c->http_done = true;
 	c->http_status = n > 0 ? 200 : -n;
