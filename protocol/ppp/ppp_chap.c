@@ -205,15 +205,6 @@ static void input_challenge(struct ppp_link *l, uint8_t id, struct cursor c)
 	ppp_chap_send_response(l);
 }
 
-// The hex digit's value, 0xff for none.
-static uint8_t hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return (uint8_t)(c - '0');
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? (uint8_t)(c - 'a' + 10) : 0xff;
-}
-
 // RFC 2759 8.8: does the server know the password? Fills in the keys that follow from it.
 static bool verify_mschap2_success(
 	struct ppp_link *l, struct cursor text, uint8_t hlak[PPP_HLAK_LEN])
@@ -227,10 +218,13 @@ static bool verify_mschap2_success(
 		return false;
 	mschap2_authenticator_response(hash, as->nt_response, as->peer_challenge, as->req.challenge,
 		l->conf.user, strnlen(l->conf.user, PPP_NAME_MAX), right);
-	diff |= text.p[0] ^ 'S';
-	diff |= text.p[1] ^ '=';
-	for (int i = 2; i < MSCHAP2_SUCCESS_LEN; i++)
-		diff |= hex_value(text.p[i]) ^ hex_value((uint8_t)right[i]);
+	for (int i = 0; i < MSCHAP2_SUCCESS_LEN; i++) {
+		uint8_t c = text.p[i];
+
+		if (c >= 'a' && c <= 'f') // RFC 2759 5 wants capitals; not every server obeys
+			c -= 'a' - 'A';
+		diff |= c ^ (uint8_t)right[i];
+	}
 	mschap_hash_nt_password_hash(hash, hash_hash);
 	mschap2_hlak(hash_hash, as->nt_response, hlak);
 	secret_wipe(hash, sizeof(hash));

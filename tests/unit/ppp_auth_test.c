@@ -292,6 +292,7 @@ static void fail_closed_without_keys(void **state)
 	reopen();
 	peer_flush(&p);
 	respond(1, "User", "clientPass");
+	assert_non_null(memmem(p.sent[p.head].bytes, p.sent[p.head].len, "M=No keys", 9));
 	peer_expect(&p, "ff03c223 04 01 *");
 	assert_int_equal(p.link.end, PPP_END_AUTH_FAILED);
 	assert_int_equal(p.nb_authenticated, 0);
@@ -391,6 +392,30 @@ static void malformed_responses(void **state)
 	assert_int_equal(p.nb_asked, 0);
 	respond(1, "User", "clientPass");
 	assert_int_equal(p.nb_authenticated, 1);
+}
+
+// While the verdict is awaited, a client cannot grant it to itself.
+static void result_from_the_client(void **state)
+{
+	for (uint32_t m = PPP_AUTH_PAP; m <= PPP_AUTH_MSCHAP2; m <<= 1) {
+		peer_make(&p, true, 6);
+		p.conf.auth_methods = m;
+		p.hold_verdict = true;
+		reopen();
+		peer_flush(&p);
+		if (m == PPP_AUTH_PAP)
+			peer_feed_packet(&p, PAP, 1, 1, PAP_GOOD);
+		else
+			respond(1, "User", "clientPass");
+		assert_int_equal(p.nb_asked, 1);
+		for (int code = 2; code < 6; code++) {
+			peer_feed_packet(&p, PAP, (uint8_t)code, 1, "00");
+			peer_feed_packet(&p, CHAP, (uint8_t)code, 1, "");
+		}
+		peer_expect_none(&p);
+		assert_int_equal(p.nb_authenticated, 0);
+		assert_int_equal(p.link.phase, PPP_PHASE_AUTHENTICATE);
+	}
 }
 
 static void long_name(void **state)
@@ -554,6 +579,39 @@ static void mschap2_client(void **state)
 	assert_int_equal(p.nb_authenticated, 1);
 }
 
+// Another challenge gets another response, made with another peer challenge.
+static void mschap2_client_new_challenge(void **state)
+{
+	static const char *const challenges[] = {
+		"10 5B5D7C7D7B3F2F3E3C2C602132262628 73", "10 6B5D7C7D7B3F2F3E3C2C602132262628 73"};
+	uint8_t first[49];
+
+	open_link(false, PPP_AUTH_MSCHAP2);
+	for (int i = 0; i < 2; i++) {
+		peer_flush(&p);
+		peer_feed_packet(&p, CHAP, 1, 6, challenges[0]);
+		memcpy(first, peer_take(&p)->bytes + 9, 49);
+		// Another challenge, or the same under another identifier.
+		peer_feed_packet(&p, CHAP, 1, (uint8_t)(6 + i), challenges[1 - i]);
+		assert_memory_not_equal(peer_take(&p)->bytes + 9, first, 16);
+		assert_memory_not_equal(p.link.as.nt_response, first + 24, 24);
+	}
+}
+
+// The owner's verdict is for servers.
+static void verdict_on_a_client(void **state)
+{
+	struct ppp_auth_verdict v = {.ok = true, .has_keys = true};
+
+	open_link(false, PPP_AUTH_MSCHAP2);
+	peer_feed_packet(&p, CHAP, 1, 6, "10 5B5D7C7D7B3F2F3E3C2C602132262628 73");
+	peer_flush(&p);
+	ppp_auth_verdict(&p.link, &v);
+	peer_expect_none(&p);
+	assert_int_equal(p.nb_authenticated, 0);
+	assert_true(p.link.as.pending);
+}
+
 static void mschap2_client_wrong_success(void **state)
 {
 	char text[43];
@@ -633,12 +691,15 @@ int main(void)
 		cmocka_unit_test(verdict_without_code),
 		cmocka_unit_test(verdict_after_the_end),
 		cmocka_unit_test(malformed_responses),
+		cmocka_unit_test(result_from_the_client),
 		cmocka_unit_test(long_name),
 		cmocka_unit_test(reauthentication),
 		cmocka_unit_test(pap_client),
 		cmocka_unit_test(chap_md5_client),
 		cmocka_unit_test(mschap1_client),
 		cmocka_unit_test(mschap2_client),
+		cmocka_unit_test(mschap2_client_new_challenge),
+		cmocka_unit_test(verdict_on_a_client),
 		cmocka_unit_test(mschap2_client_wrong_success),
 		cmocka_unit_test(mschap2_success_skipped),
 		cmocka_unit_test(client_timeout),

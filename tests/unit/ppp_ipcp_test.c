@@ -207,7 +207,7 @@ static void code_rejects(void **state)
 	peer_expect(&p, "ff038021 07 .. 000a 08 03 0006 80fd");
 	peer_feed_packet(&p, IPCP, PPP_CODE_CODE_REJECT, 3, "0e 01 0004");
 	assert_int_equal(p.link.end, PPP_END_NONE);
-	peer_feed_packet(&p, IPCP, PPP_CODE_CODE_REJECT, 3, "01 01 0004");
+	peer_feed_packet(&p, IPCP, PPP_CODE_CODE_REJECT, 3, "07 01 0004");
 	assert_int_equal(p.link.end, PPP_END_IPCP_FAILED);
 }
 
@@ -266,6 +266,14 @@ static void client_without_address(void **state)
 	peer_feed_packet(&p, IPCP, CONF_ACK, 2, "8106 00000000 8306 00000000");
 	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000001");
 	assert_int_equal(p.nb_up, 0);
+	assert_int_equal(p.link.end, PPP_END_NO_ADDRESS);
+	// Given and taken back.
+	client();
+	peer_feed_packet(&p, IPCP, CONF_NAK, 1, "0306 0a000002");
+	peer_feed_packet(&p, IPCP, CONF_REJ, 2, "0306 0a000002");
+	peer_flush(&p);
+	peer_feed_packet(&p, IPCP, CONF_ACK, 3, "8106 00000000 8306 00000000");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000001");
 	assert_int_equal(p.link.end, PPP_END_NO_ADDRESS);
 	// A Nak with 0.0.0.0 gives nothing.
 	client();

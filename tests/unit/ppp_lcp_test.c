@@ -88,6 +88,14 @@ static void endless_request(void **state)
 	f = peer_take(&p);
 	assert_int_equal(f->bytes[4], CONF_REJ);
 	assert_int_equal(f->len, 8 + 5 * 250);
+	// To the last byte.
+	for (int room = 0; room <= 1; room++) {
+		frame[8 + 5 * 250 + 1] = (uint8_t)(246 + room);
+		wr_put_u16(frame + 6, (uint16_t)(4 + 5 * 250 + 246 + room));
+		peer_feed_bytes(&p, frame, 8 + 5 * 250 + 246 + (size_t)room);
+		assert_int_equal(peer_take(&p)->len, room ? 8 + 5 * 250 : 4 + 1500);
+	}
+	wr_put_u16(frame + 6, sizeof(frame) - 4);
 	// The same of options that are fine is no Ack to anything: dropped.
 	for (size_t at = 8; at < sizeof(frame); at += 2) {
 		frame[at] = 7;
@@ -226,7 +234,7 @@ static void open_sstp_client(void **state)
 	snprintf(magic, sizeof(magic), "0506 %08x", p.link.magic);
 	peer_feed_packet(&p, LCP, CONF_REJ, 1, magic);
 	peer_expect(&p, "ff03c021 01 02 000d | 0104 05b4 | 0305 c22381");
-	peer_feed_packet(&p, LCP, CONF_NAK, 2, "0104 05dc");
+	peer_feed_packet(&p, LCP, CONF_NAK, 2, "0104 05dc | 0506 11111111");
 	peer_expect(&p, "ff03c021 01 03 0009 | 0305 c22381");
 	peer_feed_packet(&p, LCP, CONF_ACK, 3, "0305 c22381");
 	assert_int_equal(p.link.lcp.state, PPP_FSM_OPENED);
@@ -414,7 +422,9 @@ static void code_reject(void **state)
 	peer_feed_packet(&p, LCP, PPP_CODE_CODE_REJECT, 1, "09 01 0008 00000000");
 	assert_false(p.timer_on[PPP_TIMER_ECHO]);
 	assert_int_equal(p.link.lcp.state, PPP_FSM_OPENED);
-	peer_feed_packet(&p, LCP, PPP_CODE_CODE_REJECT, 1, "01 01 0004");
+	peer_feed_packet(&p, LCP, PPP_CODE_CODE_REJECT, 1, "08 01 0004");
+	assert_int_equal(p.link.lcp.state, PPP_FSM_OPENED);
+	peer_feed_packet(&p, LCP, PPP_CODE_CODE_REJECT, 1, "07 01 0004");
 	assert_int_equal(p.link.lcp.state, PPP_FSM_STOPPING);
 	assert_int_equal(p.link.ipcp.state, PPP_FSM_STARTING);
 	peer_feed_packet(&p, LCP, PPP_CODE_TERMINATE_ACK, 1, "");
@@ -558,9 +568,11 @@ static void peer_terminates(void **state)
 {
 	peer_make(&p, true, 9);
 	p.conf.auth_methods = 0;
+	p.conf.echo_interval_ms = 1000;
 	peer_open_lcp(&p);
 	peer_flush(&p);
 	peer_feed_packet(&p, LCP, PPP_CODE_TERMINATE_REQUEST, 0x33, "5573657200 21");
+	assert_false(p.timer_on[PPP_TIMER_ECHO]);
 	peer_expect(&p, "ff03c021 06 33 0004");
 	assert_int_equal(p.link.phase, PPP_PHASE_TERMINATE);
 	assert_int_equal(p.timer_ms[PPP_TIMER_LCP], PPP_LINGER_MS);
