@@ -6,6 +6,7 @@
 #include "tls/async_engine.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -44,7 +45,7 @@ struct task {
 
 struct async_pool {
 	pthread_mutex_t lock;
-	pthread_cond_t work;
+	pthread_cond_t work, stopped;
 	struct task *head, **tail;
 	bool stop;
 	unsigned int delay_ms;
@@ -102,11 +103,21 @@ static void task_finish(struct async_pool *pool, struct task *t)
 		t->result = -1; // an eventfd below its maximum takes any write
 }
 
-static void sleep_ms(unsigned int ms)
+// For tests: as if the key were slow. Under the lock, which is let go meanwhile; ends early when
+// the pool does.
+static void delay(struct async_pool *pool)
 {
-	struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+	struct timespec until;
 
-	while (nanosleep(&ts, &ts) && errno == EINTR)
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += pool->delay_ms / 1000;
+	until.tv_nsec += (long)(pool->delay_ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	while (!pool->stop &&
+		pthread_cond_timedwait(&pool->stopped, &pool->lock, &until) != ETIMEDOUT)
 		;
 }
 
@@ -125,10 +136,10 @@ static void *pool_thread(void *arg)
 		pool->head = t->next;
 		if (!pool->head)
 			pool->tail = &pool->head;
+		if (pool->delay_ms)
+			delay(pool);
 		if (!pool->stop && !t->abandoned) {
 			pthread_mutex_unlock(&pool->lock);
-			if (pool->delay_ms)
-				sleep_ms(pool->delay_ms);
 			task_run(t);
 			ERR_clear_error();
 			pthread_mutex_lock(&pool->lock);
@@ -149,6 +160,7 @@ struct async_pool *async_pool_create(unsigned int nb_threads, unsigned int test_
 		return NULL;
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
+	pthread_cond_init(&pool->stopped, NULL);
 	pool->tail = &pool->head;
 	pool->delay_ms = test_delay_ms;
 	// Signals are the program's own threads' business.
@@ -173,9 +185,11 @@ void async_pool_destroy(struct async_pool *pool)
 	pthread_mutex_lock(&pool->lock);
 	pool->stop = true;
 	pthread_cond_broadcast(&pool->work);
+	pthread_cond_broadcast(&pool->stopped);
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned int i = 0; i < pool->nb_threads; i++)
 		pthread_join(pool->threads[i], NULL);
+	pthread_cond_destroy(&pool->stopped);
 	pthread_cond_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool);
@@ -204,12 +218,12 @@ static bool wait_done(struct async_pool *pool, struct task *t)
 		if (done || cancelling)
 			return done;
 	}
-	for (;;) { // it could not be paused: wait for it the hard way
-		uint64_t n;
+	// It could not be paused: wait for it the hard way.
+	for (;;) {
+		struct pollfd p = {.fd = t->fd, .events = POLLIN};
 
-		if (read(t->fd, &n, sizeof(n)) == sizeof(n))
+		if (poll(&p, 1, -1) == 1)
 			return true;
-		sleep_ms(1);
 	}
 }
 

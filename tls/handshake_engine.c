@@ -3,6 +3,7 @@
 // refer to them to the end.
 #define OPENSSL_SUPPRESS_DEPRECATED
 
+#include <pthread.h>
 #include <string.h>
 
 #include <openssl/engine.h>
@@ -11,12 +12,33 @@
 #include "tls/async_engine.h"
 #include "tls/handshake_priv.h"
 
+// The handles of what is loaded, for good.
+static OSSL_PROVIDER *loaded[16];
+static pthread_mutex_t loaded_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool load_once(const char *name)
+{
+	unsigned int i = 0;
+	bool ok = false;
+
+	pthread_mutex_lock(&loaded_lock);
+	while (i < 16 && loaded[i] && strcmp(OSSL_PROVIDER_get0_name(loaded[i]), name))
+		i++;
+	if (i < 16) {
+		if (!loaded[i])
+			loaded[i] = OSSL_PROVIDER_load(NULL, name);
+		ok = loaded[i];
+	}
+	pthread_mutex_unlock(&loaded_lock);
+	return ok;
+}
+
 int tls_load_provider(const char *name, char *err, size_t cap)
 {
 	// Naming one provider ends the implicit loading of the default one.
-	if (!OSSL_PROVIDER_load(NULL, "default"))
+	if (!load_once("default"))
 		return tls_err(err, cap, "provider default cannot be loaded");
-	if (!OSSL_PROVIDER_load(NULL, name))
+	if (!load_once(name))
 		return tls_err(err, cap, "provider %s cannot be loaded", name);
 	return 0;
 }
