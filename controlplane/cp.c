@@ -19,6 +19,8 @@
 #define SHUTDOWN_S 10
 #define ABORT_S 1 // after the second signal, or the first one's time
 #define LINGER_MS 3000
+// Longer than this thread may lag behind when thousands dial at once: those are not to be shed.
+#define GIVE_WAY_S 3
 
 // -- what is made from the configuration --
 
@@ -69,6 +71,7 @@ static void make_limits(struct cp *cp)
 	l->shutdown_s = SHUTDOWN_S;
 	l->linger_ms = LINGER_MS;
 	l->max_half_open = c->max_half_open;
+	l->give_way_s = GIVE_WAY_S;
 	l->hello_ms = c->keepalive_s * 1000;
 }
 
@@ -300,6 +303,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 	cp->conf = c;
 	cp->ch = ch;
 	TAILQ_INIT(&cp->sessions);
+	TAILQ_INIT(&cp->half_open);
 	if (gethostname(cp->hostname, sizeof(cp->hostname) - 1) || !cp->hostname[0])
 		strcpy(cp->hostname, "culvert");
 	cp->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);

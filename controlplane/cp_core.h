@@ -29,6 +29,7 @@ struct cp_limits {
 	double shutdown_s;  // orderly shutdown
 	uint32_t linger_ms; // a connection's graceful close
 	uint32_t max_half_open;
+	double give_way_s; // at the limit a call in progress this long silent gives way
 	uint32_t hello_ms; // 0: off
 };
 
@@ -47,6 +48,7 @@ struct cp {
 	struct cp_table table;
 	struct cp_out out;
 	struct cp_session_list sessions;
+	struct cp_session_list half_open; // calls in progress, the longest silent one first
 	uint32_t nb_sessions, nb_half_open, nb_up;
 	uint64_t next_session; // number of the next session, from 1
 	char hostname[64];

@@ -62,6 +62,28 @@ static void leave_half_open(struct cp_session *s)
 		return;
 	s->half_open = false;
 	s->cp->nb_half_open--;
+	TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
+}
+
+static void enter_half_open(struct cp_session *s)
+{
+	s->half_open = true;
+	s->cp->nb_half_open++;
+	s->heard = ev_now(s->cp->loop);
+	TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
+}
+
+// Too many calls in progress: the one that has been silent longest gives way, so that a crowd that
+// stops half way cannot keep everybody else out. False: all of them are lively.
+static bool make_room(struct cp *cp)
+{
+	struct cp_session *s = TAILQ_FIRST(&cp->half_open);
+
+	if (!s || ev_now(cp->loop) - s->heard < cp->limits.give_way_s)
+		return false;
+	cp_session_why(s, "gave way to a new call", cp_stage_text((enum cp_stage)s->stage));
+	cp_session_close(s, true);
+	return true;
 }
 
 void cp_session_is_up(struct cp_session *s)
@@ -111,8 +133,7 @@ static struct cp_session *session_new(struct cp *cp, const struct dp_msg *m)
 	}
 	s->id = ++cp->next_session;
 	s->began = ev_now(cp->loop);
-	s->half_open = true;
-	cp->nb_half_open++;
+	enter_half_open(s);
 	cp->nb_sessions++;
 	TAILQ_INSERT_TAIL(&cp->sessions, s, next);
 	ev_timer_init(&s->timer, on_timer, cp->limits.handshake_s, 0);
@@ -146,7 +167,7 @@ void cp_session_accept(struct cp *cp, const struct dp_msg *m)
 		refuse(cp, m, "shutting down");
 		return;
 	}
-	if (cp->nb_half_open >= cp->limits.max_half_open) {
+	if (cp->nb_half_open >= cp->limits.max_half_open && !make_room(cp)) {
 		refuse(cp, m, "too many calls in progress");
 		return;
 	}
@@ -286,6 +307,11 @@ void cp_session_event(struct cp_session *s, const struct dp_msg *m)
 	}
 	if (s->stage == CP_STAGE_CLOSING)
 		return;
+	if (s->half_open) {
+		s->heard = ev_now(s->cp->loop);
+		TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
+		TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
+	}
 	switch (m->type) {
 	case DP_EV_RX_RAW:
 		cp_tls_raw(s, m);

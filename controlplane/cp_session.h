@@ -61,6 +61,7 @@ struct cp_http {
 
 struct cp_session {
 	TAILQ_ENTRY(cp_session) next;
+	TAILQ_ENTRY(cp_session) next_half_open; // while half_open
 	struct cp *cp;
 	dp_handle handle;
 	uint64_t id;
@@ -82,6 +83,7 @@ struct cp_session {
 	struct cp_call *call;
 	uint8_t cert_sha1[20], cert_sha256[32];
 	ev_tstamp began;
+	ev_tstamp heard; // the last event, while half_open
 	char *user;      // quoted for logs, NULL: none claimed yet
 	const char *why; // the first reason to end; static text
 	char why_detail[96];

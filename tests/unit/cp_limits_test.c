@@ -115,6 +115,38 @@ static void test_half_open_limit(void **state)
 	bed_close(&b);
 }
 
+// At the limit a silent call gives way, a lively one does not.
+static void test_half_open_gives_way(void **state)
+{
+	struct fake_client *c[4], *lively;
+	struct bed b;
+
+	bed_open(&b, &plain);
+	b.cp->limits.max_half_open = 4;
+	b.cp->limits.give_way_s = 0.2;
+	for (unsigned int i = 0; i < 4; i++) {
+		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
+		conf.halt = FAKE_HALT_TCP + i % 3;
+		c[i] = bed_dial(&b, &conf);
+		BED_UNTIL(&b, bed_session(&b, c[i]));
+	}
+	ev_tstamp began = ev_time();
+
+	// One of them goes on sending: a ClientHello of 16 KiB, byte by byte.
+	fake_client_send_raw(c[0], "\x16\x03\x01\x40\x00\x01\x00\x3f\xfc\x03\x03", 11);
+	while (ev_time() < began + 0.3) {
+		fake_client_send_raw(c[0], "\x00", 1);
+		bed_turn(&b);
+	}
+	lively = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	assert_int_equal(b.cp->totals.refused, 0);
+	assert_false(c[0]->conn->closed);
+	assert_int_equal(c[1]->conn->closed + c[2]->conn->closed + c[3]->conn->closed, 1);
+	assert_true(lively->conn->data_open);
+	bed_close(&b);
+}
+
 // -- garbage --
 
 static struct fake_client *dial_until_up_or_halt(struct bed *b, enum fake_halt halt)
@@ -501,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_silence_at_every_stage),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_half_open_limit),
+		cmocka_unit_test(test_half_open_gives_way),
 		cmocka_unit_test(test_garbage_below_tls),
 		cmocka_unit_test(test_garbage_in_records),
 		cmocka_unit_test(test_garbage_http),
