@@ -7,7 +7,8 @@
 #include <rte_ip.h>
 
 // The checksum field after the 16-bit word `from` of the data became `to`. All three as they lie in
-// the packet. RFC 1624 equation 3, which never turns a good sum into the wrong zero.
+// the packet. RFC 1624 equation 3, which is right for all data but such as becomes all zeros: no IP
+// header and nothing behind a pseudo header can.
 static inline uint16_t cksum_adjust(uint16_t field, uint16_t from, uint16_t to)
 {
 	uint32_t sum = (uint16_t)~field + (uint32_t)(uint16_t)~from + to;

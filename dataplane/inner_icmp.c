@@ -107,8 +107,10 @@ bool icmp4_echo_reply(struct rte_mbuf *m)
 		return false;
 	if (!single_host(rte_be_to_cpu_32(src)) || rte_be_to_cpu_32(dst) >= 0xe0000000)
 		return false;
-	icmp->icmp_cksum = cksum_adjust(icmp->icmp_cksum, RTE_BE16(0x0800), 0);
 	icmp->icmp_type = RTE_IP_ICMP_ECHO_REPLY;
+	icmp->icmp_cksum = 0;
+	icmp->icmp_cksum =
+		cksum_of(icmp, len); // anew: a reply may be all zeros, see cksum_adjust()
 
 	// The reply goes without the request's options: of those that routers still pass, none has
 	// to come back.

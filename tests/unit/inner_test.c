@@ -407,6 +407,20 @@ static void echo_is_answered(void **state)
 	}
 }
 
+// All zeros but the type: the answer's checksum is 0xffff, which an incremental change misses.
+static void echo_of_nothing(void **state)
+{
+	static const uint8_t want[8] = {0, 0, 0xff, 0xff, 0, 0, 0, 0};
+	struct rte_mbuf *m = echo(0, NULL, 0);
+
+	memset(bytes(m) + 20, 0, 8);
+	bytes(m)[20] = 8;
+	net_put16(bytes(m) + 22, 0xf7ff);
+	assert_true(icmp4_echo_reply(m));
+	assert_memory_equal(bytes(m) + 20, want, 8);
+	rte_pktmbuf_free(m);
+}
+
 static void expect_no_reply(struct rte_mbuf *m)
 {
 	assert_false(icmp4_echo_reply(m));
@@ -477,8 +491,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {T(check_accepts_and_trims), T(check_refuses),
 		T(ttl_every_value), T(mss_is_lowered), T(mss_leaves_others_alone),
 		T(fragment_sizes), T(fragment_options), T(fragment_refuses), T(icmp_error_golden),
-		T(icmp_error_not_allowed), T(echo_is_answered), T(echo_is_not_answered),
-		T(cksum_adjust_equals_anew)};
+		T(icmp_error_not_allowed), T(echo_is_answered), T(echo_of_nothing),
+		T(echo_is_not_answered), T(cksum_adjust_equals_anew)};
 
 	net_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
