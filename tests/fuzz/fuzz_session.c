@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!r) {
 		rig_eal();
 		r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
-		dp_local_address_add(r->ch, RTE_IPV4(10, 0, 0, 1));
+		dp_local_address_add(r->ch, IP4(10, 0, 0, 1));
 	}
 	if (size < 1 || size > 64 * 1024)
 		return 0;
@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rig_command(r, m);
 	rig_command(r, rig_msg(r, DP_CMD_SSTP_START, c->handle));
 	if (data[0] & 1)
-		rig_open_data(r, c, RTE_IPV4(10, 0, 0, 2), 1400, 1360);
+		rig_open_data(r, c, IP4(10, 0, 0, 2), 1400, 1360);
 	for (size_t at = 1; at < size; at += step) {
 		m = rig_msg(r, DP_CMD_PLAIN_IN, c->handle);
 		m->len = (uint32_t)RTE_MIN(RTE_MIN(step, size - at), sizeof(m->data));
@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		drain(r);
 	}
 	if (data[0] & 1)
-		dp_address_withdraw(r->ch, RTE_IPV4(10, 0, 0, 2));
+		dp_address_withdraw(r->ch, IP4(10, 0, 0, 2));
 	m = rig_msg(r, DP_CMD_CLOSE, c->handle);
 	m->u.close.abort = 1;
 	rig_command(r, m);

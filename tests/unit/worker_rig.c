@@ -193,7 +193,7 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->access = &access_if;
 	w->core = &core_if;
 	w->max_sessions = RIG_SESSIONS;
-	w->core_addr = RTE_IPV4(198, 51, 100, 1);
+	w->core_addr = IP4(198, 51, 100, 1);
 	w->rc = rec_crypto_create(rec_backend_get("openssl"));
 	r->rc = rec_crypto_create(rec_backend_get("openssl"));
 	assert_non_null(w->rc);
@@ -403,8 +403,8 @@ void rig_command(struct rig *r, struct dp_msg *m)
 struct rig_client *rig_connect(struct rig *r)
 {
 	struct rig_client *c = &r->c[r->nb_clients++];
-	struct ipaddr local = ipaddr_from4(RTE_BE32(RTE_IPV4(192, 0, 2, 9)));
-	struct ipaddr remote = ipaddr_from4(RTE_BE32(RTE_IPV4(192, 0, 2, 1)));
+	struct ipaddr local = ipaddr_from4(RTE_BE32(IP4(192, 0, 2, 9)));
+	struct ipaddr remote = ipaddr_from4(RTE_BE32(IP4(192, 0, 2, 1)));
 	struct dp_msg *m;
 
 	assert_true(r->nb_clients <= RIG_SESSIONS);
@@ -467,7 +467,7 @@ void rig_open_data(
 
 	c->inner = inner;
 	m->u.open.inner = inner;
-	m->u.open.local = RTE_IPV4(10, 0, 0, 1);
+	m->u.open.local = IP4(10, 0, 0, 1);
 	m->u.open.mtu = mtu;
 	m->u.open.mss_clamp = mss_clamp;
 	rig_command(r, m);

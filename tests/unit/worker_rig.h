@@ -5,6 +5,9 @@
 
 #include "dataplane/worker.h"
 
+// RTE_IPV4() shifts a signed 255 into the sign.
+#define IP4(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
 #define RIG_SESSIONS 8
 #define RIG_CORE_MAX 4096
 

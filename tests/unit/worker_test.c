@@ -14,10 +14,10 @@
 #include "protocol/sstp/sstp.h"
 #include "tests/unit/worker_rig.h"
 
-#define IN_1 RTE_IPV4(10, 0, 0, 2)
-#define IN_2 RTE_IPV4(10, 0, 0, 3)
-#define HOST RTE_IPV4(203, 0, 113, 5)
-#define LOCAL RTE_IPV4(10, 0, 0, 1)
+#define IN_1 IP4(10, 0, 0, 2)
+#define IN_2 IP4(10, 0, 0, 3)
+#define HOST IP4(203, 0, 113, 5)
+#define LOCAL IP4(10, 0, 0, 1)
 
 static const struct {
 	uint16_t version;
@@ -217,9 +217,9 @@ static void up_refused(void **state)
 	rig_open_data(r, c, IN_1, 1400, 0);
 	send_up(r, c, 100, IN_2, HOST, 64, false);
 	assert_int_equal(counter(r, CNT_inner_spoofed), 1);
-	send_up(r, c, 100, IN_1, RTE_IPV4(224, 0, 0, 1), 64, false);
-	send_up(r, c, 100, IN_1, RTE_IPV4(255, 255, 255, 255), 64, false);
-	send_up(r, c, 100, IN_1, RTE_IPV4(127, 0, 0, 1), 64, false);
+	send_up(r, c, 100, IN_1, IP4(224, 0, 0, 1), 64, false);
+	send_up(r, c, 100, IN_1, IP4(255, 255, 255, 255), 64, false);
+	send_up(r, c, 100, IN_1, IP4(127, 0, 0, 1), 64, false);
 	assert_int_equal(counter(r, CNT_inner_no_route), 3);
 	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bad_ppp, sizeof(bad_ppp));
 	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, short_ip, sizeof(short_ip));
@@ -704,8 +704,8 @@ static void stale_handles(void **state)
 static void slots_run_out(void **state)
 {
 	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-	struct ipaddr local = ipaddr_from4(RTE_BE32(RTE_IPV4(192, 0, 2, 9)));
-	struct ipaddr remote = ipaddr_from4(RTE_BE32(RTE_IPV4(192, 0, 2, 1)));
+	struct ipaddr local = ipaddr_from4(RTE_BE32(IP4(192, 0, 2, 9)));
+	struct ipaddr remote = ipaddr_from4(RTE_BE32(IP4(192, 0, 2, 1)));
 	static struct rig_client extra;
 
 	for (int i = 0; i < RIG_SESSIONS; i++)
