@@ -92,6 +92,7 @@ static void pap_server_malformed(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		peer_feed_packet(&p, PAP, 1, 9, bad[i]);
 	peer_feed_packet(&p, PAP, 2, 9, "00"); // an Ack, to the server
+	peer_feed_packet(&p, PAP, 2, 9, PAP_GOOD);
 	peer_feed(&p, "ff03c023 01 09 00");
 	peer_feed(&p, "ff03c023 01 09 0003");
 	peer_feed(&p, "ff03c023 01 09 0015 " PAP_GOOD);
@@ -451,7 +452,7 @@ static void reauthentication(void **state)
 	peer_flush(&p);
 	peer_feed_packet(&p, PPP_PROTO_LCP, PPP_CODE_CONFIGURE_REQUEST, 9, "");
 	peer_ack(&p, PPP_PROTO_LCP);
-	respond(3, "Other", "clientPass");
+	respond(3, "Uses", "clientPass"); // one letter
 	assert_int_equal(p.nb_asked, 2);
 	assert_int_equal(p.link.end, PPP_END_AUTH_FAILED);
 }
@@ -466,6 +467,8 @@ static void pap_client(void **state)
 	peer_expire(&p, PPP_TIMER_AUTH);
 	peer_expect(&p, "ff03c023 01 01 0014 " PAP_GOOD);
 	peer_feed_packet(&p, PAP, 2, 2, "00"); // wrong identifier
+	peer_feed_packet(&p, PAP, 1, 1, "00"); // not for a client
+	peer_feed_packet(&p, PAP, 4, 1, "00");
 	assert_int_equal(p.nb_authenticated, 0);
 	peer_feed_packet(&p, PAP, 2, 1, ""); // no text at all
 	assert_int_equal(p.nb_authenticated, 1);

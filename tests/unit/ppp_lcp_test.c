@@ -53,6 +53,11 @@ static void windows_request(void **state)
 	assert_int_equal(p.link.peer_mru, 4091);
 	assert_int_equal(p.link.peer_magic, 0x1a2b3c4d);
 	assert_true(p.link.peer_pfc && p.link.peer_acfc);
+	peer_feed_packet(&p, LCP, CONF_REQ, 2, ""); // each request stands for itself
+	assert_false(p.link.peer_pfc || p.link.peer_acfc || p.link.peer_magic);
+	assert_int_equal(p.link.peer_mru, 1500);
+	peer_feed_packet(&p, LCP, CONF_REQ, 3, "0104 0ffb");
+	assert_int_equal(p.link.peer_mru, 4091);
 	assert_int_equal(ppp_mtu(&p.link), 1460);
 }
 
@@ -288,6 +293,14 @@ static void client_methods(void **state)
 	peer_expect(&p, "ff03c021 03 03 0009 0305 c22381");
 	peer_feed_packet(&p, LCP, CONF_REQ, 4, "0304 c223"); // CHAP without algorithm
 	peer_expect(&p, "ff03c021 03 04 0009 0305 c22381");
+	peer_feed_packet(&p, LCP, CONF_REQ, 5, "0306 c22381 00"); // and with more than that
+	peer_expect(&p, "ff03c021 03 05 0009 0305 c22381");
+	client_up(PPP_AUTH_MSCHAP2 | PPP_AUTH_PAP);
+	peer_flush(&p);
+	peer_feed_packet(&p, LCP, CONF_REQ, 1, "0305 c023 81");
+	peer_expect(&p, "ff03c021 03 01 0009 0305 c22381");
+	peer_feed_packet(&p, LCP, CONF_REQ, 2, "0305 c02581");
+	peer_expect(&p, "ff03c021 03 02 0009 0305 c22381");
 	peer_feed_packet(&p, LCP, CONF_REQ, 5, "0304 c023");
 	peer_expect(&p, "ff03c021 02 05 0008 0304 c023");
 	client_up(PPP_AUTH_PAP);
@@ -555,6 +568,7 @@ static void own_echo(void **state)
 	snprintf(reply, sizeof(reply), "%08x", p.link.magic); // a loop is no answer
 	peer_feed_packet(&p, LCP, PPP_CODE_ECHO_REPLY, p.link.echo_id, reply);
 	peer_feed_packet(&p, LCP, PPP_CODE_ECHO_REPLY, (uint8_t)(p.link.echo_id - 1), "00000000");
+	peer_feed_packet(&p, LCP, PPP_CODE_ECHO_REPLY, p.link.echo_id, "000000");
 	peer_expire(&p, PPP_TIMER_ECHO);
 	assert_int_equal(p.link.phase, PPP_PHASE_NETWORK);
 	peer_expire(&p, PPP_TIMER_ECHO);
@@ -613,6 +627,50 @@ static void terminate_before_up(void **state)
 	ppp_free(&p.link);
 	peer_feed(&p, "c021 01 01 0004");
 	peer_expect_none(&p);
+}
+
+static void terminate_without_reason(void **state)
+{
+	peer_make(&p, true, 9);
+	ppp_init(&p.link, &p.conf, &peer_ops, &p);
+	ppp_terminate(&p.link, PPP_END_NONE, NULL);
+	assert_int_equal(p.why, PPP_END_LOCAL_TERMINATED);
+	peer_make(&p, true, 9);
+	peer_up(&p);
+	ppp_terminate(&p.link, PPP_END_ECHO_TIMEOUT, NULL);
+	assert_int_equal(p.link.end, PPP_END_ECHO_TIMEOUT);
+}
+
+// An expiry that was on its way when the timer was stopped or started anew.
+static void stale_timers(void **state)
+{
+	struct ppp_link before;
+
+	peer_make(&p, true, 9);
+	p.conf.auth_methods = PPP_AUTH_PAP;
+	p.hold_verdict = true;
+	peer_open_lcp(&p);
+	peer_flush(&p);
+	peer_feed_packet(&p, PPP_PROTO_PAP, 1, 1, "01 41 01 42");
+	before = p.link;
+	for (int t = 0; t <= PPP_N_TIMERS; t++)
+		ppp_timeout(&p.link, (enum ppp_timer)t);
+	peer_expect_none(&p);
+	assert_memory_equal(&before, &p.link, sizeof(before));
+	peer_make(&p, true, 9);
+	p.conf.auth_methods = 0;
+	peer_open_lcp(&p);
+	peer_ack(&p, PPP_PROTO_IPCP);
+	peer_feed_packet(&p, PPP_PROTO_IPCP, CONF_REQ, 1, "");
+	peer_flush(&p);
+	before = p.link;
+	for (int t = 0; t <= PPP_N_TIMERS; t++)
+		ppp_timeout(&p.link, (enum ppp_timer)t);
+	peer_expect_none(&p);
+	assert_memory_equal(&before, &p.link, sizeof(before));
+	assert_true(p.link.network_is_up);
+	peer_feed_packet(&p, LCP, PPP_CODE_TERMINATE_REQUEST, 1, "");
+	assert_false(p.link.network_is_up);
 }
 
 static void renegotiation(void **state)
@@ -699,6 +757,8 @@ int main(void)
 		cmocka_unit_test(peer_terminates),
 		cmocka_unit_test(peer_terminates_early),
 		cmocka_unit_test(terminate_before_up),
+		cmocka_unit_test(terminate_without_reason),
+		cmocka_unit_test(stale_timers),
 		cmocka_unit_test(renegotiation),
 		cmocka_unit_test(header_forms),
 	};
