@@ -13,6 +13,7 @@ struct delivery {
 	uint32_t was_sacked; // bytes of acked that SACK had reported before
 	uint64_t oldest_us,
 		newest_us; // transmission times of segments never retransmitted, 0: none
+	bool ambiguous; // something retransmitted was among them
 	bool dsack;
 };
 
@@ -48,8 +49,10 @@ static void delivered(struct tcp_conn *c, const struct mbuf_priv *p, const struc
 	struct delivery *d, uint64_t now_us)
 {
 	tcp_rack_delivered(c, p, seg->tsecr, c->flags & TF_TS && seg->has_ts, now_us);
-	if (p->flags & SEG_EVER)
+	if (p->flags & SEG_EVER) {
+		d->ambiguous = true;
 		return;
+	}
 	if (!d->oldest_us || p->sent_us < d->oldest_us)
 		d->oldest_us = p->sent_us;
 	if (p->sent_us > d->newest_us)
@@ -188,11 +191,12 @@ static void advance(
 	c->progress_us = now_us;
 }
 
-// RFC 6298, Karn: segments never retransmitted, else the timestamp that came back.
+// RFC 6298 3, Karn: segments never retransmitted, and none that may have waited at the peer for one that
+// was; else the timestamp that came back.
 static void measure(
 	struct tcp_conn *c, const struct tcp_seg *seg, const struct delivery *d, uint64_t now_us)
 {
-	if (d->oldest_us) {
+	if (d->oldest_us && !d->ambiguous) {
 		// What was SACKed long after it was sent is measured by the newest.
 		uint64_t rtt = now_us - (d->acked ? d->oldest_us : d->newest_us);
 

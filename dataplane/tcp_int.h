@@ -301,10 +301,12 @@ static inline uint32_t seg_end(const struct mbuf_priv *p)
 	return p->seq + p->len;
 }
 
-// Sent and not known to have arrived or been lost (RFC 6675 "pipe").
+// Bytes sent and not known to have arrived or been lost (RFC 6675 "pipe"). A FIN does not count: it
+// must not keep a window of one segment from being used for that segment.
 static inline uint32_t tcp_in_flight(const struct tcp_conn *c)
 {
-	uint32_t out = c->snd_nxt - c->snd_una + c->retrans_bytes;
+	bool fin = (c->flags & (TF_FIN_SENT | TF_FIN_ACKED)) == TF_FIN_SENT;
+	uint32_t out = c->snd_nxt - c->snd_una - fin + c->retrans_bytes;
 	uint32_t gone = c->sacked_bytes + c->lost_bytes + c->reno_sacked;
 
 	return out > gone ? out - gone : 0;

@@ -25,17 +25,16 @@ void tcp_rcv_drop(struct tcp_conn *c)
 	c->rx_mbufs = c->ooo_segs = 0;
 }
 
-// Copy d's payload behind t's if it fits. Slices already handed out stay where they are.
-static bool merge(struct rte_mbuf *t, const struct rte_mbuf *d)
+// Copy len bytes at off of m behind t's payload if they fit. Slices already handed out stay where
+// they are.
+static bool merge(struct rte_mbuf *t, const struct rte_mbuf *m, uint16_t off, uint16_t len)
 {
-	struct mbuf_priv *tp = mbuf_priv(t);
-	const struct mbuf_priv *dp = mbuf_priv((struct rte_mbuf *)(uintptr_t)d);
+	struct mbuf_priv *p = mbuf_priv(t);
 
-	if (rte_mbuf_refcnt_read(t) != 1 || (uint32_t)tp->off + tp->len + dp->len > t->buf_len)
+	if (rte_mbuf_refcnt_read(t) != 1 || (uint32_t)p->off + p->len + len > t->buf_len)
 		return false;
-	rte_memcpy((char *)t->buf_addr + tp->off + tp->len, (const char *)d->buf_addr + dp->off,
-		dp->len);
-	tp->len += dp->len;
+	rte_memcpy((char *)t->buf_addr + p->off + p->len, (const char *)m->buf_addr + off, len);
+	p->len += len;
 	return true;
 }
 
@@ -50,7 +49,7 @@ static void rx_append(struct tcp_conn *c, struct rte_mbuf *m)
 	c->rcv_nxt += len;
 	c->rx_bytes += len;
 	c->bytes_in += len;
-	if (c->rx_mbufs >= RX_COLLAPSE && merge(c->rx_tail, m)) {
+	if (c->rx_mbufs >= RX_COLLAPSE && merge(c->rx_tail, m, p->off, p->len)) {
 		rte_pktmbuf_free(m);
 		c->s->mbufs_held--;
 		return;
@@ -177,14 +176,45 @@ static void dsack_set(struct tcp_conn *c, uint32_t start, uint32_t end)
 	c->flags |= TF_DSACK;
 }
 
-// Insert between the segments it fits between; overlaps are cut from the new one, segments that it
-// covers go. At most ooo_max_segs.
+static void seg_trim_front(struct tcp_seg *seg, uint32_t n)
+{
+	seg->seq += n;
+	seg->off += (uint16_t)n;
+	seg->len -= (uint16_t)n;
+}
+
+// Cut from a new segment what its neighbours have; neighbours that it covers go. prev ends behind
+// its start, or is NULL.
+static void ooo_trim(
+	struct tcp_conn *c, struct tcp_seg *seg, const struct mbuf_priv *prev, struct rte_mbuf **at)
+{
+	if (prev && seq_lt(seg->seq, seg_end(prev))) {
+		dsack_set(c, seg->seq, seg_end(prev));
+		seg_trim_front(seg, seg_end(prev) - seg->seq);
+	}
+	while (*at && seq_lt(mbuf_priv(*at)->seq, seg->seq + seg->len)) {
+		const struct mbuf_priv *n = mbuf_priv(*at);
+
+		if (seq_lt(seg->seq + seg->len, seg_end(n))) {
+			dsack_set(c, n->seq, seg->seq + seg->len);
+			seg->len = (uint16_t)(n->seq - seg->seq);
+			break;
+		}
+		dsack_set(c, n->seq, seg_end(n));
+		rte_pktmbuf_free(ooo_pop(c, at));
+		c->s->mbufs_held--;
+	}
+}
+
+// Insert a segment beyond a gap where it belongs. Small ones join the one in front of them: bytes
+// are bounded by the window, mbufs by ooo_max_segs.
 static void ooo_insert(struct tcp_conn *c, struct tcp_seg *seg)
 {
 	struct rte_mbuf **at = &c->ooo_head, *prev = NULL, *m;
-	struct mbuf_priv *p;
+	struct mbuf_priv *pp = NULL;
+	struct tcp_block b;
 
-	if (c->ooo_tail && seq_le(seg_end(mbuf_priv(c->ooo_tail)), seg->seq)) {
+	if (c->ooo_tail && seq_le(mbuf_priv(c->ooo_tail)->seq, seg->seq)) {
 		prev = c->ooo_tail;
 		at = &mbuf_priv(prev)->next;
 	}
@@ -192,47 +222,33 @@ static void ooo_insert(struct tcp_conn *c, struct tcp_seg *seg)
 		prev = *at;
 		at = &mbuf_priv(prev)->next;
 	}
-	if (prev && seq_le(seg->seq + seg->len, seg_end(mbuf_priv(prev)))) {
+	if (prev)
+		pp = mbuf_priv(prev);
+	if (pp && seq_le(seg->seq + seg->len, seg_end(pp))) {
 		dsack_set(c, seg->seq, seg->seq + seg->len);
 		return;
 	}
-	// Small ones join their neighbour: bytes are bounded by the window, mbufs here.
-	if (c->ooo_segs >= c->s->cfg.ooo_max_segs) {
+	ooo_trim(c, seg, pp, at);
+	if (!seg->len) // its neighbours meet
+		return;
+	b = (struct tcp_block){seg->seq, seg->seq + seg->len};
+	if (pp && seg->seq == seg_end(pp) && seg->len < c->mss / 2 &&
+		merge(prev, seg->m, seg->off, seg->len)) {
+		m = prev; // seg->m is freed by the caller
+	} else if (c->ooo_segs < c->s->cfg.ooo_max_segs) {
+		m = take_payload(c, seg);
+		mbuf_priv(m)->next = *at;
+		*at = m;
+		c->ooo_segs++;
+	} else {
 		COUNT(c->s->counters, tcp_rx_ooo_full);
 		return;
 	}
-	m = take_payload(c, seg);
-	p = mbuf_priv(m);
-	if (prev && seq_lt(p->seq, seg_end(mbuf_priv(prev)))) {
-		dsack_set(c, p->seq, seg_end(mbuf_priv(prev)));
-		trim_front(p, seg_end(mbuf_priv(prev)) - p->seq);
-	}
-	while (*at && seq_lt(mbuf_priv(*at)->seq, seg_end(p))) {
-		struct mbuf_priv *n = mbuf_priv(*at);
-
-		if (seq_lt(seg_end(p), seg_end(n))) {
-			dsack_set(c, n->seq, seg_end(p));
-			p->len = (uint16_t)(n->seq - p->seq);
-			break;
-		}
-		dsack_set(c, n->seq, seg_end(n));
-		rte_pktmbuf_free(ooo_pop(c, at));
-		c->s->mbufs_held--;
-	}
-	COUNT(c->s->counters, tcp_rx_out_of_order);
-	if (c->flags & TF_SACK)
-		sack_add(c, (struct tcp_block){p->seq, seg_end(p)});
-	if (prev && p->seq == seg_end(mbuf_priv(prev)) && p->len < c->mss / 2 && merge(prev, m)) {
-		rte_pktmbuf_free(m);
-		c->s->mbufs_held--;
-		m = prev;
-	} else {
-		p->next = *at;
-		*at = m;
-		c->ooo_segs++;
-	}
 	if (!mbuf_priv(m)->next)
 		c->ooo_tail = m;
+	COUNT(c->s->counters, tcp_rx_out_of_order);
+	if (c->flags & TF_SACK)
+		sack_add(c, b);
 }
 
 // Cut a segment to the window. False when nothing of it is left.
@@ -245,9 +261,7 @@ static bool trim(struct tcp_conn *c, struct tcp_seg *seg, bool *fin)
 
 		if (cut)
 			dsack_set(c, seg->seq, seg->seq + cut);
-		seg->seq += cut;
-		seg->off += (uint16_t)cut;
-		seg->len -= (uint16_t)cut;
+		seg_trim_front(seg, cut);
 		c->flags |= TF_ACK_NOW;
 	}
 	if (seq_lt(c->rcv_adv, end)) {

@@ -183,8 +183,9 @@ void tcp_retransmit_fin(struct tcp_conn *c, uint64_t now_us)
 	COUNT(c->s->counters, tcp_retransmits);
 }
 
-// RFC 6675 5, NextSeg rule 1: what is lost and not yet sent again, lowest first.
-static void send_lost(struct tcp_conn *c, uint64_t now_us)
+// RFC 6675 5, NextSeg rule 1: what is lost and not yet sent again, lowest first. False: some of it
+// has to wait, and so has new data.
+static bool send_lost(struct tcp_conn *c, uint64_t now_us)
 {
 	uint32_t edge = c->snd_una + c->snd_wnd;
 
@@ -195,13 +196,14 @@ static void send_lost(struct tcp_conn *c, uint64_t now_us)
 		if ((p->flags & (SEG_LOST | SEG_RETRANS)) != SEG_LOST)
 			continue;
 		if (flight && flight + RTE_MIN(p->len, c->mss) > c->cc.cwnd)
-			return;
+			return false;
 		// A window that was taken back: only the first segment, which serves as a probe.
 		if (m != c->sq_head && seq_lt(edge, p->seq + RTE_MIN(p->len, c->mss)))
-			return;
+			return false;
 		if (!tcp_retransmit(c, m, now_us))
-			return;
+			return false;
 	}
+	return true;
 }
 
 static void sent_new(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
@@ -326,9 +328,7 @@ void tcp_output(struct tcp_conn *c, uint64_t now_us)
 	if (!tcp_synchronized(c))
 		return;
 	check_stale(c, now_us);
-	if (c->lost_bytes)
-		send_lost(c, now_us);
-	if (c->sq_next)
+	if ((!c->lost_bytes || send_lost(c, now_us)) && c->sq_next)
 		send_new(c, now_us);
 	if (c->flags & TF_FIN_QUEUED)
 		send_fin(c, now_us);

@@ -8,7 +8,7 @@
 #define WC_DELACK_US 200000 // the longest a peer should delay an ACK (RFC 8985 7.2)
 #define TLP_SLACK_US 4000   // batching at both ends
 #define BACKOFF_MAX 16
-#define BLACK_HOLE_AFTER 2 // timeouts of a full-sized segment
+#define BLACK_HOLE_AFTER 2 // timeouts of a large segment
 
 // Deadlines that move away leave the wheel alone: the early call starts it again.
 void tcp_timer_set(struct tcp_conn *c, enum tcp_timer t, uint64_t at_us)
@@ -105,18 +105,18 @@ static bool give_up(struct tcp_conn *c, uint64_t now_us)
 	return true;
 }
 
-// Full-sized segments vanish again and again while nothing says why: try smaller ones (RFC
-// 2923 2.1, in the manner of RFC 4821).
+// A large segment vanishes again and again while nothing says why: try smaller ones (RFC 2923 2.1,
+// in the manner of RFC 4821).
 static void check_black_hole(struct tcp_conn *c, uint64_t now_us)
 {
 	static const uint16_t plateaus[] = {1400, 1280, 1024, 576};
-	const struct rte_mbuf *m = c->sq_head;
+	uint16_t size;
 
-	if (!m || c->backoff < BLACK_HOLE_AFTER || c->backoff % BLACK_HOLE_AFTER ||
-		mbuf_priv(c->sq_head)->len < c->mss)
+	if (!c->sq_head || c->backoff < BLACK_HOLE_AFTER || c->backoff % BLACK_HOLE_AFTER)
 		return;
+	size = (uint16_t)RTE_MIN(mbuf_priv(c->sq_head)->len, c->mss) + c->pmtu - c->mss;
 	for (unsigned int i = 0; i < RTE_DIM(plateaus); i++) {
-		if (plateaus[i] >= c->pmtu)
+		if (plateaus[i] >= size || plateaus[i] >= c->pmtu)
 			continue;
 		tcp_conn_set_pmtu(c, plateaus[i], now_us);
 		return;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Random connections over a bad link: whatever happens to packets, both streams arrive byte for
 // byte, both ends close, and every mbuf comes back. Each seed is one connection. TCP_SEEDS: how
-// many (default 2000, sanitizers 300); TCP_SEED: only this one, with a trace of its settings.
+// many (default 2000, sanitizers 300); TCP_SEED: only this one, with its settings and counters;
+// TCP_TRACE: every packet.
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,21 @@ struct run {
 	bool simultaneous_open, abort_midway;
 };
 
+static void print_counters(const struct sim *s)
+{
+	static const char *const names[] = {
+#define COUNTER(name, severity, help) #name,
+#include "dataplane/counters.def"
+#undef COUNTER
+	};
+
+	for (unsigned int k = 0; k < CNT_N; k++)
+		if (s->counters[0].v[k] || s->counters[1].v[k])
+			printf("  %-24s %8llu %8llu\n", names[k],
+				(unsigned long long)s->counters[0].v[k],
+				(unsigned long long)s->counters[1].v[k]);
+}
+
 static _Noreturn void fail(const struct run *r, const char *what)
 {
 	fprintf(stderr, "seed %llu: %s at %llu us (sent %llu/%llu %llu/%llu, received %llu %llu)\n",
@@ -53,6 +69,7 @@ static _Noreturn void fail(const struct run *r, const char *what)
 			tcp_tx_queued(r->p[i].c), tcp_conn_error(r->p[i].c), r->p[i].c->flags,
 			r->p[i].c->rtx_mode);
 	}
+	print_counters(&r->s);
 	abort();
 }
 
@@ -214,7 +231,7 @@ static void settings(struct run *r, struct sim_link *l, struct tcp_config cfg[2]
 		sim_config(&cfg[i]);
 		cfg[i].rcv_wnd_max = windows[sim_below(&rng, RTE_DIM(windows))];
 		cfg[i].mtu = mtus[sim_below(&rng, RTE_DIM(mtus))];
-		cfg[i].ooo_max_segs = sim_below(&rng, 4) ? 256 : 4;
+		cfg[i].ooo_max_segs = l->strip & SIM_STRIP_SACK || sim_below(&rng, 4) ? 256 : 4;
 		cfg[i].max_half_open = sim_below(&rng, 4) ? 8 : 0; // 0: SYN cookies
 		cfg[i].cc = sim_below(&rng, 2) ? &tcp_cc_cubic : &tcp_cc_newreno;
 		cfg[i].snd_buf_max = sim_below(&rng, 3) ? 256 << 10 : 4000;
@@ -285,28 +302,13 @@ static void check_levels(struct run *r)
 	}
 }
 
-static void print_counters(const struct sim *s)
-{
-	static const char *const names[] = {
-#define COUNTER(name, severity, help) #name,
-#include "dataplane/counters.def"
-#undef COUNTER
-	};
-
-	for (unsigned int k = 0; k < CNT_N; k++)
-		if (s->counters[0].v[k] || s->counters[1].v[k])
-			printf("  %-24s %8llu %8llu\n", names[k],
-				(unsigned long long)s->counters[0].v[k],
-				(unsigned long long)s->counters[1].v[k]);
-}
-
 static void run_seed(uint64_t seed, bool trace)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct tcp_config cfg[2];
 	struct sim_link l;
 	uint64_t start, abort_at;
-	bool v6;
+	bool v6, aborted = false;
 
 	assert(r);
 	r->seed = seed;
@@ -337,6 +339,7 @@ static void run_seed(uint64_t seed, bool trace)
 		if (r->s.now_us >= abort_at && r->p[0].c) {
 			tcp_abort(r->p[0].c, r->s.now_us);
 			let_go(r, 0);
+			aborted = true;
 			break;
 		}
 		run_apps(r);
@@ -345,7 +348,7 @@ static void run_seed(uint64_t seed, bool trace)
 		if (r->s.now_us > start + LIMIT_US)
 			fail(r, "took too long");
 	}
-	if (!r->abort_midway || done(r))
+	if (!aborted)
 		check_streams(r);
 	if (r->p[1].c)
 		let_go(r, 1);
@@ -374,6 +377,8 @@ int main(void)
 
 	sim_eal();
 	if (one) {
+		setvbuf(stdout, NULL, _IONBF, 0);
+		sim_trace = getenv("TCP_TRACE");
 		run_seed(strtoull(one, NULL, 10), true);
 		return 0;
 	}

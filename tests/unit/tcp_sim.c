@@ -166,6 +166,23 @@ static void report_mtu(struct sim *s, const struct sim_packet *p)
 			rte_be_to_cpu_32(th->sent_seq), s->link.mtu, false, s->now_us);
 }
 
+bool sim_trace;
+
+static void trace(const struct sim *s, const struct sim_packet *p, const char *what)
+{
+	const struct rte_tcp_hdr *th = (const void *)(p->data + p->l3_len);
+	unsigned int hlen = (th->data_off >> 4) * 4u;
+
+	if (sim_trace)
+		printf("%10.6f %c %s%s%s%s seq %u len %u ack %u win %u opt %u %s\n",
+			(double)(s->now_us % 1000000000000) / 1e6, p->to ? '>' : '<',
+			th->tcp_flags & 2 ? "S" : "", th->tcp_flags & 1 ? "F" : "",
+			th->tcp_flags & 4 ? "R" : "", th->tcp_flags & 16 ? "." : "",
+			rte_be_to_cpu_32(th->sent_seq), p->len - p->l3_len - hlen,
+			rte_be_to_cpu_32(th->recv_ack), rte_be_to_cpu_16(th->rx_win), hlen - 20,
+			what);
+}
+
 static void on_link(struct sim *s, struct sim_packet *p)
 {
 	uint64_t at = s->now_us + s->link.delay_us + sim_below(s, s->link.jitter_us + 1);
@@ -173,8 +190,10 @@ static void on_link(struct sim *s, struct sim_packet *p)
 	s->packets++;
 	if ((s->filter && !s->filter(s, !p->to, p->data, p->len)) || sim_chance(s, s->link.drop)) {
 		s->dropped++;
+		trace(s, p, "dropped");
 		return;
 	}
+	trace(s, p, "");
 	strip(s, p);
 	if (sim_chance(s, s->link.reorder))
 		at += sim_below(s, 3 * s->link.delay_us + 1000);
@@ -251,7 +270,7 @@ static void output(void *user, struct rte_mbuf **pkts, uint16_t n)
 			rte_pktmbuf_free(m);
 		if (s->link.mtu && p->len > s->link.mtu) {
 			s->dropped++;
-			p->at_us = 0;
+			trace(s, p, "too big");
 			if (s->link.icmp)
 				fly(s, p, s->now_us + s->link.delay_us / 2);
 		} else {

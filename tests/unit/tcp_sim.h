@@ -46,6 +46,8 @@ struct sim {
 	} end[2];
 };
 
+extern bool sim_trace; // print every packet
+
 // The EAL, once, without huge pages or devices.
 void sim_eal(void);
 
