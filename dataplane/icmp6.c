@@ -12,6 +12,7 @@
 #define PARAMETER_PROBLEM 4
 #define ECHO_REQUEST 128
 #define ECHO_REPLY 129
+#define MLD_QUERY 130
 #define REDIRECT 137
 #define CODE_PORT 4
 #define CODE_NEXT_HEADER 1
@@ -125,7 +126,9 @@ void icmp6_input(struct netif *n, struct rte_mbuf *m, const struct icmp6_msg *ms
 		echo_reply(n, m, msg, now_us);
 		return;
 	}
-	if (type >= UNREACHABLE && type <= PARAMETER_PROBLEM)
+	if (type == MLD_QUERY)
+		mld_query(n, msg, now_us);
+	else if (type >= UNREACHABLE && type <= PARAMETER_PROBLEM)
 		error_input(n, type, code, c);
 	rte_pktmbuf_free(m);
 }

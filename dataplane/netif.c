@@ -161,14 +161,17 @@ bool netif_icmp_allow(struct netif *n, uint64_t now_us)
 void netif_tick(struct netif *n, uint64_t now_us)
 {
 	neigh_tick(n, now_us);
+	mld_tick(n, now_us);
 }
 
 void netif_announce(struct netif *n, uint64_t now_us)
 {
 	if (n->addr4)
 		arp_announce(n);
-	if (n->c.has6)
+	if (n->c.has6) {
+		mld_join(n, now_us);
 		nd_announce(n);
+	}
 	if (n->gw4)
 		neigh_resolve(n, n->gw4, now_us);
 	if (n->gw6)

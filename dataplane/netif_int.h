@@ -36,6 +36,7 @@ struct netif {
 	struct ipaddr sol_addr6, sol_ll6; // solicited-node groups
 	uint64_t icmp_credit_us, icmp_at_us;
 	uint64_t defended_us; // when an address conflict was last answered
+	uint64_t mld_due_us;  // when a report is to be sent; 0: none
 	uint64_t rng;
 	netif_icmp_error_cb *icmp_cb;
 	void *icmp_cb_user;
@@ -126,6 +127,14 @@ bool nd_input(struct netif *n, const struct icmp6_msg *msg, uint64_t now_us, boo
 bool nd_is_nd(uint8_t type);
 void nd_solicit(struct netif *n, const struct ipaddr *addr, const struct rte_ether_addr *dst);
 void nd_announce(struct netif *n);
+
+// mld.c ----------------------------------------------------------------------------------------
+
+// Tell multicast snooping switches which groups we are in, RFC 3810: now and once more in a second.
+void mld_join(struct netif *n, uint64_t now_us);
+// A query: the answer is sent by mld_tick(), so that a flood of queries brings no flood of answers.
+void mld_query(struct netif *n, const struct icmp6_msg *msg, uint64_t now_us);
+void mld_tick(struct netif *n, uint64_t now_us);
 
 // icmp.c, icmp6.c ------------------------------------------------------------------------------
 

@@ -545,6 +545,55 @@ static void errors_about_our_segments(void **state)
 	assert_int_equal(rig.nb_tx, 0);
 }
 
+// What switches with multicast snooping need to hear, or neighbours cannot find us.
+static void groups_are_reported(void **state)
+{
+	static const uint8_t want[] = {0x33, 0x33, 0, 0, 0, 0x16, 2, 0, 0, 0, 0, 1, 0x86, 0xdd,
+		0x60, 0, 0, 0, 0, 36, 0, 1, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0,
+		1, 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x16, 58, 0, 5, 2, 0, 0, 1, 0,
+		143, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff,
+		0, 0, 1};
+	uint8_t got[sizeof(want)], query[24] = {130, 0, 0, 0, 0, 100}, i;
+	struct rte_mbuf *m;
+	size_t n;
+
+	mld_join(rig.n, rig.now);
+	netif_flush(rig.n);
+	m = rig_sent();
+	assert_int_equal(m->data_len, sizeof(want));
+	memcpy(got, rte_pktmbuf_mtod(m, void *), sizeof(got));
+	assert_int_equal(cksum_of6((const struct rte_ipv6_hdr *)(got + 14), got + 62, 28, 58), 0);
+	memset(got + 64, 0, 2);
+	assert_memory_equal(got, want, sizeof(want));
+	rte_pktmbuf_free(m);
+	rig_pass(S + 10000); // once more
+	m = rig_sent();
+	assert_int_equal(*rte_pktmbuf_mtod_offset(m, uint8_t *, 70), 2); // as a state, not a change
+	rte_pktmbuf_free(m);
+	rig_pass(100 * S);
+	assert_int_equal(rig.nb_tx, 0);
+	for (i = 0; i < 50; i++) { // many queries, one answer
+		n = rig_frame6(frame, mac_nodes, 58, 1, HOST_LL, ALL_NODES, query, 24);
+		rig_fix_icmp6(frame, 54, n);
+		rig_input(frame, n);
+		assert_int_equal(rig.nb_tx, 0);
+	}
+	rig_pass(110000);
+	rte_pktmbuf_free(rig_sent());
+	rig_pass(S);
+	n = rig_frame6(frame, mac_nodes, 58, 1, HOST, ALL_NODES, query, 24); // not link-local
+	rig_fix_icmp6(frame, 54, n);
+	rig_input(frame, n);
+	n = rig_frame6(frame, mac_nodes, 58, 2, HOST_LL, ALL_NODES, query, 24); // not from here
+	rig_fix_icmp6(frame, 54, n);
+	rig_input(frame, n);
+	n = rig_frame6(frame, mac_nodes, 58, 1, HOST_LL, ALL_NODES, query, 23);
+	rig_fix_icmp6(frame, 54, n);
+	rig_input(frame, n);
+	rig_pass(2 * S);
+	assert_int_equal(rig.nb_tx, 0);
+}
+
 static void without_ipv6(void **state)
 {
 	rig_teardown(NULL);
@@ -583,7 +632,7 @@ int main(void)
 		NETIF_TEST(unreachable_neighbour_is_probed), NETIF_TEST(tcp_and_extension_headers),
 		NETIF_TEST(refused_with_an_error), NETIF_TEST(no_error_where_none_may_be),
 		NETIF_TEST(echo_is_answered), NETIF_TEST(errors_about_our_segments),
-		NETIF_TEST(without_ipv6), NETIF_TEST(prefixes)};
+		NETIF_TEST(groups_are_reported), NETIF_TEST(without_ipv6), NETIF_TEST(prefixes)};
 
 	net_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);

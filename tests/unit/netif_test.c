@@ -247,10 +247,10 @@ static void announce(void **state)
 
 	netif_announce(rig.n, rig.now);
 	netif_flush(rig.n);
-	assert_int_equal(rig.nb_tx, 5); // ARP, two NAs, a question for each gateway
+	assert_int_equal(rig.nb_tx, 6); // ARP, MLD report, two NAs, a question for each gateway
 	net_assert_bytes(rig.tx[0], want, rig_arp(want, mac_all, 1, mac_us, IP_US, NULL, IP_US));
-	assert_memory_equal(rte_pktmbuf_mtod(rig.tx[1], void *), all_nodes, 6);
-	net_assert_bytes(rig.tx[3], want, rig_arp(want, mac_all, 1, mac_us, IP_US, NULL, IP_GW));
+	assert_memory_equal(rte_pktmbuf_mtod(rig.tx[2], void *), all_nodes, 6);
+	net_assert_bytes(rig.tx[4], want, rig_arp(want, mac_all, 1, mac_us, IP_US, NULL, IP_GW));
 }
 
 // Make the host known, so that answers to it go out at once.
