@@ -100,8 +100,7 @@ static void count_reason(struct load_result *r, const char *reason)
 	r->reasons[r->nb_reasons++].n = 1;
 }
 
-// --- traffic
-// ----------------------------------------------------------------------------------------
+// --- traffic ---
 
 static void mark_dirty(struct session *s)
 {
@@ -256,8 +255,7 @@ static void on_packet(void *user, const uint8_t *ip, size_t len)
 		fill_window(from, now);
 }
 
-// --- sessions
-// ---------------------------------------------------------------------------------------
+// --- sessions ---
 
 static void on_up(void *user, const struct call_info *info)
 {
@@ -368,8 +366,7 @@ static void dial_some(struct load *l, uint64_t now)
 	}
 }
 
-// --- phases
-// -----------------------------------------------------------------------------------------
+// --- phases ---
 
 static void hang_up_some(struct load *l)
 {

@@ -15,14 +15,14 @@
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp_fsm.h"
 
-#define CALL_PHASE_LIST(X)                               \
-	X(TLS, "during the TLS handshake")               \
-	X(HTTP, "instead of answering the HTTP request") \
-	X(SSTP, "while SSTP was negotiated")             \
-	X(AUTH, "before authentication was over")        \
-	X(NETWORK, "before an address was agreed")       \
-	X(UP, "while the call was up")                   \
-	X(CLOSING, "while hanging up")                   \
+#define CALL_PHASE_LIST(X)                              \
+	X(TLS, "during the TLS handshake")              \
+	X(HTTP, "before the HTTP request was answered") \
+	X(SSTP, "while SSTP was negotiated")            \
+	X(AUTH, "before authentication was over")       \
+	X(NETWORK, "before an address was agreed")      \
+	X(UP, "while the call was up")                  \
+	X(CLOSING, "while hanging up")                  \
 	X(CLOSED, "")
 
 #define X(name, text) CALL_PHASE_##name,
@@ -76,7 +76,6 @@ struct call_conf {
 	uint32_t hangup_ms;        // the most an orderly hang-up may take
 	uint8_t hash_mask;         // CERT_HASH_PROTOCOL_* accepted
 	enum call_stall stall;
-	bool allow_no_auth; // a server that asks for no authentication is accepted
 };
 
 struct call_info {

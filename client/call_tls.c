@@ -11,8 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-// --- a BIO that reads from the call's input span and writes to its outbuf
-// --------------------------
+// --- a BIO that reads from the call's input span and writes to its outbuf ---
 
 static BIO_METHOD *bio_method;
 
@@ -69,8 +68,7 @@ static BIO_METHOD *get_bio_method(void)
 	return bio_method;
 }
 
-// --- contexts
-// ---------------------------------------------------------------------------------------
+// --- contexts ---
 
 static int keylog_fd = -1;
 
@@ -169,8 +167,7 @@ void call_tls_ctx_free(SSL_CTX *ctx)
 	SSL_CTX_free(ctx);
 }
 
-// --- one call
-// ---------------------------------------------------------------------------------------
+// --- one call ---
 
 static bool is_address(const char *host)
 {

@@ -59,8 +59,7 @@ static const char *address_text(const struct addrinfo *a, char *dst, size_t cap)
 	return dst;
 }
 
-// --- packets
-// ----------------------------------------------------------------------------------------
+// --- packets ---
 
 static void on_packet(void *user, const uint8_t *ip, size_t len)
 {
@@ -117,8 +116,7 @@ static void on_writable(void *user)
 		pump(c);
 }
 
-// --- the call
-// ---------------------------------------------------------------------------------------
+// --- the call ---
 
 static void log_up(struct client *c, const struct call_info *info)
 {
@@ -209,7 +207,6 @@ static void fill_conf(const struct client *c, struct call_conf *conf)
 	conf->max_mtu = c->o.max_mtu;
 	conf->max_mru = c->o.max_mru;
 	conf->keepalive_ms = c->o.keepalive_s * 1000;
-	conf->allow_no_auth = c->o.allow_no_auth;
 }
 
 static void dial_next(struct client *c)

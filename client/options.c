@@ -39,8 +39,6 @@
 	X(TLS_VERSION, "tls-version", TEXT, "any|only-1.2", "any", "TLS versions offered")      \
 	X(SNI, "add-sni", FLAG, "yes|no", "no", "tell the server which name is meant")          \
 	X(CIPHERS, "ciphers", TEXT, "LIST", "", "TLS 1.2 ciphers, as OpenSSL writes them")      \
-	X(NO_AUTH, "allow-no-authentication", FLAG, "yes|no", "no",                             \
-		"accept a server that asks for no authentication")                              \
 	X(KEYLOG, "keylog-file", TEXT, "FILE", "", "debugging: append TLS secrets to FILE")     \
 	X(LOG_LEVEL, "log-level", TEXT, "LEVEL", "info", "err, warning, notice, info or debug") \
 	X(HELP, "help", BARE, "", "", "print this")                                             \
@@ -162,8 +160,6 @@ static bool *flag_of(struct client_options *o, int id)
 		return &o->add_default_route;
 	case OPT_SNI:
 		return &o->add_sni;
-	case OPT_NO_AUTH:
-		return &o->allow_no_auth;
 	default:
 		return NULL;
 	}

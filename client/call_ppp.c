@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What SSTP's and PPP's state machines of a call ask for.
+#include <stdlib.h>
+#include <string.h>
+#include <openssl/rand.h>
+
+#include "client/call_internal.h"
+
+// --- SSTP's callbacks ---
+
+static void on_sstp_send(void *user, const uint8_t *pkt, size_t len)
+{
+	memcpy(call_tx_reserve(user, len), pkt, len);
+}
+
+static void on_sstp_timer_start(void *user, enum sstp_timer t, uint32_t ms)
+{
+	call_timer_set(user, CALL_TIMER_SSTP_NEGOTIATION + (unsigned int)t, ms);
+}
+
+static void on_sstp_timer_stop(void *user, enum sstp_timer t)
+{
+	call_timer_clear(user, CALL_TIMER_SSTP_NEGOTIATION + (unsigned int)t);
+}
+
+static void on_sstp_ppp_up(void *user)
+{
+	struct call *c = user;
+
+	if (c->phase == CALL_PHASE_SSTP)
+		c->phase = CALL_PHASE_AUTH;
+	ppp_up(&c->ppp);
+}
+
+static void on_sstp_ppp_frame(void *user, const uint8_t *frame, size_t len)
+{
+	struct call *c = user;
+
+	ppp_input(&c->ppp, frame, len);
+}
+
+static void go_up(struct call *c)
+{
+	struct call_info info = {
+		.addr = c->ppp.addr,
+		.mtu = ppp_mtu(&c->ppp),
+		.auth = c->ppp.auth,
+		.tls_version = SSL_get_version(c->tls.ssl),
+		.cipher = SSL_get_cipher_name(c->tls.ssl),
+	};
+
+	if (!c->connected || !c->network || call_ending(c) || c->phase == CALL_PHASE_UP)
+		return;
+	call_timer_clear(c, CALL_TIMER_SETUP);
+	c->phase = CALL_PHASE_UP;
+	c->ops->up(c->user, &info);
+}
+
+static void on_sstp_connected(void *user)
+{
+	struct call *c = user;
+
+	c->connected = true;
+	go_up(c);
+}
+
+static void on_sstp_closed(void *user, enum sstp_end why, uint32_t status, bool flush)
+{
+	struct call *c = user;
+
+	call_note_sstp_end(c, why, status);
+	call_finish(c);
+}
+
+const struct sstp_ops call_sstp_ops = {
+	.send = on_sstp_send,
+	.timer_start = on_sstp_timer_start,
+	.timer_stop = on_sstp_timer_stop,
+	.ppp_up = on_sstp_ppp_up,
+	.ppp_frame = on_sstp_ppp_frame,
+	.call_connected = on_sstp_connected,
+	.closed = on_sstp_closed,
+};
+
+// --- PPP's callbacks ---
+
+static void on_ppp_send(void *user, const uint8_t *frame, size_t len)
+{
+	struct call *c = user;
+
+	sstp_send_ppp(&c->sstp, frame, len);
+}
+
+static void on_ppp_timer_start(void *user, enum ppp_timer t, uint32_t ms)
+{
+	call_timer_set(user, CALL_TIMER_PPP + (unsigned int)t, ms);
+}
+
+static void on_ppp_timer_stop(void *user, enum ppp_timer t)
+{
+	call_timer_clear(user, CALL_TIMER_PPP + (unsigned int)t);
+}
+
+static void on_ppp_random(void *user, void *dst, size_t n)
+{
+	// Without randomness there is no challenge worth sending; OpenSSL's generator does not fail
+	// once seeded.
+	if (RAND_bytes(dst, (int)n) != 1)
+		abort();
+}
+
+static void on_ppp_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
+{
+	struct call *c = user;
+
+	if (call_ending(c) || c->conf.stall == CALL_STALL_NO_CALL_CONNECTED)
+		return;
+	c->phase = CALL_PHASE_NETWORK;
+	call_timer_set(c, CALL_TIMER_SETUP, c->conf.network_ms);
+	sstp_authenticated(&c->sstp, hlak);
+}
+
+static void on_ppp_network_up(void *user, const struct ppp_addresses *a)
+{
+	struct call *c = user;
+
+	if (!a->local) {
+		call_note_end(c, CALL_END_ADDRESS, "address: the server gave none");
+		call_start_closing(c);
+		sstp_disconnect(&c->sstp);
+		return;
+	}
+	c->network = true;
+	go_up(c);
+}
+
+static void on_ppp_network_down(void *user)
+{
+	struct call *c = user;
+
+	c->network = false;
+	if (c->phase != CALL_PHASE_UP)
+		return;
+	// The addresses may change when IPCP opens again, which the interface could not follow.
+	call_note_end(c, CALL_END_SERVER, "the server took the address back");
+	call_start_closing(c);
+	sstp_disconnect(&c->sstp);
+}
+
+static void on_ppp_down(void *user, enum ppp_end why, const char *message)
+{
+	struct call *c = user;
+
+	call_note_ppp_end(c, why, message);
+	call_start_closing(c);
+	sstp_disconnect(&c->sstp);
+}
+
+const struct ppp_ops call_ppp_ops = {
+	.send = on_ppp_send,
+	.timer_start = on_ppp_timer_start,
+	.timer_stop = on_ppp_timer_stop,
+	.random = on_ppp_random,
+	.authenticated = on_ppp_authenticated,
+	.network_up = on_ppp_network_up,
+	.network_down = on_ppp_network_down,
+	.down = on_ppp_down,
+};

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A small SSTP server in memory for the client's tests: OpenSSL, the protocol's server side, a
+// virtual clock, and hooks by which it lies.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <openssl/ssl.h>
+
+#include "client/call.h"
+
+#define BED_N_TIMERS (SSTP_N_TIMERS + PPP_N_TIMERS)
+
+struct bed;
+
+struct bed_conf {
+	uint32_t auth_methods; // offered; 0: none is asked for
+	const char *password;
+	uint8_t hash_mask;
+	bool only_tls12;
+	bool mute_tls, mute_http, mute_sstp; // takes everything in and says nothing from there on
+	const char *http_answer;             // instead of the 200
+	bool no_address;
+	// A packet on its way to the client, *len bytes in pkt (room for 4095): changed, or dropped
+	// with *len = 0.
+	void (*lie)(struct bed *b, uint8_t *pkt, size_t *len);
+	size_t chunk; // bytes given to the client at once, 0: all there are
+};
+
+struct bed {
+	struct bed_conf conf;
+	uint64_t now_ms;
+	// server
+	SSL_CTX *ctx;
+	SSL *ssl;
+	BIO *in, *out;
+	bool http_done, sstp_started, connected, network, closed;
+	enum sstp_end sstp_end;
+	enum ppp_end ppp_end;
+	struct sstp_call sstp;
+	struct ppp_link ppp;
+	uint64_t deadline_ms[BED_N_TIMERS];
+	uint8_t buf[65536];
+	size_t len;
+	unsigned int rx_ip, rx_msgs[16], tx_msgs[16]; // by SSTP message type
+	unsigned int rx_records;                      // of application data
+	uint8_t last_ip[4096];
+	size_t last_ip_len;
+	unsigned int lies;
+	// client
+	SSL_CTX *client_ctx;
+	struct call_conf call_conf;
+	struct call call;
+	bool up, call_closed;
+	enum call_end end;
+	struct ppp_addresses addr;
+	unsigned int rx_client_ip;
+	uint8_t last_client_ip[4096];
+	size_t last_client_ip_len;
+};
+
+// Both sides ready, nothing sent yet; call_conf and conf may still be changed. Asserts.
+struct bed *bed_create(void);
+void bed_start(struct bed *b);
+void bed_free(struct bed *b);
+
+// Move bytes both ways until neither side has any.
+void bed_pump(struct bed *b);
+// Let time pass, timer by timer, pumping.
+void bed_advance(struct bed *b, uint64_t ms);
+// Until the call is closed, at most limit_ms. How long it took, or UINT64_MAX.
+uint64_t bed_until_closed(struct bed *b, uint64_t limit_ms);
+
+// From the server: plaintext as it is, and an IPv4 packet.
+void bed_server_write(struct bed *b, const void *p, size_t n);
+void bed_server_ip(struct bed *b, const void *ip, size_t n);
