@@ -120,8 +120,9 @@ struct ppp_conf {
 	uint8_t max_configure; // 10
 	uint8_t max_terminate; // 2
 	uint8_t max_failure;   // 5
-	uint32_t auth_timeout_ms; // 30000: nothing heard from the peer while authenticating;
-				  // client 60000: the server may wait for a second factor
+	// Nothing heard from the peer while authenticating: server 30000; client 60000, since the
+	// server may wait for a second factor.
+	uint32_t auth_timeout_ms;
 	uint8_t max_auth_retries;    // server: MS-CHAP retries allowed (R=1), 0: one try
 	uint32_t echo_interval_ms;   // own LCP Echo-Requests, 0: none (SSTP's Hello does it)
 	uint8_t echo_failures;       // unanswered ones before the link ends
