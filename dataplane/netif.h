@@ -34,7 +34,8 @@ struct netif_conf {
 	struct rte_mempool *pool;
 	struct counters *counters;
 	// Transmit ring when this worker has no queue of its own on the port (port_txq() < 0):
-	// consumes up to n, returns how many.
+	// consumes up to n, returns how many. Each is this worker's alone (what others refer to was
+	// copied), so that it may cross to another.
 	uint16_t (*tx_via)(void *user, struct rte_mbuf **pkts, uint16_t n);
 	void *tx_user;
 	// Proxy ARP: whether to answer for this address in the subnet (a session's or pool's

@@ -98,17 +98,24 @@ void netif_flush(struct netif *n)
 	}
 }
 
+// What a device or another worker can take, with the same contents: NULL when out of mbufs.
+static struct rte_mbuf *unshared(struct netif *n, struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy = rte_pktmbuf_copy(m, n->c.pool, 0, UINT32_MAX);
+
+	rte_pktmbuf_free(m);
+	if (!copy)
+		COUNT(n->cnt, mbuf_alloc_failed);
+	return copy;
+}
+
 void netif_tx_frame(struct netif *n, struct rte_mbuf *m)
 {
-	if (unlikely(n->no_indirect && !RTE_MBUF_DIRECT(m))) {
-		struct rte_mbuf *copy = rte_pktmbuf_copy(m, n->c.pool, 0, UINT32_MAX);
-
-		rte_pktmbuf_free(m);
-		if (!copy) {
-			COUNT(n->cnt, mbuf_alloc_failed);
+	if (unlikely(n->no_indirect && !RTE_MBUF_DIRECT(m)) ||
+		unlikely(n->txq < 0 && rte_mbuf_refcnt_read(m) != 1)) {
+		m = unshared(n, m);
+		if (!m)
 			return;
-		}
-		m = copy;
 	}
 	n->tx[n->nb_tx++] = m;
 	if (unlikely(n->nb_tx == NETIF_TX_BUFFER))

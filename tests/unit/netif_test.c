@@ -548,6 +548,22 @@ static void indirect_is_copied_where_needed(void **state)
 	assert_int_equal(rig.tx[0]->data_len, 44);
 }
 
+// A frame that goes through another worker must not be TCP's as well: two threads would write it.
+static void shared_is_copied_for_others(void **state)
+{
+	struct rte_mbuf *m = rig_packet(IP_HOST, 10);
+
+	know_host();
+	rte_mbuf_refcnt_update(m, 1);
+	rig_output(m);
+	assert_int_equal(rig.nb_tx, 1);
+	assert_ptr_not_equal(rig.tx[0], m);
+	assert_int_equal(rte_mbuf_refcnt_read(rig.tx[0]), 1);
+	assert_int_equal(rte_mbuf_refcnt_read(m), 1);
+	assert_int_equal(rig.tx[0]->data_len, 44);
+	rte_pktmbuf_free(m);
+}
+
 static void no_mbufs_left(void **state)
 {
 	static struct rte_mbuf *held[NET_POOL_SIZE];
@@ -593,7 +609,8 @@ int main(void)
 		NETIF_TEST(errors_about_our_segments), NETIF_TEST(errors_about_others),
 		NETIF_TEST(other_workers_learn), NETIF_TEST(transmit_buffer),
 		NETIF_TEST(frames_of_others), NETIF_TEST(packets_that_cannot_go),
-		NETIF_TEST(indirect_is_copied_where_needed), NETIF_TEST(no_mbufs_left),
+		NETIF_TEST(indirect_is_copied_where_needed),
+		NETIF_TEST(shared_is_copied_for_others), NETIF_TEST(no_mbufs_left),
 		NETIF_TEST(bad_configuration)};
 
 	net_init();
