@@ -39,7 +39,7 @@ struct dp {
 static void level_tcp(void *arg, uint32_t *in_use, uint32_t *size)
 {
 	struct worker *w = arg;
-	struct tcp_levels l = {0};
+	struct tcp_levels l = w->left;
 
 	if (w->tcp)
 		tcp_stack_levels(w->tcp, &l);
@@ -53,6 +53,18 @@ static void level_sessions(void *arg, uint32_t *in_use, uint32_t *size)
 
 	*in_use = w->max_sessions - w->nb_free;
 	*size = w->max_sessions;
+}
+
+// Received frames' buffers stay with drivers that keep them to the end of the process; what they
+// held before the first packet is no leak, and neither is what they had sent and not yet given
+// back.
+static void level_mbufs(void *arg, uint32_t *in_use, uint32_t *size)
+{
+	const struct worker *w = arg;
+	uint32_t used = rte_mempool_in_use_count(w->pool);
+
+	*in_use = used - RTE_MIN(used, w->driver_mbufs);
+	*size = w->pool->size;
 }
 
 // ---- memory
@@ -209,6 +221,19 @@ static void make_slots(struct worker *w)
 	w->nb_free = w->max_sessions;
 }
 
+// mbufs that drivers hold now, before the first packet, and do not give back; and those that they
+// may have sent without having noticed it when the end comes.
+static uint32_t driver_mbufs(const struct dp *dp, const struct worker *w)
+{
+	uint32_t n = 0;
+
+	if (dp->access.keeps_mbufs)
+		n += dp->c->access.descriptors;
+	if (dp->core.keeps_mbufs)
+		n += dp->c->core.descriptors;
+	return n ? n + rte_mempool_in_use_count(w->pool) : 0;
+}
+
 static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 {
 	const struct config_dataplane *c = dp->c;
@@ -247,6 +272,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 		make_pools(w))
 		goto no_memory;
 	make_slots(w);
+	w->driver_mbufs = driver_mbufs(dp, w);
 	w->access = make_netif(w, &c->access, &dp->access, true);
 	w->core = make_netif(w, &c->core, &dp->core, false);
 	if (!w->access || !w->core)
@@ -255,7 +281,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	if (!w->tcp)
 		goto no_memory;
 	dp->ch->counters[w->id] = &w->counters;
-	dp_chan_add_level(dp->ch, "mbufs", w->id, dp_level_of_mempool, w->pool);
+	dp_chan_add_level(dp->ch, "mbufs", w->id, level_mbufs, w);
 	dp_chan_add_level(dp->ch, "connections", w->id, level_tcp, w);
 	dp_chan_add_level(dp->ch, "sessions", w->id, level_sessions, w);
 	dp_chan_add_level(dp->ch, "keys", w->id, dp_level_of_mempool, w->keys);
@@ -274,11 +300,12 @@ static void worker_empty(struct worker *w)
 {
 	struct rte_mbuf *m;
 
+	// What is still there after an orderly shutdown is a leak: slots and connections keep their
+	// count for the report.
+	if (w->tcp)
+		tcp_stack_levels(w->tcp, &w->left);
 	for (uint32_t i = 1; w->sessions && i <= w->max_sessions; i++)
 		session_abort(w, &w->sessions[i], DP_REASON_SHUTDOWN);
-	// Who was still there had no CLOSED: the control plane has gone. Its slots are free all the
-	// same.
-	make_slots(w);
 	if (w->tcp)
 		tcp_destroy(w->tcp);
 	w->tcp = NULL;

@@ -121,22 +121,10 @@ void session_stats(const struct session *s, struct dp_session_stats *st)
 	}
 }
 
-static void session_keep_stats(struct session *s)
-{
-	struct dp_session_stats st;
-
-	session_stats(s, &st);
-	s->retransmits = st.tcp_retransmits;
-	s->srtt_us = st.srtt_us;
-}
-
 void session_abort(struct worker *w, struct session *s, enum dp_reason why)
 {
-	if (s->conn && !(s->flags & SES_TCP_CLOSED)) {
-		session_keep_stats(s);
+	if (s->conn)
 		tcp_abort(s->conn, w->now_us);
-		s->conn = NULL;
-	}
 	session_end(w, s, why);
 }
 
@@ -145,7 +133,11 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	if (s->mode == SESSION_GONE || s->mode == SESSION_FREE)
 		return;
 	if (s->conn) {
-		session_keep_stats(s);
+		struct dp_session_stats st;
+
+		session_stats(s, &st);
+		s->retransmits = st.tcp_retransmits;
+		s->srtt_us = st.srtt_us;
 		tcp_release(s->conn, w->now_us);
 		s->conn = NULL;
 	}

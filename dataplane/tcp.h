@@ -133,7 +133,7 @@ uint16_t tcp_snd_mss(const struct tcp_conn *c);
 
 // Half-close: FIN after what is queued.
 void tcp_shutdown(struct tcp_conn *c, uint64_t now_us);
-// RST now; TCP_EV_CLOSED does not follow.
+// RST now; TCP_EV_CLOSED does not follow. The connection stays, closed, until tcp_release().
 void tcp_abort(struct tcp_conn *c, uint64_t now_us);
 // The owner lets go: the connection goes on closing by itself (FIN after what is queued if not yet
 // sent; unread or later data is answered with RST as RFC 9293 3.10.4 / RFC 1122 say; TIME-WAIT). No

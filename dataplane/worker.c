@@ -72,6 +72,7 @@ static void tcp_event(struct worker *w, struct tcp_conn *c, unsigned int ev)
 		if (!s) {
 			COUNT(&w->counters, tcp_conn_refused_full);
 			tcp_abort(c, w->now_us);
+			tcp_release(c, w->now_us);
 			return;
 		}
 	}

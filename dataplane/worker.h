@@ -94,14 +94,16 @@ struct worker {
 	uint64_t icmp_tokens_us;                   // when the bucket was last filled
 	uint32_t icmp_tokens;
 	uint64_t next_tick_us;
-	bool listen_wanted;
+	uint32_t driver_mbufs;  // that drivers hold for good
+	struct tcp_levels left; // when the worker ended
 	struct counters counters;
 };
 
 // The lcore's function; returns when STOP was received.
 int worker_main(void *arg);
 
-// One loop at w->now_us. Returns how much work there was; *next_us: when there will be some at the latest.
+// One loop at w->now_us. Returns how much work there was; *next_us: when there will be some at the
+// latest.
 unsigned int worker_loop(struct worker *w, uint64_t *next_us);
 
 // Hand an mbuf to another worker. Consumes m (drops and counts when the ring is full).

@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct rig *r;
 	struct rig_client *c;
+	struct tcp_levels l;
 	struct dp_msg *m;
 	size_t step;
 
@@ -62,8 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tcp_release(c->conn, r->now_us);
 	drain(r);
 	// Whatever came: the session is gone, and everything is given back.
-	if (r->w->nb_free != RIG_SESSIONS || rte_mempool_in_use_count(r->w->stashes) ||
-		rte_mempool_in_use_count(r->ch->msgs))
+	tcp_stack_levels(r->w->tcp, &l);
+	if (l.conns || l.mbufs_held || r->w->nb_free != RIG_SESSIONS ||
+		rte_mempool_in_use_count(r->w->stashes) || rte_mempool_in_use_count(r->ch->msgs))
 		abort();
 	return 0;
 }

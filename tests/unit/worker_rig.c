@@ -195,6 +195,7 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->max_sessions = RIG_SESSIONS;
 	w->core_addr = IP4(198, 51, 100, 1);
 	w->rc = rec_crypto_create(rec_backend_get("openssl"));
+	r->worker_rc = w->rc;
 	r->rc = rec_crypto_create(rec_backend_get("openssl"));
 	assert_non_null(w->rc);
 	assert_non_null(r->rc);
@@ -219,19 +220,24 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	return r;
 }
 
+void rig_abort(struct rig *r, struct rig_client *c)
+{
+	tcp_abort(c->conn, r->now_us);
+	tcp_release(c->conn, r->now_us);
+	c->conn = NULL;
+}
+
 void rig_destroy(struct rig *r)
 {
 	struct worker *w = r->w;
+	struct tcp_levels l;
 
 	r->hold_events = r->hold_link = false;
 	for (unsigned int i = 0; i < r->nb_clients; i++) {
 		struct rig_client *c = &r->c[i];
 
-		if (c->conn && !c->closed)
-			tcp_abort(c->conn, r->now_us);
-		else if (c->conn)
-			tcp_release(c->conn, r->now_us);
-		c->conn = NULL;
+		if (c->conn)
+			rig_abort(r, c);
 		if (c->rx_key) {
 			rec_key_remove(r->rc, &c->rx);
 			rec_key_remove(r->rc, &c->tx);
@@ -241,6 +247,9 @@ void rig_destroy(struct rig *r)
 		free(c->in);
 	}
 	rig_run(r, 200000);
+	tcp_stack_levels(w->tcp, &l);
+	assert_int_equal(l.conns, 0);
+	assert_int_equal(l.mbufs_held, 0);
 	for (unsigned int i = 0; i < r->nb_ev; i++)
 		dp_msg_free(r->ch, r->ev[i]);
 	for (unsigned int i = 0; i < r->nb_core; i++)

@@ -33,6 +33,8 @@ struct rig {
 	struct tcp_stack *client_tcp;
 	struct counters client_counters;
 	struct rec_crypto *rc;
+	struct rec_crypto *worker_rc; // the worker's own, where a leak checker sees it: DPDK's
+				      // memory it does not search
 	struct rte_mempool *pool;
 	struct rig_client c[RIG_SESSIONS];
 	unsigned int nb_clients;
@@ -69,6 +71,8 @@ struct rig_client *rig_connect_sstp(struct rig *r);
 void rig_open_data(
 	struct rig *r, struct rig_client *c, uint32_t inner, uint16_t mtu, uint16_t mss_clamp);
 
+// Client: reset the connection and forget it.
+void rig_abort(struct rig *r, struct rig_client *c);
 // Client: send bytes as they are; as one record of this type.
 void rig_send_raw(struct rig *r, struct rig_client *c, const void *p, uint32_t n);
 void rig_send_record(struct rig *r, struct rig_client *c, uint8_t type, const void *p, uint32_t n);

@@ -511,8 +511,7 @@ static void peer_fin_and_reset(void **state)
 	m->u.close.linger_ms = 1000;
 	rig_command(r, m);
 	expect_closed(r, DP_REASON_LOCAL);
-	tcp_abort(d->conn, r->now_us);
-	d->conn = NULL;
+	rig_abort(r, d);
 	expect_closed(r, DP_REASON_PEER_RST);
 	rig_destroy(r);
 }
@@ -684,8 +683,7 @@ static void stale_handles(void **state)
 	dp_handle old = c->handle;
 	struct dp_msg *m;
 
-	tcp_abort(c->conn, r->now_us);
-	c->conn = NULL;
+	rig_abort(r, c);
 	expect_closed(r, DP_REASON_PEER_RST);
 	d = rig_connect_sstp(r);
 	assert_int_equal(dp_handle_slot(d->handle), dp_handle_slot(old));
