@@ -13,6 +13,8 @@ guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")/guest" && pwd)
 # guest_boot: builds the image where needed (skips the whole file when that cannot be), and boots it.
 guest_boot() {
 	need qemu-system-x86_64
+	# Answers of an earlier run would be taken for this one's.
+	rm -rf "$guest_dir"
 	mkdir -p "$guest_dir"
 	if ! "$guest_here/build" >"$guest_dir/image" 2>"$guest_dir/build.log"; then
 		cat "$guest_dir/build.log"

@@ -14,7 +14,7 @@ dialed() {
 	for o; do
 		options+=" '$o'"
 	done
-	guest 150 "peer $tls $user $password $access$options
+	guest 240 "peer $tls $user $password $access$options
 		dial 40" || {
 		cat "$guest_dir/pppd.log"
 		fail "no dial-in"
@@ -101,7 +101,7 @@ test_chap_md5() {
 	s_negotiation=10
 	server_start
 	# IPCP may open, but with no Call Connected no data passes and the negotiation timer ends it.
-	guest 90 "peer 1.2 $user $password $access; dial 40; ping -c 3 -i 0.3 -W 2 -I ppp0 10.0.0.1 && return 9; true" ||
+	guest 240 "peer 1.2 $user $password $access; dial 40; ping -c 3 -i 0.3 -W 2 -I ppp0 10.0.0.1 && return 9; true" ||
 		fail "data passed without crypto binding"
 	guest 40 'pppd_gone 30' || fail "the negotiation timer did not end the call"
 	server_stop
@@ -110,7 +110,7 @@ test_chap_md5() {
 test_wrong_password() {
 	s_auth='pap, mschap2'
 	server_start
-	guest 120 "peer 1.2 $user not-the-password $access; dial 40; test \$? = 1" ||
+	guest 240 "peer 1.2 $user not-the-password $access; dial 40; test \$? = 1" ||
 		fail "the dial did not end as refused"
 	grep -qE 'CHAP authentication failed|691|PAP authentication failed' "$guest_dir/pppd.log" || {
 		cat "$guest_dir/pppd.log"
