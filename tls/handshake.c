@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/async.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
@@ -18,6 +19,9 @@
 
 #define FEED_MAX (256 * 1024)
 #define BUF_MIN 2048
+// Paused jobs a thread may have, each with a stack of 32 KiB that is kept for the next; above it
+// private keys work inline.
+#define ASYNC_JOBS_MAX 1024
 
 static BIO_METHOD *wire_method;
 static pthread_once_t wire_once = PTHREAD_ONCE_INIT;
@@ -142,6 +146,16 @@ static void hs_destroy(struct tls_hs *hs)
 	tls_ctx_unref(ctx);
 }
 
+static void use_async(SSL *ssl)
+{
+	static _Thread_local bool ready;
+
+	if (!ready)
+		ready = ASYNC_init_thread(ASYNC_JOBS_MAX, 0);
+	if (ready)
+		SSL_set_mode(ssl, SSL_MODE_ASYNC);
+}
+
 static struct tls_hs *hs_new(struct tls_ctx *ctx)
 {
 	struct tls_hs *hs = calloc(1, sizeof(*hs));
@@ -163,7 +177,7 @@ static struct tls_hs *hs_new(struct tls_ctx *ctx)
 		return NULL;
 	}
 	if (ctx->async)
-		SSL_set_mode(l->ssl, SSL_MODE_ASYNC);
+		use_async(l->ssl);
 	return hs;
 }
 
@@ -346,7 +360,7 @@ static enum tls_hs_status step(struct tls_hs *hs)
 			return TLS_HS_WANT_READ;
 		case SSL_ERROR_WANT_ASYNC:
 			return TLS_HS_WANT_ASYNC;
-		case SSL_ERROR_WANT_ASYNC_JOB: // out of memory for a job: do without
+		case SSL_ERROR_WANT_ASYNC_JOB: // none is left: do without
 			SSL_clear_mode(ssl, SSL_MODE_ASYNC);
 			break;
 		default:

@@ -16,10 +16,15 @@ enum {
 };
 
 #define EXPLICIT_NONCE_LEN 8
+#define GCM_SALT_LEN 4
+#define CACHE_LINE 64
+#define KEY_AHEAD 2 // records
 
 static_assert(sizeof(struct rec_dir) <= 64, "a direction is one cache line");
 static_assert(REC_TAG_LEN + 1 == TLS_REC_MAX_SUFFIX, "tag and inner content type");
 static_assert(TLS_REC_HDR_LEN + EXPLICIT_NONCE_LEN == TLS_REC_MAX_PREFIX, "longest prefix");
+
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "nonces are put together as integers");
 
 static inline void put_be16(uint8_t *p, unsigned int v)
 {
@@ -27,18 +32,20 @@ static inline void put_be16(uint8_t *p, unsigned int v)
 	p[1] = (uint8_t)v;
 }
 
-static inline void put_be64(uint8_t *p, uint64_t v)
-{
-	v = __builtin_bswap64(v);
-	memcpy(p, &v, sizeof(v));
-}
-
-static inline uint64_t get_be64(const uint8_t *p)
+static inline uint64_t load64(const uint8_t *p)
 {
 	uint64_t v;
 
 	memcpy(&v, p, sizeof(v));
-	return __builtin_bswap64(v);
+	return v;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
 }
 
 struct rec_crypto *rec_crypto_create(const struct rec_backend *b)
@@ -84,15 +91,17 @@ int rec_key_install(
 	d->seq = k->seq;
 	d->explicit_base = k->explicit_base;
 	d->key = mem;
-	memcpy(d->iv, k->iv, sizeof(d->iv));
 	d->version = k->version == 0x0304 ? 4 : 3;
 	d->aead = k->aead;
 	d->prefix_len = TLS_REC_HDR_LEN;
 	d->suffix_len = REC_TAG_LEN;
-	if (d->version == 4)
+	memcpy(d->iv, k->iv, sizeof(d->iv));
+	if (d->version == 4) {
 		d->suffix_len++;
-	else if (d->aead != TLS_AEAD_CHACHA20_POLY1305)
+	} else if (d->aead != TLS_AEAD_CHACHA20_POLY1305) {
 		d->prefix_len += EXPLICIT_NONCE_LEN;
+		memset(d->iv + GCM_SALT_LEN, 0, sizeof(d->iv) - GCM_SALT_LEN);
+	}
 	d->limit = seal_limit(d);
 	return 0;
 }
@@ -104,27 +113,45 @@ void rec_key_remove(struct rec_crypto *rc, struct rec_dir *d)
 	secret_wipe(d, sizeof(*d));
 }
 
-// The nonce of a TLS 1.3 or RFC 7905 record: IV xor sequence number.
-static inline void nonce_from_seq(struct rec_aead *a, const struct rec_dir *d)
+// The last eight bytes of the IV xor x, which is in wire order: the sequence number (RFC 8446 5.3,
+// RFC 7905), or, the IV being zero there, the explicit nonce itself (RFC 5288 3).
+static inline void set_nonce(struct rec_aead *a, const struct rec_dir *d, uint64_t x)
 {
-	memcpy(a->nonce, d->iv, 4);
-	put_be64(a->nonce + 4, get_be64(d->iv + 4) ^ d->seq);
+	a->nonce_v = (rec_u64x2){load64(d->iv) ^ x << 32, load32(d->iv + 8) ^ x >> 32};
 }
 
-// RFC 5246 6.2.3.3: sequence number, type, version, length of the plaintext.
-static inline void aad_12(
+// RFC 5246 6.2.3.3: sequence number, type, version, length of the plaintext; RFC 8446 5.2: the
+// header.
+static inline void set_aad(
 	struct rec_aead *a, const struct rec_dir *d, const uint8_t *hdr, size_t len)
 {
-	put_be64(a->aad, d->seq);
-	memcpy(a->aad + 8, hdr, 3);
-	put_be16(a->aad + 11, (unsigned int)len);
-	a->aad_len = 13;
+	if (d->version == 4) {
+		a->aad_v = (rec_u64x2){load32(hdr) | (uint64_t)hdr[4] << 32, 0};
+		a->aad_len = TLS_REC_HDR_LEN;
+	} else {
+		uint64_t be_len = __builtin_bswap16((uint16_t)len);
+
+		a->aad_v = (rec_u64x2){
+			__builtin_bswap64(d->seq), (load32(hdr) & 0xffffff) | be_len << 24};
+		a->aad_len = 13;
+	}
+}
+
+// Keys come from memory when sessions are many: 5000 of them in random order cost 390 ns a record
+// (1420 bytes, AES-256-GCM) without this and 160-200 with it; one session 115 either way.
+static inline void prefetch_key(const struct rec_crypto *rc, const struct rec_dir *d)
+{
+	const uint8_t *key = d->key;
+
+	for (size_t i = 0; i < rc->backend->prefetch_len; i += CACHE_LINE)
+		__builtin_prefetch(key + i);
 }
 
 static inline void seal_one(struct rec_crypto *rc, const struct rec_seal_op *op)
 {
 	struct rec_dir *d = op->d;
 	uint8_t *hdr = op->p - d->prefix_len;
+	uint64_t nonce = __builtin_bswap64(d->seq);
 	size_t len = op->len;
 	struct rec_aead a;
 
@@ -135,19 +162,12 @@ static inline void seal_one(struct rec_crypto *rc, const struct rec_seal_op *op)
 	if (d->version == 4) {
 		hdr[0] = TLS_CT_APPLICATION_DATA;
 		op->p[len++] = op->type;
-		memcpy(a.aad, hdr, TLS_REC_HDR_LEN);
-		a.aad_len = TLS_REC_HDR_LEN;
-		nonce_from_seq(&a, d);
-	} else {
-		aad_12(&a, d, hdr, len);
-		if (d->prefix_len == TLS_REC_MAX_PREFIX) { // RFC 5288 3
-			put_be64(hdr + TLS_REC_HDR_LEN, d->explicit_base + d->seq);
-			memcpy(a.nonce, d->iv, 4);
-			memcpy(a.nonce + 4, hdr + TLS_REC_HDR_LEN, EXPLICIT_NONCE_LEN);
-		} else {
-			nonce_from_seq(&a, d);
-		}
+	} else if (d->prefix_len == TLS_REC_MAX_PREFIX) {
+		nonce = __builtin_bswap64(d->explicit_base + d->seq);
+		memcpy(hdr + TLS_REC_HDR_LEN, &nonce, sizeof(nonce));
 	}
+	set_nonce(&a, d, nonce);
+	set_aad(&a, d, hdr, len);
 	rc->backend->seal(rc, d, &a, op->p, len, op->p + len);
 	d->seq++;
 }
@@ -155,17 +175,17 @@ static inline void seal_one(struct rec_crypto *rc, const struct rec_seal_op *op)
 void rec_seal_burst(struct rec_crypto *rc, struct rec_seal_op *ops, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		if (i + 1 < n)
-			__builtin_prefetch(ops[i + 1].d->key);
+		if (i + KEY_AHEAD < n && ops[i + KEY_AHEAD].d != ops[i].d)
+			prefetch_key(rc, ops[i + KEY_AHEAD].d);
 		seal_one(rc, &ops[i]);
 	}
 }
 
 // A record cut into what the cipher sees.
 struct rec_parts {
-	uint8_t hdr[TLS_REC_MAX_PREFIX];
+	const uint8_t *hdr, *tag;
+	uint8_t hdr_buf[TLS_REC_MAX_PREFIX];
 	uint8_t tag_buf[REC_TAG_LEN];
-	const uint8_t *tag;
 	size_t len;     // of the ciphertext
 	uint16_t first; // its slices: body[first .. first + nb)
 	uint16_t nb;
@@ -222,8 +242,9 @@ static int cut_slices(struct rec_parts *r, const struct rec_open_op *op)
 	r->first = 0;
 	r->nb = op->nb_src;
 	r->len = total - d->prefix_len - REC_TAG_LEN;
-	take_front(r, r->hdr, d->prefix_len);
+	take_front(r, r->hdr_buf, d->prefix_len);
 	take_back(r, r->tag_buf + REC_TAG_LEN, REC_TAG_LEN);
+	r->hdr = r->hdr_buf;
 	r->tag = r->tag_buf;
 	return 0;
 }
@@ -236,7 +257,7 @@ static inline int cut_one(struct rec_parts *r, const struct rec_open_op *op)
 
 	if (s->len < (uint32_t)d->prefix_len + d->suffix_len)
 		return ALERT_DECODE_ERROR;
-	memcpy(r->hdr, s->p, d->prefix_len);
+	r->hdr = s->p;
 	r->len = s->len - d->prefix_len - REC_TAG_LEN;
 	r->body[0].p = s->p + d->prefix_len;
 	r->body[0].len = (uint32_t)r->len;
@@ -316,19 +337,10 @@ static inline int open_one(struct rec_crypto *rc, struct rec_open_op *op)
 		alert = check_header(d, &r);
 	if (alert)
 		return alert;
-	if (d->version == 4) {
-		memcpy(a.aad, r.hdr, TLS_REC_HDR_LEN);
-		a.aad_len = TLS_REC_HDR_LEN;
-		nonce_from_seq(&a, d);
-	} else {
-		aad_12(&a, d, r.hdr, r.len);
-		if (d->prefix_len == TLS_REC_MAX_PREFIX) {
-			memcpy(a.nonce, d->iv, 4);
-			memcpy(a.nonce + 4, r.hdr + TLS_REC_HDR_LEN, EXPLICIT_NONCE_LEN);
-		} else {
-			nonce_from_seq(&a, d);
-		}
-	}
+	set_nonce(&a, d,
+		d->prefix_len == TLS_REC_MAX_PREFIX ? load64(r.hdr + TLS_REC_HDR_LEN)
+						    : __builtin_bswap64(d->seq));
+	set_aad(&a, d, r.hdr, r.len);
 	if (d->seq == UINT64_MAX || // never comes round again: RFC 8446 5.3
 		!rc->backend->open(rc, d, &a, &r.body[r.first], r.nb, r.len, op->dst, r.tag))
 		alert = ALERT_BAD_RECORD_MAC;
@@ -359,8 +371,8 @@ void rec_open_burst(struct rec_crypto *rc, struct rec_open_op *ops, uint16_t n)
 	for (uint16_t i = 0; i < n; i++) {
 		struct rec_open_op *op = &ops[i];
 
-		if (i + 1 < n)
-			__builtin_prefetch(ops[i + 1].d->key);
+		if (i + KEY_AHEAD < n && ops[i + KEY_AHEAD].d != op->d)
+			prefetch_key(rc, ops[i + KEY_AHEAD].d);
 		if (handshake && behind_handshake(ops, i)) {
 			op->status = TLS_REC_HELD;
 			op->len = 0;

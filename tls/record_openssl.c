@@ -115,6 +115,7 @@ static bool evp_open(struct rec_crypto *rc, const struct rec_dir *d, const struc
 
 const struct rec_backend rec_backend_openssl = {
 	.name = "openssl",
+	.prefetch_len = sizeof(struct evp_key),
 	.create = evp_create,
 	.destroy = evp_destroy,
 	.key_size = evp_key_size,

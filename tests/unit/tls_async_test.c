@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -214,6 +215,38 @@ static void many_at_once(void **state)
 	tls_ctx_destroy(ctx);
 }
 
+// Without descriptors to wait with, and beyond the number of jobs, keys work inline.
+static void limits_are_graceful(void **state)
+{
+	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 60000};
+	unsigned int n = TL_SANITIZED ? 40 : 1100, paused = 0, done = 0;
+	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"ec", NULL});
+	struct rlimit old, few;
+	struct pair *x = calloc(n, sizeof(*x));
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	few = old;
+	few.rlim_cur = open_fds() + 20;
+	if (!TL_SANITIZED && old.rlim_max >= 4096)
+		few.rlim_cur = 4096; // then it is the jobs that run out
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	for (unsigned int i = 0; i < n; i++) {
+		enum tls_hs_status st;
+
+		pair_init(&x[i], ctx, TLS1_3_VERSION, NULL);
+		st = push(&x[i]);
+		paused += st == TLS_HS_WANT_ASYNC;
+		done += st == TLS_HS_DONE;
+	}
+	assert_int_equal(paused + done, n);
+	assert_true(paused >= 15 && done >= 15);
+	for (unsigned int i = 0; i < n; i++)
+		pair_free(&x[i]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	tls_ctx_destroy(ctx);
+	free(x);
+}
+
 // Freed while waiting in the queue, while being signed, and when done but not resumed; the context
 // before and after. Nothing blocks for the signature, nothing leaks.
 static void cancelled_half_way(void **state)
@@ -328,6 +361,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(slow_signature_holds_up_nobody),
 		cmocka_unit_test(slow_signature_arrives),
 		cmocka_unit_test(many_at_once),
+		cmocka_unit_test(limits_are_graceful),
 		cmocka_unit_test(cancelled_half_way),
 		cmocka_unit_test(peer_gives_up),
 		cmocka_unit_test(other_key_types_sign_inline),
