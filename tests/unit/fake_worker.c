@@ -22,7 +22,7 @@ struct ring {
 
 struct dp_chan {
 	unsigned int nb_workers, nb_msgs, in_use, fail_allocs, next_worker;
-	uint32_t chunk, generation;
+	uint32_t chunk, overlap, generation;
 	bool stalled, armed;
 	int fd;
 	struct ring cmd[MAX_WORKERS], ev[MAX_WORKERS];
@@ -103,7 +103,8 @@ static struct dp_msg *msg_new(struct dp_chan *ch, unsigned int type, dp_handle h
 	if (ch->in_use == ch->nb_msgs)
 		return NULL;
 	m = malloc(sizeof(*m));
-	fake_assert(m);
+	if (!m)
+		return NULL;
 	memset(m, 0, offsetof(struct dp_msg, data));
 	m->type = (uint16_t)type;
 	m->handle = h;
@@ -282,6 +283,11 @@ void fake_set_chunk(struct dp_chan *ch, uint32_t chunk)
 	ch->chunk = chunk;
 }
 
+void fake_set_overlap(struct dp_chan *ch, uint32_t overlap)
+{
+	ch->overlap = overlap;
+}
+
 void fake_fail_allocs(struct dp_chan *ch, unsigned int n)
 {
 	ch->fail_allocs = n;
@@ -444,15 +450,18 @@ static void drop(struct fake_conn *c, uint8_t reason)
 
 // -- receiving --
 
-static void deliver_raw(struct fake_conn *c)
+// Bytes of a stream that begins at offset base, of which *told were told.
+static void deliver_bytes(struct fake_conn *c, unsigned int type, const struct fake_buf *b,
+	uint64_t base, uint64_t *told)
 {
-	while (c->raw_told < c->raw_base + c->raw.n) {
-		size_t at = (size_t)(c->raw_told - c->raw_base), n = c->raw.n - at;
+	while (*told < base + b->n) {
+		size_t at = (size_t)(*told - base), n = b->n - at;
+		size_t back = at < c->ch->overlap ? at : c->ch->overlap;
 
 		n = n < c->ch->chunk ? n : c->ch->chunk;
-		if (!event_data(c, DP_EV_RX_RAW, c->raw_told, c->raw.p + at, n))
+		if (!event_data(c, type, *told - back, b->p + at - back, n + back))
 			return;
-		c->raw_told += n;
+		*told += n;
 	}
 }
 
@@ -487,18 +496,6 @@ static void open_records(struct fake_conn *c)
 		on_record(c, op.type, plain, op.len);
 		fake_buf_take(&c->raw, (size_t)len);
 		c->raw_base += (size_t)len;
-	}
-}
-
-static void deliver_http(struct fake_conn *c)
-{
-	while (c->plain_told < c->plain_base + c->plain.n) {
-		size_t at = (size_t)(c->plain_told - c->plain_base), n = c->plain.n - at;
-
-		n = n < c->ch->chunk ? n : c->ch->chunk;
-		if (!event_data(c, DP_EV_RX_PLAIN, c->plain_told, c->plain.p + at, n))
-			return;
-		c->plain_told += n;
 	}
 }
 
@@ -568,11 +565,11 @@ static void deliver(struct fake_conn *c)
 	if (c->keys)
 		open_records(c);
 	else
-		deliver_raw(c);
+		deliver_bytes(c, DP_EV_RX_RAW, &c->raw, c->raw_base, &c->raw_told);
 	if (c->sstp)
 		deliver_sstp(c);
 	else
-		deliver_http(c);
+		deliver_bytes(c, DP_EV_RX_PLAIN, &c->plain, c->plain_base, &c->plain_told);
 	if (c->owe_stats && event_room(c)) {
 		event_send(c, event_new(c, DP_EV_STATS));
 		c->owe_stats = false;

@@ -50,6 +50,8 @@ void fake_destroy(struct dp_chan *ch);
 
 // The largest data part of events for stream bytes (default DP_MSG_DATA_MAX).
 void fake_set_chunk(struct dp_chan *ch, uint32_t chunk);
+// Events for stream bytes begin with this many bytes that were told before, where there are any.
+void fake_set_overlap(struct dp_chan *ch, uint32_t overlap);
 // dp_msg_alloc() fails for commands this many times.
 void fake_fail_allocs(struct dp_chan *ch, unsigned int n);
 // The workers take no commands while this is on.
