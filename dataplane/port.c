@@ -19,8 +19,9 @@
 #define DESC_DEFAULT 1024
 #define LINK_WAIT_MS 3000
 #define L2_ROOM (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
-#define PACKET_RING_ROOM 80 // what the kernel puts in front of a frame in an AF_PACKET ring
-#define PACKET_FRAMESZ 2048 // net_af_packet's default
+#define PACKET_RING_ROOM 80     // what the kernel puts in front of a frame in an AF_PACKET ring
+#define PACKET_FRAMESZ 2048     // net_af_packet's default
+#define PACKET_FRAMESZ_MAX 2304 // what it takes with our buffers
 
 #define RSS_WANTED                                                                          \
 	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_OTHER | \
@@ -70,6 +71,22 @@ static int find(struct opening *o)
 	return 0;
 }
 
+// The largest packet that buffers, and the slots of a packet socket's ring, hold.
+static void find_mtu_max(struct opening *o, struct rte_mempool *pool)
+{
+	unsigned long max = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM - L2_ROOM;
+	unsigned long framesz = PACKET_FRAMESZ;
+	char text[16];
+
+	if (o->af_packet) {
+		if (port_devarg(o->device, "framesz", text, sizeof(text)))
+			framesz = strtoul(text, NULL, 10);
+		if (framesz > L2_ROOM + PACKET_RING_ROOM)
+			max = RTE_MIN(max, framesz - L2_ROOM - PACKET_RING_ROOM);
+	}
+	o->mtu_max = (uint16_t)RTE_MIN(max, (unsigned long)UINT16_MAX);
+}
+
 // Queues of a kernel interface's driver are all fed by the kernel, polled or not.
 static int choose_queues(struct opening *o)
 {
@@ -103,23 +120,12 @@ static int iface_request(const struct opening *o, unsigned long what, struct ifr
 
 static int check_mtu(struct opening *o, uint16_t mtu)
 {
-	unsigned long framesz = PACKET_FRAMESZ, need;
-	char text[16];
-
-	if (mtu > o->mtu_max)
-		return FAIL(
-			o, -EINVAL, "MTU %u does not fit the buffers: at most %u", mtu, o->mtu_max);
-	if (!o->af_packet)
+	if (mtu <= o->mtu_max)
 		return 0;
-	if (port_devarg(o->device, "framesz", text, sizeof(text)))
-		framesz = strtoul(text, NULL, 10);
-	need = RTE_ALIGN((unsigned long)mtu + L2_ROOM + PACKET_RING_ROOM, TPACKET_ALIGNMENT);
-	if (need > framesz)
-		return FAIL(o, -EINVAL,
-			"MTU %u does not fit ring frames of %lu bytes: add "
-			"framesz=%lu,blocksz=4096",
-			mtu, framesz, need);
-	return 0;
+	return FAIL(o, -EINVAL, "MTU %u does not fit the buffers: at most %u%s", mtu, o->mtu_max,
+		o->af_packet && mtu <= PACKET_FRAMESZ_MAX - L2_ROOM - PACKET_RING_ROOM
+			? "; add framesz=2304,blocksz=4096"
+			: "");
 }
 
 // The kernel's interface must be up; its MTU is the device's.
@@ -259,13 +265,12 @@ static void wait_for_link(struct port *p)
 static int open_steps(
 	struct opening *o, struct rte_mempool *const *pools, uint16_t mtu, uint16_t nb_desc)
 {
-	uint32_t room = rte_pktmbuf_data_room_size(pools[0]) - RTE_PKTMBUF_HEADROOM - L2_ROOM;
-	int r;
+	int r = find(o);
 
-	o->mtu_max = (uint16_t)RTE_MIN(room, (uint32_t)UINT16_MAX);
-	r = find(o);
-	if (r == 0)
-		r = choose_queues(o);
+	if (r < 0)
+		return r;
+	find_mtu_max(o, pools[0]);
+	r = choose_queues(o);
 	if (r == 0)
 		r = configure(o);
 	if (r == 0)

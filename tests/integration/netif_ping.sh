@@ -146,6 +146,14 @@ refused "too many queues" "set qpairs to at most 1" net_af_packet0,iface=acc0,qp
 ip -n "$a" link set acc0 down
 refused "interface down" "is down" net_af_packet0,iface=acc0
 
+# A ring: what is announced comes back.
+rm -f "$tmp"/*.log
+if start a "$a" net_ring0 192.0.2.1/24 -t 1 && wait "$started" && grep -q '^rx_core [1-9]' "$tmp/a.log"; then
+	ok "ring"
+else
+	bad "ring"
+fi
+
 # A tap: the kernel's end is in the same namespace.
 rm -f "$tmp"/*.log
 if [ ! -c /dev/net/tun ]; then
