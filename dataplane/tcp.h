@@ -27,7 +27,7 @@ struct tcp_config {
 	uint32_t rcv_wnd_max;    // receive window of one connection, bytes (up to 1 GiB by scaling)
 	uint32_t snd_buf_max;    // bytes that may be queued for sending on one connection
 	uint32_t mem_max_mbufs;  // mbufs in all queues of the stack together; beyond: payload is
-				 // dropped, old connections live
+				 // dropped, old connections live. Sending stops at 3/4 of it.
 	uint32_t ooo_max_segs;   // out-of-order segments held by one connection
 	uint16_t mtu;            // of the outer link; MSS follows
 	uint32_t time_wait_ms;   // 60000
@@ -118,14 +118,16 @@ struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us);
 
 // Queue one payload mbuf (one segment, refcnt 1, at least MBUF_FRONT - TLS prefix of headroom for
 // TCP and below). Consumes it. Payload over the MSS is split by copying (ordinary for handshakes,
-// never for data). Nothing goes out before tcp_push() or an ACK. 0; -ENOBUFS: over snd_buf_max;
-// -EPIPE: sending side closed: the mbuf is freed either way.
+// never for data). Nothing goes out before tcp_push() or an ACK. 0; -ENOBUFS: over snd_buf_max or
+// the memory bound; -EPIPE: sending side closed: the mbuf is freed either way.
 int tcp_send(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us);
 // Transmit what windows allow, now. Call once per burst and connection.
 void tcp_push(struct tcp_conn *c, uint64_t now_us);
 // Bytes that would go out at once now if queued (congestion and peer's window, less what is queued
 // unsent); the owner keeps the rest in its own queue, so that a TCP inside TCP builds no standing
-// queue here. When 0 or less than `want`, TCP_EV_WRITABLE follows later.
+// queue here. When 0 or less than `want`, TCP_EV_WRITABLE follows later. With nothing queued or in
+// flight it is at least one segment whatever the windows say: send that much, it makes window
+// probes go when the peer's window is shut.
 uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want);
 uint32_t tcp_tx_queued(const struct tcp_conn *c); // bytes not yet acknowledged or sent
 // Largest payload of one segment now (SACK blocks not deducted): inner record sizes follow it.

@@ -13,7 +13,7 @@ struct delivery {
 	uint32_t was_sacked; // bytes of acked that SACK had reported before
 	uint64_t oldest_us,
 		newest_us; // transmission times of segments never retransmitted, 0: none
-	bool ambiguous; // something retransmitted was among them
+	bool ambiguous;    // something retransmitted was among them
 	bool dsack;
 };
 
@@ -191,8 +191,8 @@ static void advance(
 	c->progress_us = now_us;
 }
 
-// RFC 6298 3, Karn: segments never retransmitted, and none that may have waited at the peer for one that
-// was; else the timestamp that came back.
+// RFC 6298 3, Karn: segments never retransmitted, and none that may have waited at the peer for one
+// that was; else the timestamp that came back.
 static void measure(
 	struct tcp_conn *c, const struct tcp_seg *seg, const struct delivery *d, uint64_t now_us)
 {
@@ -384,16 +384,17 @@ static void recovery_step(struct tcp_conn *c, const struct tcp_seg *seg, const s
 		c->s->cc->acked(&c->cc, d->acked, c->srtt_us, now_us);
 }
 
-// RFC 9293 3.10.7.4, fifth step: SND.WL1, SND.WL2. True: the window changed.
-static bool update_window(struct tcp_conn *c, const struct tcp_seg *seg)
+// RFC 9293 3.10.7.4, fifth step: SND.WL1, SND.WL2; and whenever the ACK moves on, as it does on a
+// segment that the peer sends again: its window counts from there. True: the window changed.
+static bool update_window(struct tcp_conn *c, const struct tcp_seg *seg, bool advanced)
 {
 	uint32_t wnd = (uint32_t)seg->wnd << c->snd_wscale, old = c->snd_wnd;
 
-	if (!seq_lt(c->snd_wl1, seg->seq) &&
+	if (!advanced && !seq_lt(c->snd_wl1, seg->seq) &&
 		!(c->snd_wl1 == seg->seq && seq_le(c->snd_wl2, seg->ack)))
 		return false;
 	c->snd_wnd = wnd;
-	c->snd_wl1 = seg->seq;
+	c->snd_wl1 = seq_max(c->snd_wl1, seg->seq);
 	c->snd_wl2 = seg->ack;
 	c->max_snd_wnd = RTE_MAX(c->max_snd_wnd, wnd);
 	return wnd != old;
@@ -410,7 +411,7 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us)
 		sack_received(c, seg, &d, now_us);
 	if (seq_lt(c->snd_una, seg->ack))
 		advance(c, seg, &d, now_us);
-	wnd_changed = seq_le(c->snd_una, seg->ack) && update_window(c, seg);
+	wnd_changed = seq_le(c->snd_una, seg->ack) && update_window(c, seg, d.acked != 0);
 	if (!outstanding)
 		goto out;
 

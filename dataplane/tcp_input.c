@@ -30,7 +30,7 @@ static void segment_fast(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_u
 	tcp_ack(c, seg, now_us);
 	if (!seg->len)
 		return;
-	if (s->mbufs_held < s->cfg.mem_max_mbufs) {
+	if (likely(!tcp_mem_full(s))) {
 		tcp_rcv_in_order(c, seg, now_us);
 		return;
 	}

@@ -318,6 +318,23 @@ static inline bool tcp_synchronized(const struct tcp_conn *c)
 	return c->state >= TCP_ESTABLISHED;
 }
 
+// Shares of the memory bound, so that neither unsent nor out-of-order data can keep what fills a
+// gap from being taken in: two ends that are both full would wait for each other for ever.
+static inline bool tcp_mem_full_snd(const struct tcp_stack *s, uint32_t more)
+{
+	return s->mbufs_held + more > s->cfg.mem_max_mbufs - s->cfg.mem_max_mbufs / 4;
+}
+
+static inline bool tcp_mem_full_ooo(const struct tcp_stack *s)
+{
+	return s->mbufs_held >= s->cfg.mem_max_mbufs - s->cfg.mem_max_mbufs / 8;
+}
+
+static inline bool tcp_mem_full(const struct tcp_stack *s)
+{
+	return s->mbufs_held >= s->cfg.mem_max_mbufs;
+}
+
 // tcp_hash.c: keyed hashing (SipHash) and the connection table.
 enum tcp_hash_use { TCP_HASH_ISN = 1, TCP_HASH_TS, TCP_HASH_COOKIE, TCP_HASH_PORT };
 uint32_t tcp_key_hash(const struct tcp_stack *s, const struct tcp_key *k);

@@ -281,7 +281,7 @@ bool tcp_rcv_data(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us)
 
 	if (!trim(c, seg, &fin))
 		return fin;
-	if (c->s->mbufs_held >= c->s->cfg.mem_max_mbufs) {
+	if (seg->seq == c->rcv_nxt ? tcp_mem_full(c->s) : tcp_mem_full_ooo(c->s)) {
 		COUNT(c->s->counters, tcp_memory_full);
 		c->flags |= TF_ACK_NOW;
 		return false;
@@ -305,7 +305,7 @@ uint32_t tcp_rcv_edge(const struct tcp_conn *c)
 {
 	const struct tcp_config *f = &c->s->cfg;
 
-	if (c->s->mbufs_held >= f->mem_max_mbufs - f->mem_max_mbufs / 8)
+	if (tcp_mem_full_ooo(c->s))
 		return c->rcv_adv;
 	return c->rcv_nxt + f->rcv_wnd_max - RTE_MIN(c->rx_bytes, f->rcv_wnd_max);
 }

@@ -139,8 +139,10 @@ static int send_copies(struct tcp_conn *c, struct rte_mbuf *m)
 	struct rte_mbuf *list = NULL, **tail = &list, *next;
 	uint32_t at = 0;
 
-	if (c->s->mbufs_held + n > c->s->cfg.mem_max_mbufs)
+	if (tcp_mem_full_snd(c->s, n)) {
+		COUNT(c->s->counters, tcp_memory_full);
 		return -ENOBUFS;
+	}
 	while (at < len) {
 		uint16_t part = (uint16_t)RTE_MIN(len - at, (uint32_t)c->mss);
 		struct rte_mbuf *d = rte_pktmbuf_alloc(pool);
@@ -180,7 +182,7 @@ static int send_check(const struct tcp_conn *c, uint32_t len)
 		return -EPIPE;
 	if (len > c->s->cfg.snd_buf_max || tcp_tx_queued(c) > c->s->cfg.snd_buf_max - len)
 		return -ENOBUFS;
-	if (c->s->mbufs_held >= c->s->cfg.mem_max_mbufs) {
+	if (tcp_mem_full_snd(c->s, 1)) {
 		COUNT(c->s->counters, tcp_memory_full);
 		return -ENOBUFS;
 	}
