@@ -29,6 +29,7 @@ void call_conf_default(struct call_conf *conf)
 		.keepalive_ms = 60000,
 		.setup_ms = 60000,
 		.network_ms = 60000,
+		.backlog_max = 65536,
 		.hangup_ms = 8000,
 		.hash_mask = CERT_HASH_PROTOCOL_SHA1 | CERT_HASH_PROTOCOL_SHA256,
 	};
@@ -475,7 +476,7 @@ int call_send_ip(struct call *c, const void *ip, size_t len)
 		c->counters.tx_dropped++;
 		return !passes(c) ? -ENOTCONN : -EMSGSIZE;
 	}
-	if (c->tls.out.len + c->tx_len > CALL_BACKLOG_MAX)
+	if (c->tls.out.len + c->tx_len > c->conf.backlog_max)
 		return -EAGAIN;
 	at = call_tx_reserve(c, FRAME_HDR_LEN + len);
 	sstp_put_hdr(at, false, (uint16_t)(FRAME_HDR_LEN + len));

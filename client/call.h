@@ -73,6 +73,7 @@ struct call_conf {
 	uint32_t keepalive_ms;     // 0: none
 	uint32_t setup_ms;         // TLS and HTTP together
 	uint32_t network_ms;       // from authentication to an address
+	uint32_t backlog_max;      // bytes that may wait for the socket before packets are refused
 	uint32_t hangup_ms;        // the most an orderly hang-up may take
 	uint8_t hash_mask;         // CERT_HASH_PROTOCOL_* accepted
 	enum call_stall stall;
@@ -113,7 +114,6 @@ enum call_timer {
 
 #define CALL_TX_PLAIN 16384u
 #define CALL_CARRY 8192u // the longest HTTP answer; an SSTP packet is shorter
-#define CALL_BACKLOG_MAX 262144u
 
 struct call {
 	const struct call_ops *ops;
@@ -157,7 +157,7 @@ const uint8_t *call_output(const struct call *c, size_t *n);
 void call_output_done(struct call *c, size_t n);
 
 // Queue an IPv4 packet; it leaves with call_flush(), several in one record. 0, -ENOTCONN (not up),
-// -EMSGSIZE (longer than the MTU), or -EAGAIN (CALL_BACKLOG_MAX bytes wait: send some first).
+// -EMSGSIZE (longer than the MTU), or -EAGAIN (backlog_max bytes wait: send some first).
 int call_send_ip(struct call *c, const void *ip, size_t len);
 void call_flush(struct call *c);
 

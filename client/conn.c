@@ -15,7 +15,8 @@
 #define READ_SIZE 65536
 #define READS_PER_EVENT 4
 #define LINGER_MS 2000
-#define NOTSENT_LOWAT 131072
+#define NOTSENT_LOWAT 65536
+#define ANSWERS_MAX 262144 // bytes: more is not read from a server that does not read
 
 struct conn {
 	struct ev_loop *loop;
@@ -127,13 +128,12 @@ static bool settle(struct conn *k)
 		ev_io_start(k->loop, &k->wio);
 	else
 		ev_io_stop(k->loop, &k->wio);
-	// A server that does not read gets no more answers until it does.
-	if (left > CALL_BACKLOG_MAX || k->call.phase == CALL_PHASE_CLOSED)
+	if (left > ANSWERS_MAX || k->call.phase == CALL_PHASE_CLOSED)
 		ev_io_stop(k->loop, &k->rio);
 	else if (k->connected)
 		ev_io_start(k->loop, &k->rio);
 	arm(k, k->limit_ms ? k->limit_ms : k->inited ? call_deadline(&k->call) : 0);
-	if (k->waits && left < CALL_BACKLOG_MAX / 2 && k->call.phase == CALL_PHASE_UP) {
+	if (k->waits && left < k->conf.backlog_max / 2 && k->call.phase == CALL_PHASE_UP) {
 		k->waits = false;
 		if (k->ops->writable)
 			k->ops->writable(k->user);

@@ -271,7 +271,9 @@ static int get_password(struct client_options *o, const struct sources *s, FILE 
 	}
 	if (rc)
 		fprintf(err, "culvert-client: password: %s: %s\n", what,
-			rc == -E2BIG ? "longer than 255 bytes" : log_strerror(rc));
+			rc == -E2BIG                          ? "longer than 255 bytes"
+			: rc == -ENOENT && !s->file && s->env ? "not set"
+							      : log_strerror(rc));
 	return rc ? -EINVAL : 0;
 }
 

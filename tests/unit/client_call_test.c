@@ -158,7 +158,7 @@ static void test_backlog(void **state)
 		assert_true(++sent < 10000);
 	assert_int_equal(call_send_ip(&b->call, big, sizeof(big)), -EAGAIN);
 	call_output(&b->call, &waiting);
-	assert_true(waiting <= CALL_BACKLOG_MAX + 2 * CALL_TX_PLAIN);
+	assert_true(waiting <= b->call_conf.backlog_max + 2 * CALL_TX_PLAIN);
 	call_flush(&b->call);
 	bed_pump(b);
 	assert_int_equal(b->rx_ip, sent);
