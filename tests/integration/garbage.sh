@@ -70,7 +70,7 @@ test_s_client_tls12_ecdsa() {
 	server_start
 	local suite
 	for suite in ECDHE-ECDSA-AES128-GCM-SHA256 ECDHE-ECDSA-AES256-GCM-SHA384 \
-		ECDHE-ECDSA-CHACHA20-POLY1305 ECDHE-ECDSA-AES256-SHA ECDHE-ECDSA-AES128-SHA256; do
+		ECDHE-ECDSA-CHACHA20-POLY1305 ECDHE-ECDSA-AES256-SHA ECDHE-ECDSA-AES128-SHA; do
 		answered "$suite" -tls1_2 -cipher "$suite"
 		logged "cipher=$suite"
 	done
@@ -83,7 +83,7 @@ test_s_client_tls12_rsa() {
 	server_start
 	local suite
 	for suite in ECDHE-RSA-AES128-GCM-SHA256 ECDHE-RSA-AES256-GCM-SHA384 ECDHE-RSA-CHACHA20-POLY1305 \
-		ECDHE-RSA-AES256-SHA ECDHE-RSA-AES256-SHA384 AES256-GCM-SHA384 AES256-SHA AES128-SHA256; do
+		ECDHE-RSA-AES256-SHA ECDHE-RSA-AES128-SHA DHE-RSA-AES256-SHA AES256-GCM-SHA384 AES256-SHA AES128-SHA; do
 		answered "$suite" -tls1_2 -cipher "$suite"
 		logged "cipher=$suite"
 	done

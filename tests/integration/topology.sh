@@ -256,6 +256,7 @@ client_dial() {
 	wait_for 30 client_settled "$1" || fail "client $1 has no address after 30 s"
 	has_tunnel "$1" || fail "client $1 ended instead of dialing in"
 	ip -n "$T-c$1" route replace 203.0.113.0/24 dev sstp0
+	ip -n "$T-c$1" route replace 198.51.100.0/24 dev sstp0
 	ip -n "$T-c$1" route replace 10.0.0.0/16 dev sstp0
 }
 

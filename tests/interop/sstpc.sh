@@ -66,7 +66,7 @@ test_tls13() {
 	server_start
 	dialed 1.3
 	routed
-	logged 'TLSv1\.3'
+	logged 'tls version=TLSv1\.3 cipher='
 	hung_up
 	server_stop
 }
@@ -80,32 +80,32 @@ test_rsa_certificate() {
 	server_stop
 }
 
-test_pap() {
-	s_auth=pap
+# without_keys METHOD: a method that makes no keys. This client does not always send Call Connected
+# then: with it, and only with it, data pass; without it the negotiation timer ends the call.
+without_keys() {
+	s_auth=$1
 	s_negotiation=15
 	server_start
-	dialed 1.2
-	# This client was seen to send no Call Connected after PAP: then no data may pass, ever.
-	if guest 20 "ip route replace 203.0.113.0/24 dev ppp0; ping -c 5 -i 0.3 -W 3 $host"; then
-		note "with Call Connected"
+	guest 240 "peer 1.2 $user $password $access; dial 40" || fail "no dial-in"
+	logged "auth method=$1 result=ok"
+	guest 10 'sleep 1'
+	if grep -q 'sstp connected' "$log"; then
+		routed
+		sleep 16
+		routed
 		hung_up
+		note "with Call Connected"
 	else
+		guest 20 "ping -c 3 -i 0.3 -W 2 -I ppp0 10.0.0.1" && fail "data passed without Call Connected"
 		guest 40 'pppd_gone 30' || fail "a call without Call Connected was not ended"
+		logged 'ended why="negotiation timed out'
 		note "without Call Connected: no data, ended by the timer"
 	fi
 	server_stop
 }
 
-test_chap_md5() {
-	s_auth=chap
-	s_negotiation=10
-	server_start
-	# IPCP may open, but with no Call Connected no data passes and the negotiation timer ends it.
-	guest 240 "peer 1.2 $user $password $access; dial 40; ping -c 3 -i 0.3 -W 2 -I ppp0 10.0.0.1 && return 9; true" ||
-		fail "data passed without crypto binding"
-	guest 40 'pppd_gone 30' || fail "the negotiation timer did not end the call"
-	server_stop
-}
+test_pap() { without_keys pap; }
+test_chap_md5() { without_keys chap; }
 
 test_wrong_password() {
 	s_auth='pap, mschap2'
@@ -116,7 +116,7 @@ test_wrong_password() {
 		cat "$guest_dir/pppd.log"
 		fail "pppd was not told that the password is wrong"
 	}
-	logged "$user.*(wrong-password|password)"
+	logged 'auth method=mschap2 result=refused'
 	# The right one works right after.
 	dialed 1.2
 	hung_up
@@ -140,7 +140,7 @@ test_line_drop() {
 	dialed 1.2
 	ip -n "$ns_wire" link set tap0 down
 	# Two silent keepalive intervals at most, and the call is gone.
-	logged '(session|call) .*(end|closed|down).*' 30
+	logged "user=$user.* ended why=" 30
 	ip -n "$ns_wire" link set tap0 up
 	guest 60 'kill -KILL $pppd_pid; pppd_gone 20' || fail "pppd is still there"
 	dialed 1.2
