@@ -139,6 +139,12 @@ void call_hangup(struct call *c, uint64_t now_ms)
 	settle(c);
 }
 
+void call_hangup_because(struct call *c, enum call_end why, const char *reason, uint64_t now_ms)
+{
+	call_note_end(c, why, "%s", reason);
+	call_hangup(c, now_ms);
+}
+
 // --- the phases in front of PPP ---
 
 static void make_correlation_id(char dst[40])

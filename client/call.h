@@ -163,9 +163,10 @@ void call_flush(struct call *c);
 
 // End the call in order: PPP Terminate, Call Disconnect, close_notify, within hangup_ms.
 void call_hangup(struct call *c, uint64_t now_ms);
+// The same for a reason of this side's, which call_reason() then says.
+void call_hangup_because(struct call *c, enum call_end why, const char *reason, uint64_t now_ms);
 
-// End it with a reason from outside, at once (a tunnel interface that cannot be made, a connection
-// that failed): no callback.
+// End it with a reason from outside, at once (a connection that failed): no callback.
 void call_fail(struct call *c, enum call_end why, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

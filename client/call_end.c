@@ -95,12 +95,26 @@ static const char *label(enum call_end e)
 	}
 }
 
+// A copy of the server's words without the challenge of an MS-CHAP failure (RFC 2759 6), which says
+// nothing to a reader.
+static void readable(char *dst, size_t cap, const char *message)
+{
+	const char *at = strstr(message, " C=");
+	size_t skip = at ? 3 + strspn(at + 3, "0123456789ABCDEFabcdef") : 0;
+
+	if (at)
+		snprintf(dst, cap, "%.*s%s", (int)(at - message), message, at + skip);
+	else
+		snprintf(dst, cap, "%s", message);
+}
+
 void call_note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 {
 	enum call_end end = end_of_ppp(why);
-	char quoted[200];
+	char quoted[200], text[160];
 
-	log_quote(quoted, sizeof(quoted), message, strlen(message));
+	readable(text, sizeof(text), message);
+	log_quote(quoted, sizeof(quoted), text, strlen(text));
 	if (end == CALL_END_SERVER)
 		end = end_by_server(c);
 	call_note_end(c, end, "%s: %s%s%s", label(end), ppp_end_text(why),

@@ -341,6 +341,9 @@ void conn_fail(struct conn *k, enum call_end why, const char *reason)
 {
 	if (k->closed)
 		return;
-	call_fail(&k->call, why, "%s", reason);
+	if (k->inited)
+		call_hangup_because(&k->call, why, reason, conn_now_ms());
+	else
+		call_fail(&k->call, why, "%s", reason);
 	settle_soon(k);
 }

@@ -34,7 +34,7 @@ void conn_flush(struct conn *k);
 
 // Hang up in order; closed() follows.
 void conn_hangup(struct conn *k);
-// Give up at once with a reason; closed() follows from the loop.
+// Hang up for a reason of this side's; closed() follows from the loop.
 void conn_fail(struct conn *k, enum call_end why, const char *reason);
 
 const struct call *conn_call(const struct conn *k);

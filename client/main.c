@@ -32,7 +32,7 @@ struct client {
 	struct conn *conn;
 	SSL_CTX *tls;
 	struct addrinfo *addrs, *at; // at: the one being tried
-	bool hanging_up, is_up;
+	bool hanging_up, is_up, tun_lost;
 	enum call_end end;
 	size_t held_len; // a packet from the interface that found no room
 	uint8_t held[PACKET_MAX];
@@ -71,6 +71,17 @@ static void on_packet(void *user, const uint8_t *ip, size_t len)
 			log_strerror(errno));
 }
 
+static void interface_lost(struct client *c, int error)
+{
+	char reason[128];
+
+	ev_io_stop(c->loop, &c->tun_io);
+	c->tun_lost = true;
+	snprintf(reason, sizeof(reason), "interface %s is gone: %s", c->tun.name,
+		log_strerror(error));
+	conn_fail(c->conn, CALL_END_LOCAL, reason);
+}
+
 // One packet from the interface into the call; false when there is no room or no packet.
 static bool move_packet(struct client *c)
 {
@@ -78,8 +89,11 @@ static bool move_packet(struct client *c)
 
 	if (!c->held_len) {
 		n = read(c->tun.fd, c->held, sizeof(c->held));
-		if (n <= 0)
+		if (n <= 0) {
+			if (n < 0 && errno != EAGAIN && errno != EINTR)
+				interface_lost(c, errno);
 			return false;
+		}
 		if (c->held[0] >> 4 != 4) // the kernel's own IPv6 chatter
 			return true;
 		c->held_len = (size_t)n;
@@ -97,7 +111,7 @@ static void pump(struct client *c)
 			break;
 	conn_flush(c->conn);
 	// With a packet in hand that found no room, on_writable() goes on.
-	if (c->held_len)
+	if (c->held_len || c->tun_lost)
 		ev_io_stop(c->loop, &c->tun_io);
 	else
 		ev_io_start(c->loop, &c->tun_io);

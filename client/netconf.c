@@ -2,6 +2,7 @@
 #include "client/netconf.h"
 
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <string.h>
@@ -108,6 +109,25 @@ static int change(struct netconf *n, struct request *q)
 {
 	q->hdr.nlmsg_flags |= NLM_F_ACK;
 	return transact(n, q, NLMSG_DONE, NULL, 0, NULL);
+}
+
+int netconf_link_no_ipv6(struct netconf *n, int ifindex)
+{
+	struct {
+		struct rtattr inet6, mode;
+		uint8_t value, pad[3];
+	} spec = {
+		.inet6 = {.rta_type = AF_INET6, .rta_len = RTA_LENGTH(RTA_LENGTH(1))},
+		.mode = {.rta_type = IFLA_INET6_ADDR_GEN_MODE, .rta_len = RTA_LENGTH(1)},
+		.value = IN6_ADDR_GEN_MODE_NONE,
+	};
+	struct request q;
+
+	request_init(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	q.link.ifi_family = AF_UNSPEC;
+	q.link.ifi_index = ifindex;
+	put_attr(&q, IFLA_AF_SPEC, &spec, sizeof(spec));
+	return change(n, &q);
 }
 
 int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu)

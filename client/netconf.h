@@ -15,6 +15,9 @@ struct netconf {
 int netconf_open(struct netconf *n);
 void netconf_close(struct netconf *n);
 
+// No IPv6 link-local address of the kernel's own making.
+int netconf_link_no_ipv6(struct netconf *n, int ifindex);
+
 int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu);
 
 // local/32, with peer as the other end of the point-to-point link unless it is 0.

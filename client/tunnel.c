@@ -53,6 +53,8 @@ int tunnel_up(struct tunnel *t, uint32_t local, uint32_t peer, uint16_t mtu, uin
 		LOG(LOG_WARNING, "the peer's address is the server's outer one: no route to it");
 		peer = 0;
 	}
+	// A kernel without IPv6 refuses, and is right.
+	netconf_link_no_ipv6(&t->net, t->ifindex);
 	rc = netconf_link_up(&t->net, t->ifindex, mtu);
 	if (!rc)
 		rc = netconf_address_add(&t->net, t->ifindex, local, peer);
