@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +60,7 @@ static RSA_METHOD *rsa_method;
 static EC_KEY_METHOD *ec_method;
 static int rsa_index = -1, ec_index = -1;
 static _Thread_local bool cancelling;
+static atomic_uint nb_tasks; // a statistic: no order with anything
 
 typedef int (*ec_sign_fn)(int type, const unsigned char *digest, int len, unsigned char *sig,
 	unsigned int *sig_len, const BIGNUM *kinv, const BIGNUM *r, EC_KEY *key);
@@ -89,6 +91,7 @@ static void task_free(struct task *t)
 	EC_KEY_free(t->ec);
 	secret_wipe(t->data, (size_t)t->in_len + t->out_cap);
 	free(t);
+	atomic_fetch_sub_explicit(&nb_tasks, 1, memory_order_relaxed);
 }
 
 // Under the lock: the job may go on, or there is none any more.
@@ -275,6 +278,7 @@ static struct task *task_new(enum task_op op, const uint8_t *in, int in_len, siz
 	t->out_cap = out_cap;
 	t->fd = -1;
 	memcpy(t->data, in, (size_t)in_len);
+	atomic_fetch_add_explicit(&nb_tasks, 1, memory_order_relaxed);
 	return t;
 }
 
@@ -377,4 +381,9 @@ bool async_engine_attach(struct async_pool *pool, EVP_PKEY *key)
 void async_engine_cancel(bool on)
 {
 	cancelling = on;
+}
+
+unsigned int async_engine_nb_tasks(void)
+{
+	return atomic_load_explicit(&nb_tasks, memory_order_relaxed);
 }

@@ -32,6 +32,9 @@ bool async_engine_attach(struct async_pool *pool, EVP_PKEY *key);
 // handshake then fails at once. The pool's thread finishes with memory of its own.
 void async_engine_cancel(bool on);
 
+// Operations waiting, under way or not yet collected, of all pools. Any thread.
+unsigned int async_engine_nb_tasks(void);
+
 // The same private key as one whose RSA or EC operations go to the engine e, where e has such; else
 // another reference to key. NULL on failure. e: initialised.
 EVP_PKEY *engine_wrap_key(ENGINE *e, EVP_PKEY *key);

@@ -13,6 +13,8 @@
 
 #include <openssl/engine.h>
 
+#include "tls/async_engine.h"
+
 #define SLOW_MS 200
 
 static const struct op_case {
@@ -275,6 +277,7 @@ static void cancelled_half_way(void **state)
 			tls_ctx_destroy(ctx);
 	}
 	assert_int_equal(open_fds(), fds);
+	assert_int_equal(async_engine_nb_tasks(), 0);
 }
 
 static void peer_gives_up(void **state)
@@ -345,6 +348,12 @@ static void engine_from_a_shared_object(void **state)
 	ENGINE_free(e);
 }
 
+// Whatever the tests before did.
+static void no_operation_is_left(void **state)
+{
+	assert_int_equal(async_engine_nb_tasks(), 0);
+}
+
 static int setup(void **state)
 {
 	tl_make_cert("rsa", &(struct tl_cert_spec){TL_RSA, .cn = "vpn.example.com"});
@@ -366,6 +375,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(peer_gives_up),
 		cmocka_unit_test(other_key_types_sign_inline),
 		cmocka_unit_test(engine_from_a_shared_object),
+		cmocka_unit_test(no_operation_is_left),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
