@@ -11,6 +11,8 @@ set -euo pipefail
 dialed() {
 	local tls=$1 options='' o
 	shift
+	# A case that failed may have left the line cut.
+	ip -n "$ns_wire" link set tap0 up
 	for o; do
 		options+=" '$o'"
 	done
