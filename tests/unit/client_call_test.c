@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <openssl/pem.h>
 
 #include "client_server.h"
 
@@ -396,6 +398,39 @@ static void test_certificate(void **state)
 	bed_free(b);
 }
 
+// The server's own certificate as the CA: right for its name, wrong for another.
+static void test_certificate_name(void **state)
+{
+	static const struct {
+		const char *host, *reason;
+	} cases[] = {{"vpn.example", NULL}, {"other.example", "hostname mismatch"},
+		{"192.0.2.1", "IP address mismatch"}};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char path[] = "/tmp/client_call_test.XXXXXX", err[200];
+		struct call_tls_conf tls = {
+			.verify = true, .verify_address = true, .ca_file = path};
+		struct bed *b = bed_create();
+		FILE *pem = fdopen(mkstemp(path), "w");
+
+		assert_non_null(pem);
+		PEM_write_X509(pem, SSL_CTX_get0_certificate(b->ctx));
+		fclose(pem);
+		call_tls_ctx_free(b->client_ctx);
+		b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
+		assert_non_null(b->client_ctx);
+		unlink(path);
+		b->call_conf.tls = b->client_ctx;
+		b->call_conf.host = cases[i].host;
+		dialed(b);
+		if (cases[i].reason)
+			assert_ended(b, 1, CALL_END_TLS, cases[i].reason);
+		else
+			assert_true(b->up);
+		bed_free(b);
+	}
+}
+
 static void test_tls_conf(void **state)
 {
 	const struct call_tls_conf no_ca = {.verify = true, .ca_file = "/nonexistent/ca.pem"};
@@ -662,6 +697,7 @@ int main(void)
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_no_tls),
 		cmocka_unit_test(test_certificate),
+		cmocka_unit_test(test_certificate_name),
 		cmocka_unit_test(test_tls_conf),
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_early_data),

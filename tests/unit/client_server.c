@@ -327,6 +327,7 @@ struct bed *bed_create(void)
 	b->conf = (struct bed_conf){.auth_methods = PPP_AUTH_MSCHAP2,
 		.password = "StrongPass",
 		.hash_mask = CERT_HASH_PROTOCOL_SHA1 | CERT_HASH_PROTOCOL_SHA256};
+	b->ctx = server_ctx();
 	b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
 	assert_non_null(b->client_ctx);
 	call_conf_default(&b->call_conf);
@@ -339,7 +340,6 @@ struct bed *bed_create(void)
 
 void bed_start(struct bed *b)
 {
-	b->ctx = server_ctx();
 	if (b->conf.only_tls12)
 		SSL_CTX_set_max_proto_version(b->ctx, TLS1_2_VERSION);
 	b->ssl = SSL_new(b->ctx);
