@@ -21,7 +21,8 @@ struct report {
 
 void report_init(struct report *r, const char *file);
 
-// One error. key: the full name of what is wrong, NULL or "": the file as such. found and expected: texts.
+// One error. key: the full name of what is wrong, NULL or "": the file as such. found and expected:
+// texts.
 void report_add(struct report *r, unsigned int line, unsigned int column, const char *key,
 	const char *found, const char *expected);
 
