@@ -256,10 +256,21 @@ static bool finished(const struct cp *cp)
 	return cp->stop == CP_STOP_NOW && !ev_is_active(&cp->shutdown);
 }
 
+// What an operator should not forget having set.
+static void warn_about(const struct config *c)
+{
+	if (c->tls.keylog_file)
+		LOG(LOG_WARNING, "tls.keylog-file: whoever reads %s reads all traffic",
+			c->tls.keylog_file);
+	if (c->sstp.tls_legacy)
+		LOG(LOG_WARNING, "sstp-server.tls-legacy: TLS 1.0 and 1.1 are accepted");
+}
+
 int cp_run(struct cp *cp)
 {
 	const struct config_sstp_server *c = &cp->conf->sstp;
 
+	warn_about(cp->conf);
 	if (c->enabled) {
 		cp_listen(cp, true);
 		LOG(LOG_NOTICE, "listening port=%u workers=%u users=%u", c->port,

@@ -187,6 +187,7 @@ static int run(const struct config *c)
 	struct dp *dp;
 	int rc = EXIT_RUNTIME;
 
+	LOG(LOG_NOTICE, "culvertd %s starting, configuration %s", CULVERT_VERSION, c->file);
 	dp = dp_create(&c->dataplane, err, sizeof(err));
 	if (!dp) {
 		LOG(LOG_ERR, "data plane: %s", err);

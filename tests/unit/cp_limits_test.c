@@ -23,6 +23,51 @@ static void set_short_times(struct bed *b)
 
 // -- silence --
 
+// Whether the server waits for what the client does not send.
+static bool stalled(const struct bed *b, const struct fake_client *c)
+{
+	const struct cp_session *s = bed_session(b, c);
+
+	if (!s)
+		return false;
+	switch (c->conf.halt) {
+	case FAKE_HALT_TCP:
+		return s->stage == CP_STAGE_ACCEPTED;
+	case FAKE_HALT_HELLO:
+		return s->stage == CP_STAGE_TLS;
+	case FAKE_HALT_TLS:
+		return s->stage == CP_STAGE_HTTP;
+	case FAKE_HALT_HTTP:
+		return s->http != NULL;
+	case FAKE_HALT_NO_CALL:
+		return c->http_done;
+	case FAKE_HALT_NO_PPP:
+		return c->sstp.state == SSTP_STATE_CLIENT_CONNECT_ACK_RECEIVED;
+	case FAKE_HALT_NO_CONNECTED:
+		return c->network_up;
+	default:
+		return false;
+	}
+}
+
+// Its time is up, whatever it waits for.
+static void expire(struct bed *b, struct cp_session *s)
+{
+	struct ev_loop *loop = b->cp->loop;
+
+	if (!s->call) {
+		assert_true(ev_is_active(&s->timer));
+		ev_feed_event(loop, &s->timer, EV_TIMER);
+		return;
+	}
+	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
+		if (ev_is_active(&s->call->sstp_timer[i]))
+			ev_feed_event(loop, &s->call->sstp_timer[i], EV_TIMER);
+	for (unsigned int i = 0; i < PPP_N_TIMERS; i++)
+		if (ev_is_active(&s->call->ppp_timer[i]))
+			ev_feed_event(loop, &s->call->ppp_timer[i], EV_TIMER);
+}
+
 static void test_silence_at_every_stage(void **state)
 {
 	static const struct {
@@ -33,22 +78,23 @@ static void test_silence_at_every_stage(void **state)
 		{FAKE_HALT_HELLO, "set-up timed out: TLS handshake"},
 		{FAKE_HALT_TLS, "set-up timed out: HTTP request"},
 		{FAKE_HALT_HTTP, "set-up timed out: HTTP request"},
-		{FAKE_HALT_NO_CALL, "negotiation timed out"},
-		{FAKE_HALT_NO_PPP, "ended why=\""},
-		{FAKE_HALT_NO_CONNECTED, "negotiation timed out"},
+		{FAKE_HALT_NO_CALL, "ended why=\"negotiation timed out"},
+		{FAKE_HALT_NO_PPP, "ended why=\"negotiation timed out"},
+		{FAKE_HALT_NO_CONNECTED, "ended why=\"negotiation timed out"},
 	};
 	struct bed b;
 
 	bed_open(&b, &plain);
-	set_short_times(&b);
 	for (unsigned int i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
 		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
 		struct fake_client *c;
 		const char *log;
 
 		conf.halt = t[i].halt;
-		bed_log_begin();
 		c = bed_dial(&b, &conf);
+		BED_UNTIL(&b, stalled(&b, c));
+		bed_log_begin();
+		expire(&b, bed_session(&b, c));
 		BED_UNTIL(&b, c->conn->closed && !b.cp->nb_sessions);
 		log = bed_log_end();
 		if (!strstr(log, t[i].why))
@@ -60,18 +106,44 @@ static void test_silence_at_every_stage(void **state)
 	bed_close(&b);
 }
 
+// PPP unanswered: LCP gives up by itself.
+static void test_lcp_gives_up(void **state)
+{
+	struct fake_client_conf conf;
+	struct fake_client *c;
+	unsigned int n = 0;
+	const char *log;
+	struct bed b;
+
+	bed_open(&b, &plain);
+	b.cp->limits.ppp.restart_ms = 60000;
+	conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+	conf.halt = FAKE_HALT_NO_PPP;
+	c = bed_dial(&b, &conf);
+	BED_UNTIL(&b, stalled(&b, c));
+	bed_log_begin();
+	while (bed_session(&b, c) && bed_session(&b, c)->call &&
+		!bed_session(&b, c)->call->ppp_over && n++ < 100) {
+		ev_timer *w = &bed_session(&b, c)->call->ppp_timer[PPP_TIMER_LCP];
+
+		if (ev_is_active(w))
+			ev_feed_event(b.cp->loop, w, EV_TIMER);
+		bed_turns(&b, 2);
+	}
+	assert_in_range(n, 9, 12);
+	BED_UNTIL(&b, !b.cp->nb_sessions);
+	log = bed_log_end();
+	assert_non_null(strstr(log, "ended why=\"LCP did not converge"));
+	bed_close(&b);
+}
+
 // The time of every call in progress is up.
 static void expire_half_open(struct bed *b)
 {
 	struct cp_session *s;
 
 	TAILQ_FOREACH(s, &b->cp->half_open, next_half_open)
-	{
-		ev_timer *w = s->call ? &s->call->sstp_timer[SSTP_TIMER_NEGOTIATION] : &s->timer;
-
-		assert_true(ev_is_active(w));
-		ev_feed_event(b->cp->loop, w, EV_TIMER);
-	}
+	expire(b, s);
 }
 
 // A crowd that stops half way leaves nothing, and an honest client gets through meanwhile.
@@ -309,7 +381,6 @@ static void test_garbage_sstp(void **state)
 	struct bed b;
 
 	bed_open(&b, &plain);
-	set_short_times(&b);
 	srand(6);
 	for (unsigned int i = 0; i < 40; i++) {
 		struct fake_client *c =
@@ -521,23 +592,31 @@ static void test_shutdown_times_out(void **state)
 	bed_close(&b);
 }
 
+static void on_signal_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	static const int signals[] = {SIGHUP, SIGTERM};
+	unsigned int *n = w->data;
+
+	kill(getpid(), signals[(*n)++]);
+	if (*n == 2)
+		ev_timer_stop(loop, w);
+}
+
 // cp_run() itself: it sleeps, a signal ends it, without sessions at once.
 static void test_run_until_signal(void **state)
 {
+	unsigned int n = 0;
+	ev_timer timer;
 	struct bed b;
-	pid_t self = getpid();
 
 	bed_open(&b, &plain);
 	cp_listen(b.cp, false);
 	bed_turn(&b);
-	if (fork() == 0) {
-		usleep(200000);
-		kill(self, SIGHUP);
-		usleep(50000);
-		kill(self, SIGTERM);
-		_exit(0);
-	}
+	ev_timer_init(&timer, on_signal_timer, 0.02, 0.02);
+	timer.data = &n;
+	ev_timer_start(b.cp->loop, &timer);
 	assert_int_equal(cp_run(b.cp), 0);
+	assert_int_equal(n, 2);
 	assert_int_equal(b.cp->stop, CP_STOPPING);
 	b.cp->stop = CP_RUNNING;
 	bed_close(&b);
@@ -547,6 +626,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silence_at_every_stage),
+		cmocka_unit_test(test_lcp_gives_up),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_half_open_limit),
 		cmocka_unit_test(test_half_open_gives_way),

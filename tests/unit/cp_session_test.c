@@ -142,7 +142,6 @@ static void test_no_connected_no_data(void **state)
 	struct fake_client *c;
 
 	bed_open(&b, &tls13);
-	b.cp->limits.sstp.negotiation_ms = 300;
 	conf = bed_client_conf(&b, PPP_AUTH_CHAP_MD5);
 	conf.halt = FAKE_HALT_NO_CONNECTED;
 	c = bed_dial(&b, &conf);
@@ -152,6 +151,8 @@ static void test_no_connected_no_data(void **state)
 	assert_false(c->conn->data_open);
 	assert_int_equal(fake_published(b.ch), 0);
 	assert_int_equal(b.cp->nb_half_open, 1);
+	ev_feed_event(b.cp->loop, &bed_session(&b, c)->call->sstp_timer[SSTP_TIMER_NEGOTIATION],
+		EV_TIMER);
 	BED_UNTIL(&b, c->conn->closed);
 	assert_int_equal(c->conn->nb_data, 0);
 	assert_int_equal(c->conn->nb_early_data, 1);
