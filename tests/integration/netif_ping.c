@@ -29,6 +29,7 @@
 #define POOL_SIZE 16384
 #define PING_EVERY_US 200000
 #define PING_IDENT 0x4356
+#define XDP_KEEPS 2112 // its fill ring and a few on their way out
 
 static const char *const counter_names[] = {
 #define COUNTER(name, severity, help) #name,
@@ -46,6 +47,26 @@ static struct {
 	struct ipaddr ping4, ping6;
 	bool do_ping4, do_ping6;
 } opt = {.workers = 1, .seconds = 10};
+
+// As TCP does, the sender of a ping keeps a reference until the next: a driver that gives a shared
+// mbuf back to its pool shows in the count at the end.
+static struct rte_mbuf *kept[2];
+
+static void send_and_keep(struct netif *n, struct rte_mbuf *m, unsigned int which, uint64_t now)
+{
+	rte_pktmbuf_free(kept[which]);
+	rte_mbuf_refcnt_update(m, 1);
+	kept[which] = m;
+	netif_output(n, &m, 1, now);
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:xsk_umem__create\n"; // net_af_xdp never ends what it began
+}
+#endif
 
 static struct netif *netifs[PORT_MAX_WORKERS];
 static struct counters counters[PORT_MAX_WORKERS];
@@ -196,7 +217,7 @@ static void ping4(struct netif *n, struct rte_mempool *pool, uint16_t seq, uint6
 	icmp->icmp_ident = RTE_BE16(PING_IDENT);
 	icmp->icmp_seq_nb = rte_cpu_to_be_16(seq);
 	icmp->icmp_cksum = cksum_of(icmp, len - sizeof(*ip));
-	netif_output(n, &m, 1, now);
+	send_and_keep(n, m, 0, now);
 }
 
 static void ping6(struct netif *n, struct rte_mempool *pool, uint16_t seq, uint64_t now)
@@ -221,7 +242,7 @@ static void ping6(struct netif *n, struct rte_mempool *pool, uint16_t seq, uint6
 	icmp->icmp_ident = RTE_BE16(PING_IDENT);
 	icmp->icmp_seq_nb = rte_cpu_to_be_16(seq);
 	icmp->icmp_cksum = cksum_of6(ip, icmp, len - sizeof(*ip), IPPROTO_ICMPV6);
-	netif_output(n, &m, 1, now);
+	send_and_keep(n, m, 1, now);
 }
 
 // Answers to our pings, told before netif_input() takes them.
@@ -301,7 +322,9 @@ static void run(const struct port *p)
 
 static int finish(struct port *p)
 {
-	unsigned int w, i, missing = 0;
+	unsigned int w, i, missing = 0, allowed = p->keeps_mbufs ? p->nb_rxq * XDP_KEEPS : 0;
+
+	rte_pktmbuf_free_bulk(kept, 2);
 
 	for (w = 0; w < opt.workers; w++)
 		netif_destroy(netifs[w]);
@@ -317,7 +340,7 @@ static int finish(struct port *p)
 	for (w = 0; w < opt.workers; w++)
 		missing += rte_mempool_in_use_count(pools[w]);
 	printf("mbufs missing %u\n", missing);
-	return missing && !p->keeps_mbufs;
+	return missing > allowed;
 }
 
 int main(int argc, char **argv)

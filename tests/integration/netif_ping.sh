@@ -56,6 +56,7 @@ bad() {
 start() {
 	local name=$1 ns=$2 i
 	shift 2
+	: >"$tmp/$name.log"
 	ip netns exec "$ns" timeout 60 "$bin" "$@" >"$tmp/$name.log" 2>&1 &
 	started=$!
 	jobs_started+=("$started")
