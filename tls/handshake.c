@@ -325,7 +325,7 @@ static void keep_cert_hashes(struct tls_hs *hs)
 		return;
 	}
 	x = hs->ctx->server ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
-	hs->have_cert = x && tls_cert_hashes(x, hs->cert_hashes);
+	hs->have_cert = x && tls_cert_hashes(hs->ctx, x, hs->cert_hashes);
 }
 
 static enum tls_hs_status finish(struct tls_hs *hs)

@@ -82,6 +82,12 @@ static int load_key(struct tls_cert *c, const char *file, char *err, size_t cap)
 	return tls_err(err, cap, "private key %s: no PEM private key in it", file);
 }
 
+static bool digests(const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN])
+{
+	return X509_digest(x, EVP_sha1(), hashes, NULL) &&
+	       X509_digest(x, EVP_sha256(), hashes + 20, NULL);
+}
+
 int tls_cert_load(
 	struct tls_cert *c, const char *cert_file, const char *key_file, char *err, size_t cap)
 {
@@ -94,6 +100,8 @@ int tls_cert_load(
 		return tls_err(err, cap, "private key %s does not belong to certificate %s", key,
 			cert_file);
 	}
+	if (!digests(c->leaf, c->hashes))
+		return tls_err(err, cap, "certificate %s cannot be hashed", cert_file);
 	return 0;
 }
 
@@ -118,10 +126,14 @@ void tls_cert_use_plain_key(SSL *ssl)
 			SSL_use_PrivateKey(ssl, ctx->certs[i].plain);
 }
 
-bool tls_cert_hashes(const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN])
+bool tls_cert_hashes(const struct tls_ctx *ctx, const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN])
 {
-	return X509_digest(x, EVP_sha1(), hashes, NULL) &&
-	       X509_digest(x, EVP_sha256(), hashes + 20, NULL);
+	for (unsigned int i = 0; i < ctx->nb_certs; i++)
+		if (ctx->certs[i].leaf == x) {
+			memcpy(hashes, ctx->certs[i].hashes, TLS_CERT_HASHES_LEN);
+			return true;
+		}
+	return digests(x, hashes);
 }
 
 static bool matches(const X509 *x, const char *name, bool exact)

@@ -104,7 +104,7 @@ static int fill_ticket(SSL *ssl, void *arg)
 	const X509 *x = SSL_get_certificate(ssl);
 	SSL_SESSION *session = SSL_get_session(ssl);
 
-	if (!x || SSL_session_reused(ssl) || !tls_cert_hashes(x, hashes))
+	if (!x || SSL_session_reused(ssl) || !tls_cert_hashes(tls_hs_of(ssl)->ctx, x, hashes))
 		return 1;
 	return SSL_SESSION_set1_ticket_appdata(session, hashes, sizeof(hashes));
 }

@@ -19,6 +19,7 @@ struct tls_cert {
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
 	EVP_PKEY *plain; // OpenSSL's own, when key is an engine's
+	uint8_t hashes[TLS_CERT_HASHES_LEN];
 };
 
 // At most one certificate of a key type, by index.
@@ -103,8 +104,8 @@ void tls_cert_free(struct tls_cert *c);
 int tls_certs_install(struct tls_ctx *ctx, const char *const *files, char *err, size_t cap);
 // Have ssl decrypt the client's key with OpenSSL's own object, see handshake_cert.c.
 void tls_cert_use_plain_key(SSL *ssl);
-// SHA-1 and SHA-256 of the DER.
-bool tls_cert_hashes(const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN]);
+// SHA-1 and SHA-256 of the DER; of ctx's own certificates they are known already.
+bool tls_cert_hashes(const struct tls_ctx *ctx, const X509 *x, uint8_t hashes[TLS_CERT_HASHES_LEN]);
 
 // handshake_engine.c
 // Load conf's engine and provider. 0 or -1.
