@@ -143,6 +143,7 @@ s_cert=server
 s_pool=10.0.0.2-10.0.255.254
 s_log=debug
 s_more=''    # further lines of sstp-server:, two blanks in front
+s_users=''   # the secrets, when others than the one
 d_more=''    # further lines of dataplane:
 d_workers='[1]'
 d_mbufs=32768
@@ -150,6 +151,8 @@ more=''      # further sections
 (($(nproc) > 1)) || d_workers='[0]'
 
 server_yaml() {
+	local users=$s_users
+	[[ -n $users ]] || users="  - { name: $user, password: $password, service: sstp, profile: default }"
 	cat <<-EOF
 		log: { level: $s_log }
 		dataplane:
@@ -176,7 +179,7 @@ server_yaml() {
 		ip-pools:
 		  clients: [$s_pool]
 		ppp-secrets:
-		  - { name: $user, password: $password, service: sstp, profile: default }
+		$users
 		$more
 	EOF
 }
