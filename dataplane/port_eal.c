@@ -319,16 +319,18 @@ static int start(const struct port_eal_conf *c, char *err, size_t cap)
 {
 	static const cookie_io_functions_t io = {.write = said_write};
 	FILE *log = fopencookie(NULL, "w", io); // DPDK's for good
+	int r;
 
 	if (!log)
 		return port_error(err, cap, -ENOMEM, "no memory");
 	said.debug = c->debug;
 	rte_openlog_stream(log);
 	make_args(c);
-	if (rte_eal_init(nb_args, args) < 0)
+	r = rte_eal_init(nb_args, args);
+	remove_runtime_dir();
+	if (r < 0)
 		return port_error(err, cap, rte_errno ? -rte_errno : -EIO, "DPDK did not start: %s",
 			rte_strerror(rte_errno));
-	remove_runtime_dir();
 	if (!c->debug)
 		quiet_libraries();
 	return probe_vdevs(c, err, cap);

@@ -332,6 +332,50 @@ static void table_full_of_used_ones(void **state)
 	assert_true(netif_neighbours(rig.n) <= 32);
 }
 
+// Nothing but neighbours in use: who only speaks to us is not learned, yet answered.
+static void strangers_wait_for_room(void **state)
+{
+	uint8_t f[42], mac[6] = {2, 1, 0, 0, 0, 0};
+	uint32_t i;
+
+	for (i = 0; netif_neighbours(rig.n) < 64; i++) {
+		rig_output(rig_packet(0xc0000203 + i, 10));
+		rig_free_tx();
+		rig_arp_reply(0xc0000203 + i, mac_host);
+		rig_free_tx();
+	}
+	rig_pass(10 * S);
+	rig_free_tx();
+	for (i = 0; i < 20; i++) {
+		mac[5] = (uint8_t)i;
+		rig_input(f, rig_arp(f, mac_all, 1, mac, 0xc0000280 + i, NULL, IP_US));
+		assert_int_equal(rig.nb_tx, 1);
+		rig_free_tx();
+		assert_null(find(0xc0000280 + i));
+	}
+	assert_int_equal(rig.cnt.v[CNT_neigh_table_full], 20);
+	for (i = 0; i < 62; i++)
+		assert_int_equal(find(0xc0000203 + i)->state, NEIGH_REACHABLE);
+}
+
+static void packets_held_are_bounded(void **state)
+{
+	uint32_t i;
+
+	rig_teardown(NULL);
+	rig_conf();
+	rig.conf.plen4 = 8;
+	rig.conf.max_neighbours = 1024;
+	rig_start();
+	for (i = 0; i < 256 * NEIGH_HELD; i++)
+		rig_output(rig_packet(0xc0200001 + i / NEIGH_HELD, 10));
+	assert_int_equal(netif_held(rig.n), NEIGH_HELD_ALL);
+	assert_int_equal(rig.cnt.v[CNT_neigh_queue_drop], 256 * NEIGH_HELD - NEIGH_HELD_ALL);
+	rig_free_tx();
+	rig_pass(4 * S);
+	assert_int_equal(netif_held(rig.n), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {NETIF_TEST(first_packet_waits_for_the_answer),
@@ -343,7 +387,8 @@ int main(void)
 		NETIF_TEST(new_mac_is_taken_and_doubted),
 		NETIF_TEST(unasked_replies_are_not_learned), NETIF_TEST(asked_request_is_learned),
 		NETIF_TEST(scan_does_not_exhaust), NETIF_TEST(flood_does_not_displace),
-		NETIF_TEST(table_full_of_used_ones)};
+		NETIF_TEST(table_full_of_used_ones), NETIF_TEST(strangers_wait_for_room),
+		NETIF_TEST(packets_held_are_bounded)};
 
 	net_init();
 	return cmocka_run_group_tests(tests, NULL, NULL);
