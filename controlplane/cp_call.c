@@ -243,12 +243,8 @@ static void on_network_down(void *user)
 static void on_ppp_down(void *user, enum ppp_end why, const char *message)
 {
 	struct cp_call *c = user;
-	char quoted[64];
 
-	cp_session_why(c->s, ppp_end_text(why),
-		message && *message ? log_quote(quoted, sizeof(quoted), message,
-					      strnlen(message, sizeof(quoted)))
-				    : NULL);
+	cp_session_why(c->s, ppp_end_text(why), message);
 	c->ppp_over = true;
 	c->note_ppp_down = true;
 	c->network_up = false;

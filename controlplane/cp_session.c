@@ -241,19 +241,22 @@ static void log_end(const struct cp_session *s, const struct dp_msg *m)
 {
 	const struct dp_session_stats *st = &m->u.closed.stats;
 	double duration = ev_now(s->cp->loop) - s->began;
-	char line[640];
+	char text[192], why[256], line[704];
 
+	// The detail may be the peer's own words.
+	snprintf(text, sizeof(text), "%s%s%s", s->why ? s->why : dp_reason_text(m->u.closed.reason),
+		*s->why_detail ? ": " : "", s->why_detail);
 	snprintf(line, sizeof(line),
-		"ended why=\"%s%s%s\" connection=\"%s\" duration_s=%.1f rx_packets=%llu "
+		"ended why=%s connection=\"%s\" duration_s=%.1f rx_packets=%llu "
 		"rx_bytes=%llu "
 		"tx_packets=%llu tx_bytes=%llu rx_drops=%llu tx_drops=%llu tcp_retransmits=%llu "
 		"srtt_us=%u tls_alert=%u",
-		s->why ? s->why : dp_reason_text(m->u.closed.reason), *s->why_detail ? ": " : "",
-		s->why_detail, dp_reason_text(m->u.closed.reason), duration > 0 ? duration : 0,
-		(unsigned long long)st->rx_packets, (unsigned long long)st->rx_bytes,
-		(unsigned long long)st->tx_packets, (unsigned long long)st->tx_bytes,
-		(unsigned long long)st->rx_drops, (unsigned long long)st->tx_drops,
-		(unsigned long long)st->tcp_retransmits, st->srtt_us, st->alert);
+		log_quote(why, sizeof(why), text, strlen(text)), dp_reason_text(m->u.closed.reason),
+		duration > 0 ? duration : 0, (unsigned long long)st->rx_packets,
+		(unsigned long long)st->rx_bytes, (unsigned long long)st->tx_packets,
+		(unsigned long long)st->tx_bytes, (unsigned long long)st->rx_drops,
+		(unsigned long long)st->tx_drops, (unsigned long long)st->tcp_retransmits,
+		st->srtt_us, st->alert);
 	// Who got in is on record in any case; anybody can make the others.
 	if (s->was_up)
 		SLOG(LOG_INFO, s, "%s", line);
