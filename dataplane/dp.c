@@ -248,7 +248,9 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->core_port = &dp->core;
 	w->access_rxq = port_rxq(&dp->access, w->id);
 	w->core_rxq = port_rxq(&dp->core, w->id);
-	w->dispatch_tcp = dp->access.nb_rxq < dp->nb_workers;
+	// A connection's segments must all come to its worker, or the others answer them with RST.
+	w->dispatch_tcp =
+		dp->nb_workers > 1 && (dp->access.nb_rxq < dp->nb_workers || dp->access.spills);
 	w->adaptive = c->poll == CONFIG_POLL_ADAPTIVE;
 	w->max_sessions = (c->max_sessions + dp->nb_workers - 1) / dp->nb_workers;
 	w->core_addr = c->core.has4 ? rte_be_to_cpu_32(c->core.addr4.s_addr) : 0;
@@ -410,6 +412,11 @@ struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
 		snprintf(err, cap, "no memory for the message rings (%s)", rte_strerror(rte_errno));
 		goto fail;
 	}
+	// Clients may ping this router by its port addresses too.
+	if (c->core.has4)
+		dp_local_address_add(dp->ch, rte_be_to_cpu_32(c->core.addr4.s_addr));
+	if (c->access.has4)
+		dp_local_address_add(dp->ch, rte_be_to_cpu_32(c->access.addr4.s_addr));
 	for (i = 0; i < dp->nb_workers; i++) {
 		dp->workers[i] = rte_zmalloc("worker", sizeof(struct worker), 64);
 		if (!dp->workers[i]) {

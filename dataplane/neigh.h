@@ -16,7 +16,7 @@
 
 struct netif;
 
-#define NEIGH_HELD 8       // packets waiting for one neighbour
+#define NEIGH_HELD 32      // packets waiting for one neighbour: a gateway's first burst of SYN-ACKs
 #define NEIGH_HELD_ALL 512 // for all of them
 #define NEIGH_L2_MAX 18
 

@@ -67,6 +67,7 @@ static int find(struct opening *o)
 	if (o->af_packet || o->af_xdp)
 		port_devarg(o->device, "iface", o->iface, sizeof(o->iface));
 	p->no_indirect = o->af_xdp;
+	p->spills = o->af_packet;
 	p->keeps_mbufs = o->af_xdp;
 	return 0;
 }

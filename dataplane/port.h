@@ -25,6 +25,7 @@ struct port {
 	char device[128];
 	bool no_indirect; // transmits only direct mbufs (net_af_xdp)
 	bool keeps_mbufs; // those in its rings do not come back when it is closed (net_af_xdp)
+	bool spills;      // a full queue's frames come on another one (net_af_packet's fanout)
 	bool link_up;     // when it was opened
 	int group_fd;     // keeps multicast reception on for a kernel interface; -1: none
 };
