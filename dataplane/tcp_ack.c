@@ -76,6 +76,7 @@ static void mark_sacked(struct tcp_conn *c, struct mbuf_priv *p, struct delivery
 	p->flags &= (uint16_t) ~(SEG_LOST | SEG_RETRANS);
 	p->flags |= SEG_SACKED;
 	c->sacked_bytes += p->len;
+	c->sacked_segs++;
 	d->sacked += p->len;
 }
 
@@ -134,10 +135,12 @@ static void pop_acked(
 
 		if (seq_lt(seg->ack, seg_end(p)))
 			break;
-		if (p->flags & SEG_SACKED)
+		if (p->flags & SEG_SACKED) {
 			d->was_sacked += p->len;
-		else
+			c->sacked_segs--;
+		} else {
 			delivered(c, p, seg, d, now_us);
+		}
 		forget_bytes(c, p, p->len);
 		c->sq_head = p->next;
 		if (c->sq_last == m)
@@ -299,6 +302,7 @@ void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us)
 
 		if (reneged && p->flags & SEG_SACKED) { // RFC 2018 8
 			c->sacked_bytes -= p->len;
+			c->sacked_segs--;
 			p->flags &= (uint16_t)~SEG_SACKED;
 		}
 		if (!(p->flags & SEG_SACKED))
@@ -370,8 +374,11 @@ static void recovery_step(struct tcp_conn *c, const struct tcp_seg *seg, const s
 
 	if (c->recovery == TCP_LOSS && d->acked)
 		undo_spurious_timeout(c, seg, now_us);
-	if (c->recovery != TCP_OPEN && seq_le(c->recover, c->snd_una))
+	if (c->recovery != TCP_OPEN && seq_le(c->recover, c->snd_una)) {
 		leave_recovery(c);
+		if (!lost)
+			return;
+	}
 	if (c->recovery == TCP_OPEN && lost) {
 		tcp_enter_recovery(c, now_us);
 	} else if (c->recovery == TCP_RECOVERY) {

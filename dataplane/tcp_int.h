@@ -158,6 +158,7 @@ struct tcp_conn {
 	uint32_t snd_wnd, snd_wl1, snd_wl2;
 	uint32_t max_snd_wnd;
 	uint32_t sacked_bytes, lost_bytes, retrans_bytes;
+	uint32_t sacked_segs;
 	uint32_t reno_sacked; // without SACK: bytes taken for received from duplicate ACKs
 	uint32_t room_told;
 	struct rte_mbuf *sq_head, *sq_tail;

@@ -49,8 +49,7 @@ static uint32_t reo_wnd(const struct tcp_conn *c)
 {
 	uint32_t wnd;
 
-	if (!(c->flags & TF_REORDER) &&
-		(c->recovery != TCP_OPEN || c->sacked_bytes >= DUP_THRESH * (uint32_t)c->mss))
+	if (!(c->flags & TF_REORDER) && (c->recovery != TCP_OPEN || c->sacked_segs >= DUP_THRESH))
 		return 0;
 	wnd = c->reo_mult * (c->min_rtt_us / 4);
 	return RTE_MIN(wnd, c->srtt_us);

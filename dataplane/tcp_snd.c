@@ -6,7 +6,7 @@ void tcp_snd_drop(struct tcp_conn *c)
 {
 	tcp_drop_queue(c->s, &c->sq_head);
 	c->sq_tail = c->sq_next = c->sq_last = NULL;
-	c->sacked_bytes = c->lost_bytes = c->retrans_bytes = c->reno_sacked = 0;
+	c->sacked_segs = c->sacked_bytes = c->lost_bytes = c->retrans_bytes = c->reno_sacked = 0;
 }
 
 // SACK blocks beside len bytes of payload: a D-SACK first (RFC 2883 4). Room for three with
