@@ -67,8 +67,8 @@ static void cursor_bounds(void **state)
 	static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7};
 	struct cursor c = cursor_make(bytes, sizeof(bytes)), sub;
 	uint8_t v8;
-	uint16_t v16;
-	uint32_t v32;
+	uint16_t v16 = 0;
+	uint32_t v32 = 0;
 
 	assert_int_equal(cur_u8(&c, &v8) || cur_u16(&c, &v16) || cur_u32(&c, &v32), 0);
 	assert_int_equal(v8, 1);
