@@ -148,7 +148,7 @@ test_noise_after_http() {
 			6) printf '\x10\x01\x00\x0e\x00\x01\x00\x01\x00\x01\x00\x06\x99\x99' ;; # another protocol
 			esac
 			sleep 0.7
-		} | in_ns "$T-c1" timeout 8 openssl s_client -connect "$access:443" -quiet >"$work/noise.$i" 2>/dev/null || true
+		} | in_ns "$T-c1" timeout 4 openssl s_client -connect "$access:443" -quiet >"$work/noise.$i" 2>/dev/null || true
 		grep -qa '^HTTP/1.1 200' "$work/noise.$i" || fail "the request was not taken ($i)"
 	done
 	still_serving
