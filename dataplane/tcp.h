@@ -126,8 +126,8 @@ void tcp_push(struct tcp_conn *c, uint64_t now_us);
 // Bytes that would go out at once now if queued (congestion and peer's window, less what is queued
 // unsent); the owner keeps the rest in its own queue, so that a TCP inside TCP builds no standing
 // queue here. When 0 or less than `want`, TCP_EV_WRITABLE follows later. With nothing queued or in
-// flight it is at least one segment whatever the windows say: send that much, it makes window
-// probes go when the peer's window is shut.
+// flight it is at least one segment, or `want` up to an mbuf, whatever the windows say: send that
+// much, it makes window probes go when the peer's window is shut.
 uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want);
 uint32_t tcp_tx_queued(const struct tcp_conn *c); // bytes not yet acknowledged or sent
 // Largest payload of one segment now (SACK blocks not deducted): inner record sizes follow it.

@@ -266,7 +266,7 @@ static void prr(struct tcp_conn *c, uint32_t delivered_bytes, bool growing)
 	c->cc.cwnd = (uint32_t)(flight + RTE_MAX(snd, (int64_t)0));
 }
 
-void tcp_enter_recovery(struct tcp_conn *c, uint64_t now_us)
+void tcp_enter_recovery(struct tcp_conn *c, uint32_t arrived, uint64_t now_us)
 {
 	COUNT(c->s->counters, tcp_fast_recovery);
 	c->recovery = TCP_RECOVERY;
@@ -275,7 +275,7 @@ void tcp_enter_recovery(struct tcp_conn *c, uint64_t now_us)
 	c->prr_delivered = c->prr_out = 0;
 	c->flags &= ~(uint32_t)(TF_TLP | TF_TLP_RETRANS);
 	c->s->cc->loss(&c->cc, RTE_MIN(c->prr_flight, c->cc.cwnd), now_us);
-	prr(c, 0, false);
+	prr(c, arrived, false);
 }
 
 void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us)
@@ -380,7 +380,7 @@ static void recovery_step(struct tcp_conn *c, const struct tcp_seg *seg, const s
 			return;
 	}
 	if (c->recovery == TCP_OPEN && lost) {
-		tcp_enter_recovery(c, now_us);
+		tcp_enter_recovery(c, arrived, now_us);
 	} else if (c->recovery == TCP_RECOVERY) {
 		prr(c, arrived, d->acked && !lost);
 		if (!(c->flags & TF_SACK) && lost) // a partial ACK's segment goes at once

@@ -440,7 +440,8 @@ void tcp_room_event(struct tcp_conn *c);
 void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us);
 void tcp_rtt_sample(struct tcp_conn *c, uint32_t rtt_us, uint64_t now_us);
 void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us);
-void tcp_enter_recovery(struct tcp_conn *c, uint64_t now_us);
+// arrived: bytes that the ACK which showed the loss reports as delivered.
+void tcp_enter_recovery(struct tcp_conn *c, uint32_t arrived, uint64_t now_us);
 // tcp_rack.c
 void tcp_rack_delivered(struct tcp_conn *c, const struct mbuf_priv *p, uint32_t tsecr, bool has_ts,
 	uint64_t now_us);

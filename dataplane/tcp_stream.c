@@ -218,7 +218,7 @@ uint32_t tcp_tx_queued(const struct tcp_conn *c)
 }
 
 // What windows leave free, less what waits already.
-static uint32_t free_room(const struct tcp_conn *c)
+static uint32_t free_room(const struct tcp_conn *c, uint32_t want)
 {
 	uint32_t flight = tcp_in_flight(c), unsent = 0, room, wnd;
 
@@ -226,7 +226,8 @@ static uint32_t free_room(const struct tcp_conn *c)
 		return 0;
 	if (c->sq_next)
 		unsent = c->snd_end - mbuf_priv(c->sq_next)->seq;
-	// With nothing on its way one segment is always welcome: it makes the window probes go.
+	// With nothing on its way one segment or record is always welcome: it makes window probes
+	// go, and a record over the MSS must not wait for ever.
 	if (!unsent && c->snd_nxt == c->snd_una)
 		flight = 0;
 	room = c->cc.cwnd > flight ? c->cc.cwnd - flight : 0;
@@ -234,14 +235,15 @@ static uint32_t free_room(const struct tcp_conn *c)
 	room = RTE_MIN(room, (int32_t)wnd > 0 ? wnd : 0);
 	room = room > unsent ? room - unsent : 0;
 	if (!unsent && c->snd_nxt == c->snd_una)
-		room = RTE_MAX(room, (uint32_t)c->mss);
+		room = RTE_MAX(
+			room, RTE_MAX((uint32_t)c->mss, RTE_MIN(want, (uint32_t)MBUF_DATA_ROOM)));
 	return RTE_MIN(
 		room, c->s->cfg.snd_buf_max - RTE_MIN(tcp_tx_queued(c), c->s->cfg.snd_buf_max));
 }
 
 uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)
 {
-	uint32_t room = free_room(c);
+	uint32_t room = free_room(c, want);
 
 	if (!room || room < want) {
 		c->flags |= TF_ROOM_ASKED;
@@ -256,7 +258,7 @@ void tcp_room_event(struct tcp_conn *c)
 
 	if (!(c->flags & TF_ROOM_ASKED))
 		return;
-	room = free_room(c);
+	room = free_room(c, 0);
 	// A few bytes more are not worth waking up for while an ACK is still to come.
 	if (room <= c->room_told || (room < c->mss && c->snd_nxt != c->snd_una))
 		return;

@@ -8,7 +8,7 @@
 #define WC_DELACK_US 200000 // the longest a peer should delay an ACK (RFC 8985 7.2)
 #define TLP_SLACK_US 4000   // batching at both ends
 #define BACKOFF_MAX 16
-#define BLACK_HOLE_AFTER 2 // timeouts of a large segment
+#define BLACK_HOLE_AFTER 3 // timeouts in a row of a large segment; two happen by chance
 
 // Deadlines that move away leave the wheel alone: the early call starts it again.
 void tcp_timer_set(struct tcp_conn *c, enum tcp_timer t, uint64_t at_us)
@@ -112,7 +112,7 @@ static void check_black_hole(struct tcp_conn *c, uint64_t now_us)
 	static const uint16_t plateaus[] = {1400, 1280, 1024, 576};
 	uint16_t size;
 
-	if (!c->sq_head || c->backoff < BLACK_HOLE_AFTER || c->backoff % BLACK_HOLE_AFTER)
+	if (!c->sq_head || c->backoff < BLACK_HOLE_AFTER)
 		return;
 	size = (uint16_t)RTE_MIN(mbuf_priv(c->sq_head)->len, c->mss) + c->pmtu - c->mss;
 	for (unsigned int i = 0; i < RTE_DIM(plateaus); i++) {
@@ -162,7 +162,7 @@ static void on_tlp(struct tcp_conn *c, uint64_t now_us)
 static void on_reo(struct tcp_conn *c, uint64_t now_us)
 {
 	if (tcp_rack_detect(c, now_us) && c->recovery == TCP_OPEN)
-		tcp_enter_recovery(c, now_us);
+		tcp_enter_recovery(c, 0, now_us);
 	tcp_output(c, now_us);
 }
 
