@@ -66,7 +66,18 @@ test_mschap2() {
 
 test_tls13() {
 	server_start
-	dialed 1.3
+	guest 240 "peer 1.3 $user $password $access
+		dial 40" >"$work/$case_name.dial" || {
+		cat "$work/$case_name.dial" "$guest_dir/pppd.log"
+		# About every second dial fails by the client's own fault; where all of them did, and the server
+		# answered each, nothing was learned.
+		if grep -q 'status [13] after 10 tries' "$work/$case_name.dial" &&
+			(($(grep -c 'tls version=TLSv1\.3' "$log") == 10 && $(grep -c 'http correlation_id' "$log") == 10)); then
+			server_stop
+			skip "ten dials in a row ended by sstpc's own fault with TLS 1.3"
+		fi
+		fail "no dial-in"
+	}
 	routed
 	logged 'tls version=TLSv1\.3 cipher='
 	hung_up
