@@ -20,7 +20,8 @@
 #define ABORT_S 1 // after the second signal, or the first one's time
 #define LINGER_MS 3000
 // Longer than this thread may lag behind when thousands dial at once: those are not to be shed.
-#define GIVE_WAY_S 0.5 // at the default limit up to 8192 new calls a second that stop half way keep nobody out
+#define GIVE_WAY_S \
+	0.5 // at the default limit up to 8192 new calls a second that stop half way keep nobody out
 
 // -- what is made from the configuration --
 

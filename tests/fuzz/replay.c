@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Runs a fuzz target over files and folders: so that every corpus is replayed by ordinary builds and sanitizer builds too.
+// Runs a fuzz target over files and folders: so that every corpus is replayed by ordinary builds
+// and sanitizer builds too.
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
