@@ -55,7 +55,7 @@ static inline bool codel_drop(struct codel *c, uint64_t sojourn_us, uint32_t lef
 		return false;
 	// Take up the old drop rate if it was in force not long ago.
 	c->dropping = true;
-	if (c->count - c->last_count > 1 && now_us - c->drop_next_us < 16 * CODEL_INTERVAL_US)
+	if (c->count - c->last_count > 1 && now_us < c->drop_next_us + 16 * CODEL_INTERVAL_US)
 		c->count = c->count - c->last_count;
 	else
 		c->count = 1;
