@@ -21,6 +21,8 @@
 #define MSGS_PER_WORKER 6144
 #define MSGS_SPARE 2048
 #define TCP_SLACK 1024 // connections that close by themselves after their session's end
+// A record has to fit the windows, whatever the configuration says.
+#define TCP_BUFFER_MIN (64u * 1024)
 
 struct dp {
 	const struct config_dataplane *c;
@@ -77,7 +79,7 @@ static unsigned int memory_mb(const struct config_dataplane *c)
 	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
 	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *
 		 (sizeof(struct dp_msg) + 64);
-	bytes += (uint64_t)c->max_sessions * WORKER_STASH_SIZE / 4;
+	bytes += (uint64_t)c->max_sessions * WORKER_STASH_SIZE;
 	return (unsigned int)(bytes >> 20) + 128;
 }
 
@@ -175,9 +177,11 @@ static struct tcp_stack *make_tcp(
 	t.max_conns = w->max_sessions + TCP_SLACK;
 	t.max_half_open = RTE_MIN(t.max_conns / 2, 8192u);
 	t.max_time_wait = RTE_MAX(w->max_sessions / 4, 1024u);
-	t.rcv_wnd_max = c->rcv_window;
-	t.snd_buf_max = c->snd_buffer;
+	t.rcv_wnd_max = RTE_MAX(c->rcv_window, TCP_BUFFER_MIN);
+	t.snd_buf_max = RTE_MAX(c->snd_buffer, TCP_BUFFER_MIN);
 	t.mem_max_mbufs = nb_mbufs / 2;
+	w->snd_max = t.mem_max_mbufs / 8 * 5;
+	w->txq_max = nb_mbufs / 4;
 	t.mtu = w->access_port->mtu;
 	t.keepalive_idle_ms = c->keepalive_s * 1000;
 	t.tx_offloads = w->access_port->tx_offloads;
@@ -206,8 +210,9 @@ static int make_pools(struct worker *w)
 	w->keys = rte_mempool_create(name, w->max_sessions * 2 + 64, (unsigned int)key, 0, 0, NULL,
 		NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	snprintf(name, sizeof(name), "stashes_%u", w->id);
-	w->stashes = rte_mempool_create(name, w->max_sessions / 4 + 64, WORKER_STASH_SIZE, 0, 0,
-		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	// One for each session: half a packet is all it takes to hold one.
+	w->stashes = rte_mempool_create(name, w->max_sessions, WORKER_STASH_SIZE, 0, 0, NULL, NULL,
+		NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	return w->keys && w->stashes ? 0 : -ENOMEM;
 }
 
@@ -300,8 +305,6 @@ no_memory:
 // Let go of everything but the pools, so that their levels can be read.
 static void worker_empty(struct worker *w)
 {
-	struct rte_mbuf *m;
-
 	// What is still there after an orderly shutdown is a leak: slots and connections keep their
 	// count for the report.
 	if (w->tcp)
@@ -311,12 +314,18 @@ static void worker_empty(struct worker *w)
 	if (w->tcp)
 		tcp_destroy(w->tcp);
 	w->tcp = NULL;
-	if (w->handover)
-		while (rte_ring_dequeue(w->handover, (void **)&m) == 0)
-			rte_pktmbuf_free(m);
 	netif_destroy(w->access);
 	netif_destroy(w->core);
 	w->access = w->core = NULL;
+}
+
+// What workers handed to each other, up to their last word.
+static void handover_empty(struct worker *w)
+{
+	struct rte_mbuf *m;
+
+	while (w->handover && rte_ring_dequeue(w->handover, (void **)&m) == 0)
+		rte_pktmbuf_free(m);
 }
 
 static void worker_destroy(struct worker *w)
@@ -469,6 +478,8 @@ void dp_stop(struct dp *dp)
 		rte_eal_wait_lcore(dp->lcore[i]);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		worker_empty(dp->workers[i]);
+	for (unsigned int i = 0; i < dp->nb_workers; i++)
+		handover_empty(dp->workers[i]);
 	close_ports(dp);
 }
 

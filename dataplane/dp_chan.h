@@ -14,7 +14,7 @@
 #include "dataplane/dp_msg.h"
 
 #define DP_MAX_WORKERS 32
-#define DP_MAX_POOLS 96
+#define DP_MAX_POOLS (5 * DP_MAX_WORKERS + 8)
 #define DP_MAX_RANGES 256
 #define DP_RING_SIZE 4096
 
@@ -90,13 +90,14 @@ void dp_chan_add_level(struct dp_chan *ch, const char *name, unsigned int worker
 	void (*get)(void *arg, uint32_t *in_use, uint32_t *size), void *arg);
 void dp_level_of_mempool(void *mempool, uint32_t *in_use, uint32_t *size);
 
-// Worker side: room for another event? Single producer, so that room seen is room had.
-static inline bool dp_event_room(const struct dp_chan *ch, unsigned int worker)
+// Worker side: for how many more events there is room. Single producer, so that room seen is room
+// had.
+static inline unsigned int dp_event_room(const struct dp_chan *ch, unsigned int worker)
 {
-	return rte_ring_free_count(ch->ev[worker]) > 0;
+	return rte_ring_free_count(ch->ev[worker]);
 }
 
-// Send an event (dp_event_room() was true) and wake the control thread if it sleeps.
+// Send an event (dp_event_room() was not 0) and wake the control thread if it sleeps.
 void dp_send_event(struct dp_chan *ch, unsigned int worker, struct dp_msg *m);
 
 // Whether addr (host order) belongs to a pool or is published: for proxy ARP. Any worker.

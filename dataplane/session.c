@@ -29,9 +29,16 @@ static struct session *session_find(struct worker *w, dp_handle h)
 
 struct dp_msg *session_event(struct worker *w, struct session *s, enum dp_event_type type)
 {
+	// What a peer can make many of leaves room to what it cannot.
+	static const unsigned int reserved[DP_N_EVENTS] = {
+		[DP_EV_RX_SSTP] = DP_RING_SIZE / 4,
+		[DP_EV_TX_PLAIN] = DP_RING_SIZE / 4,
+		[DP_EV_RX_RAW] = DP_RING_SIZE / 8,
+		[DP_EV_RX_PLAIN] = DP_RING_SIZE / 8,
+	};
 	struct dp_msg *m;
 
-	if (unlikely(!dp_event_room(w->ch, w->id)))
+	if (unlikely(dp_event_room(w->ch, w->id) <= reserved[type]))
 		goto full;
 	m = dp_msg_alloc(w->ch, type, session_handle(w, s));
 	if (likely(m))
@@ -94,8 +101,10 @@ static void session_remove_keys(struct worker *w, struct session *s)
 
 static void session_drop_stash(struct worker *w, struct session *s)
 {
-	if (s->stash)
+	if (s->stash) {
+		secret_wipe(s->stash, s->stash_len);
 		rte_mempool_put(w->stashes, s->stash);
+	}
 	s->stash = NULL;
 	s->stash_len = 0;
 }
@@ -128,6 +137,15 @@ void session_abort(struct worker *w, struct session *s, enum dp_reason why)
 	session_end(w, s, why);
 }
 
+void session_hang_up(struct worker *w, struct session *s, enum dp_reason why)
+{
+	if (s->conn) {
+		tcp_shutdown(s->conn, w->now_us);
+		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);
+	}
+	session_end(w, s, why);
+}
+
 void session_end(struct worker *w, struct session *s, enum dp_reason why)
 {
 	if (s->mode == SESSION_GONE || s->mode == SESSION_FREE)
@@ -146,7 +164,7 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	session_remove_keys(w, s);
 	session_drop_stash(w, s);
 	mbufq_free(&s->plainq);
-	mbufq_free(&s->txq);
+	session_txq_free(w, s);
 	s->flags &= ~(SES_DATA_OPEN | SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_KEY_UPDATE);
 	s->inner = 0;
 	s->close_reason = (uint8_t)why;
@@ -166,6 +184,8 @@ static void cmd_consume(struct worker *w, struct session *s, uint64_t offset)
 	offset = RTE_MIN(offset, most);
 	tcp_consume(s->conn, (uint32_t)(offset - s->raw_base), w->now_us);
 	s->raw_base = offset;
+	s->raw_told = RTE_MAX(s->raw_told, offset);
+	s->raw_events = 0;
 	session_want_run(w, s);
 }
 
@@ -209,7 +229,8 @@ static void cmd_install(struct worker *w, struct session *s, const struct dp_msg
 	session_want_run(w, s);
 }
 
-static void cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *m)
+// False: the KeyUpdate was not sent.
+static bool cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *m)
 {
 	static const uint8_t key_update[] = {
 		24, 0, 0, 1, 0}; // RFC 8446 4.6.3: update_not_requested
@@ -217,10 +238,10 @@ static void cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *
 	void *key;
 
 	if (!(s->flags & SES_KEYS))
-		return;
+		return true;
 	if (m->u.rekey.tx && m->u.rekey.send_update &&
 		!session_send_records(w, s, TLS_CT_HANDSHAKE, key_update, sizeof(key_update)))
-		return;
+		return false;
 	key = d->key;
 	rec_key_remove(w->rc, d);
 	if (rec_key_install(w->rc, d, &m->u.rekey.key, key)) {
@@ -228,13 +249,14 @@ static void cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *
 		// uses.
 		d->key = key;
 		session_abort(w, s, DP_REASON_NO_MEMORY);
-		return;
+		return true;
 	}
 	if (m->u.rekey.tx)
 		s->flags &= ~SES_KEY_LIMIT;
 	else
 		s->flags &= ~SES_WAIT_REKEY;
 	session_want_run(w, s);
+	return true;
 }
 
 static void cmd_open_data(struct worker *w, struct session *s, const struct dp_msg *m)
@@ -274,7 +296,7 @@ static void cmd_close(struct worker *w, struct session *s, const struct dp_msg *
 	if (s->flags & SES_KEYS)
 		session_send_alert(w, s, 1, 0); // close_notify
 	s->flags &= ~SES_DATA_OPEN;
-	mbufq_free(&s->txq);
+	session_txq_free(w, s);
 	mbufq_free(&s->plainq);
 	s->mode = SESSION_DRAIN;
 	tcp_shutdown(s->conn, w->now_us);
@@ -296,6 +318,9 @@ void session_command(struct worker *w, struct dp_msg *m)
 	switch (m->type) {
 	case DP_CMD_SEND_RAW:
 		sent = session_send_raw(w, s, m->data, m->len);
+		s->remote_ahead -= RTE_MIN(s->remote_ahead, m->len);
+		if (s->txq.head)
+			session_want_tx(w, s);
 		break;
 	case DP_CMD_SEND_APP:
 		sent = session_send_records(w, s, TLS_CT_APPLICATION_DATA, m->data, m->len);
@@ -326,7 +351,7 @@ void session_command(struct worker *w, struct dp_msg *m)
 		break;
 	}
 	case DP_CMD_REKEY:
-		cmd_rekey(w, s, m);
+		sent = cmd_rekey(w, s, m);
 		break;
 	case DP_CMD_OPEN_DATA:
 		cmd_open_data(w, s, m);
@@ -334,7 +359,7 @@ void session_command(struct worker *w, struct dp_msg *m)
 	case DP_CMD_CLOSE_DATA:
 		s->flags &= ~SES_DATA_OPEN;
 		s->inner = 0;
-		mbufq_free(&s->txq);
+		session_txq_free(w, s);
 		break;
 	case DP_CMD_SET_HELLO:
 		session_set_hello(w, s, m->u.hello.interval_ms);
@@ -371,6 +396,11 @@ void session_hello_expired(struct worker *w, struct session *s)
 		wheel_start(w->wheel, &s->hello, s->last_rx_us + interval);
 		return;
 	}
+	// An answer to the last Echo Request ends that silence, even when another interval has
+	// passed since.
+	if (s->last_rx_us >= s->hello_at_us)
+		s->hello_intervals = 0;
+	s->hello_at_us = w->now_us;
 	s->hello_intervals++;
 	s->flags |= SES_OWE_HELLO;
 	wheel_start(w->wheel, &s->hello, w->now_us + interval);

@@ -19,8 +19,8 @@ struct worker;
 // What is done with the received stream.
 enum session_mode {
 	SESSION_FREE,
-	SESSION_RAW, // bytes go to the control plane: handshake, or for good with a remote record
-		     // layer
+	SESSION_RAW,   // bytes go to the control plane: handshake, or for good with a remote record
+		       // layer
 	SESSION_HTTP,  // records are opened here, their plain bytes go to the control plane
 	SESSION_SSTP,  // plain bytes are SSTP packets
 	SESSION_DRAIN, // closing: received bytes are thrown away
@@ -71,7 +71,7 @@ struct session {
 	uint16_t stash_len;
 	uint64_t last_rx_us;
 	struct session *run_next, *tx_next;
-	struct mbuf_queue txq; // inner packets that wait for room
+	struct mbuf_queue txq; // inner packets that wait for room; worker.txq_held counts them
 	// receive
 	struct rec_dir rx __attribute__((aligned(64)));
 	uint64_t rx_packets, rx_bytes, rx_drops;
@@ -82,12 +82,16 @@ struct session {
 	uint64_t tx_packets, tx_bytes, tx_drops;
 	struct codel codel;
 	// cold
-	uint64_t raw_base;   // stream offset of the first byte not yet consumed
-	uint64_t raw_told;   // up to here RX_RAW went out
-	uint64_t plain_base; // plain offset of the head of plainq (HTTP)
-	uint64_t plain_told; // up to here RX_PLAIN went out
+	uint64_t raw_base;     // stream offset of the first byte not yet consumed
+	uint64_t raw_told;     // up to here RX_RAW went out
+	uint64_t plain_base;   // plain offset of the head of plainq (HTTP)
+	uint64_t plain_told;   // up to here RX_PLAIN went out
+	uint64_t ctl_us;       // when ctl_tokens were last filled up
+	uint32_t ctl_tokens;   // RX_SSTP events that may go at once
+	uint32_t remote_ahead; // bytes of TX_PLAIN that did not come back as SEND_RAW yet
 	struct wheel_timer hello, linger;
 	uint32_t hello_ms, hello_intervals;
+	uint64_t hello_at_us; // when the last interval without a packet was over
 	uint32_t gen;
 	uint32_t slot;
 	uint8_t close_reason; // enum dp_reason
@@ -96,6 +100,7 @@ struct session {
 	uint8_t empty_records; // in a row
 	uint8_t renegotiations;
 	uint8_t key_updates; // without data in between
+	uint8_t raw_events;  // RX_RAW since the last CONSUME
 	uint64_t retransmits;
 	uint32_t srtt_us;
 };
@@ -109,6 +114,9 @@ struct session *session_open(struct worker *w, struct tcp_conn *c);
 void session_end(struct worker *w, struct session *s, enum dp_reason why);
 // The same with RST.
 void session_abort(struct worker *w, struct session *s, enum dp_reason why);
+// After the last thing that the peer is told: FIN behind it, and what it sent meanwhile is thrown
+// away, so that no reset overtakes that.
+void session_hang_up(struct worker *w, struct session *s, enum dp_reason why);
 // Put on the list of sessions that have something to do.
 void session_want_run(struct worker *w, struct session *s);
 // One command. Consumes it.
@@ -117,7 +125,8 @@ void session_command(struct worker *w, struct dp_msg *m);
 void session_hello_expired(struct worker *w, struct session *s);
 void session_linger_expired(struct worker *w, struct session *s);
 void session_stats(const struct session *s, struct dp_session_stats *st);
-// An event with the session's handle, or NULL when there is no room now.
+// An event with the session's handle, or NULL when there is no room now (for those that a peer can
+// make many of: when the ring is not nearly empty enough, so that the others always pass).
 struct dp_msg *session_event(struct worker *w, struct session *s, enum dp_event_type type);
 
 // ---- the run list (session_run.c)
@@ -139,8 +148,8 @@ void session_batch_open(struct worker *w);
 
 // The plaintext of one application data record. Consumes m.
 void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *m);
-// The same for plaintext in a buffer, larger than an mbuf.
-void session_plain_record_big(struct worker *w, struct session *s, const uint8_t *p, uint32_t n);
+// The same for plaintext in a buffer, larger than an mbuf. Borrows it, and may wipe parts.
+void session_plain_record_big(struct worker *w, struct session *s, uint8_t *p, uint32_t n);
 // Plain bytes of a remote record layer. Consumes m.
 void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m);
 // SSTP begins at this plain offset.
@@ -157,6 +166,10 @@ void session_other_record(
 	struct worker *w, struct session *s, uint8_t type, const uint8_t *p, uint16_t len);
 // Send an alert (level 2 fatal, 1 warning) if there are keys.
 void session_send_alert(struct worker *w, struct session *s, uint8_t level, uint8_t description);
+// The peer broke the protocol: fatal alert, FIN, the end.
+void session_fail(struct worker *w, struct session *s, uint8_t alert);
+// The sending key nears its limit: ask for another, once.
+void session_key_limit_near(struct worker *w, struct session *s);
 // Send bytes as records of this type (control plane's messages, alerts, KeyUpdate). False: the
 // connection cannot take them.
 bool session_send_records(
@@ -168,6 +181,8 @@ bool session_send_raw(struct worker *w, struct session *s, const uint8_t *p, uin
 // Queue an inner packet (checked, at most mtu). Consumes m.
 void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m);
 void session_want_tx(struct worker *w, struct session *s);
+// Drop what is queued.
+void session_txq_free(struct worker *w, struct session *s);
 // Frame, seal and send what the windows allow, for all sessions with queued packets.
 void session_tx_all(struct worker *w);
 

@@ -2,16 +2,21 @@
 // Plain bytes, as they come out of records: HTTP to the control plane until SSTP starts, then SSTP
 // packets: data frames to forwarding, everything else to the control plane. Where an event finds no
 // room the rest waits in plainq.
+#include "base/secret.h"
 #include "dataplane/forward.h"
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
 
+// Packets of one session for the control plane: a call that is set up needs some dozens.
+#define CONTROL_PER_SECOND 500
+#define CONTROL_BURST 128
+
 // ---- plain bytes: HTTP
 
-// Offer the bytes of plainq that were not told yet.
-static void http_deliver(struct worker *w, struct session *s)
+// Offer the bytes of plainq that were not told yet. False: no room for all of them.
+static bool http_deliver(struct worker *w, struct session *s)
 {
 	uint64_t at = s->plain_base;
 
@@ -21,7 +26,7 @@ static void http_deliver(struct worker *w, struct session *s)
 
 			if (!msg) {
 				session_want_run(w, s);
-				return;
+				return false;
 			}
 			msg->u.rx.offset = at;
 			msg->len = m->data_len;
@@ -31,6 +36,7 @@ static void http_deliver(struct worker *w, struct session *s)
 		}
 		at += m->data_len;
 	}
+	return true;
 }
 
 // ---- plain bytes: SSTP
@@ -43,15 +49,30 @@ static void undelineable(struct worker *w, struct session *s)
 	session_want_run(w, s);
 }
 
-// A whole SSTP packet for the control plane. False: no room for the event.
-static bool sstp_to_control(struct worker *w, struct session *s, const uint8_t *pkt, uint16_t len)
+// Whether s may send one more packet to the control plane, whose time one client must not take up.
+static bool control_allowed(struct worker *w, struct session *s)
 {
-	struct dp_msg *msg = session_event(w, s, DP_EV_RX_SSTP);
+	uint64_t fill = (w->now_us - s->ctl_us) * CONTROL_PER_SECOND / 1000000;
+
+	if (fill) {
+		s->ctl_tokens = (uint32_t)RTE_MIN(s->ctl_tokens + fill, (uint64_t)CONTROL_BURST);
+		s->ctl_us = w->now_us;
+	}
+	return s->ctl_tokens > 0;
+}
+
+// A whole SSTP packet for the control plane. False: not now. The bytes are wiped: they may hold a
+// password.
+static bool sstp_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len)
+{
+	struct dp_msg *msg = control_allowed(w, s) ? session_event(w, s, DP_EV_RX_SSTP) : NULL;
 
 	if (!msg)
 		return false;
+	s->ctl_tokens--;
 	memcpy(msg->data, pkt, len);
 	msg->len = len;
+	secret_wipe(pkt, len);
 	dp_send_event(w->ch, w->id, msg);
 	COUNT(&w->counters, sstp_rx_control);
 	return true;
@@ -59,7 +80,7 @@ static bool sstp_to_control(struct worker *w, struct session *s, const uint8_t *
 
 // One whole SSTP packet. m: the mbuf whose bytes these are if the packet is all of it, else NULL.
 // Sets *taken when m was consumed. False: no room for an event; nothing was done.
-static bool sstp_packet(struct worker *w, struct session *s, const uint8_t *pkt, uint16_t len,
+static bool sstp_packet(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len,
 	bool control, struct rte_mbuf *m, bool *taken)
 {
 	uint16_t proto;
@@ -162,7 +183,7 @@ static bool stash_start(struct worker *w, struct session *s, const uint8_t *p, u
 
 // Walk the SSTP packets in n bytes. m: the mbuf that holds exactly these bytes, or NULL. *taken: m
 // was consumed. Returns how many bytes are done with: fewer than n when an event found no room.
-static uint32_t sstp_walk(struct worker *w, struct session *s, const uint8_t *p, uint32_t n,
+static uint32_t sstp_walk(struct worker *w, struct session *s, uint8_t *p, uint32_t n,
 	struct rte_mbuf *m, bool *taken)
 {
 	uint32_t at = 0;
@@ -201,15 +222,14 @@ bool session_plainq_run(struct worker *w, struct session *s)
 	struct rte_mbuf *m;
 
 	if (s->mode == SESSION_HTTP) {
-		http_deliver(w, s);
-		return true;
+		return http_deliver(w, s);
 	}
 	while (s->mode == SESSION_SSTP && (m = s->plainq.head)) {
 		bool taken = false;
 		uint32_t n = m->data_len, done;
 
 		mbufq_get(&s->plainq);
-		done = sstp_walk(w, s, rte_pktmbuf_mtod(m, const uint8_t *), n, m, &taken);
+		done = sstp_walk(w, s, rte_pktmbuf_mtod(m, uint8_t *), n, m, &taken);
 		if (taken)
 			continue;
 		if (done < n) {
@@ -259,7 +279,7 @@ void session_sstp_start(struct worker *w, struct session *s, uint64_t offset)
 
 void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	uint32_t n = m->data_len, done;
 	bool taken = false;
 
@@ -267,10 +287,8 @@ void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *
 	s->key_updates = 0;
 	if (unlikely(n == 0)) {
 		rte_pktmbuf_free(m);
-		if (++s->empty_records > 32) {
-			session_send_alert(w, s, 2, 10);
-			session_end(w, s, DP_REASON_BAD_RECORD);
-		}
+		if (++s->empty_records > 32)
+			session_fail(w, s, 10);
 		return;
 	}
 	s->empty_records = 0;
@@ -295,7 +313,7 @@ void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *
 	session_want_run(w, s);
 }
 
-void session_plain_record_big(struct worker *w, struct session *s, const uint8_t *p, uint32_t n)
+void session_plain_record_big(struct worker *w, struct session *s, uint8_t *p, uint32_t n)
 {
 	uint32_t at = 0;
 	bool taken;

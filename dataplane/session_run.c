@@ -81,6 +81,17 @@ static bool session_gone(struct worker *w, struct session *s)
 	return true;
 }
 
+// Whether bytes in front of the FIN wait for a command, which brings the session back here:
+// CONSUME, REKEY, SSTP_START.
+static bool unread(const struct session *s)
+{
+	if (s->mode == SESSION_RAW || (s->flags & SES_REMOTE))
+		return s->mode != SESSION_DRAIN &&
+		       s->raw_told < s->raw_base + tcp_rx_avail(s->conn);
+	return (s->mode == SESSION_HTTP || s->mode == SESSION_SSTP) && !(s->flags & SES_RX_STOP) &&
+	       !session_may_read(s);
+}
+
 // TCP's end, once everything received was worked off.
 static void session_after_read(struct worker *w, struct session *s)
 {
@@ -102,7 +113,7 @@ static void session_after_read(struct worker *w, struct session *s)
 		session_end(w, s, why);
 		return;
 	}
-	if (!(s->flags & SES_EOF))
+	if (!(s->flags & SES_EOF) || unread(s))
 		return;
 	if (s->mode == SESSION_DRAIN) {
 		session_end(w, s, DP_REASON_LOCAL);
@@ -112,6 +123,15 @@ static void session_after_read(struct worker *w, struct session *s)
 		s->peer_closed = DP_REASON_PEER_FIN;
 		s->flags |= SES_OWE_PEER_CLOSED;
 	}
+}
+
+// s has plain bytes that find no room. Who flooded the control plane and is gone does not keep his
+// slot until all of that is worked off. True: come back.
+static bool wait_in_order(struct worker *w, struct session *s)
+{
+	if (s->flags & SES_TCP_CLOSED && !s->ctl_tokens)
+		session_after_read(w, s);
+	return true;
 }
 
 // One turn of a session. True: it has more to do after the batch was opened.
@@ -136,16 +156,19 @@ static bool session_run(struct worker *w, struct session *s)
 		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);
 	else if (s->mode == SESSION_RAW || (s->flags & SES_REMOTE))
 		more = !session_raw_deliver(w, s);
+	// Nothing overtakes what waits.
 	if (s->plainq.head && !session_plainq_run(w, s))
-		more = true;
+		return wait_in_order(w, s);
 	if (session_may_read(s))
 		more = session_collect(w, s) || more;
-	if (s->mode == SESSION_GONE)
-		return true;
-	if (!more && !w->rxb.n && s->conn)
-		session_after_read(w, s);
-	else if (s->flags & (SES_EOF | SES_TCP_CLOSED))
-		more = true;
+	if (s->flags & (SES_EOF | SES_TCP_CLOSED)) {
+		// What came in front of the end may be in the batch.
+		session_batch_open(w);
+		if (s->plainq.head && !session_plainq_run(w, s))
+			return wait_in_order(w, s);
+		if (!more && s->conn)
+			session_after_read(w, s);
+	}
 	if (s->mode == SESSION_GONE)
 		return true;
 	return !owed_send_all(w, s) || more;
@@ -166,7 +189,8 @@ void session_run_all(struct worker *w)
 		s->flags &= ~SES_ON_RUN;
 		if (session_run(w, s))
 			session_want_run(w, s);
-		if (w->rxb.n > WORKER_RX_OPS / 2)
+		// Whoever comes next finds room for a whole turn.
+		if (w->rxb.n > WORKER_RX_OPS / 2 || w->rxb.nb_slices > WORKER_RX_SLICES / 2)
 			session_batch_open(w);
 		if (last)
 			break;

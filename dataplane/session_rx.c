@@ -6,15 +6,6 @@
 
 #define RECORDS_PER_TURN 16 // of one session in one burst, so that the others get their turn
 
-static void bad_record(struct worker *w, struct session *s, uint8_t alert)
-{
-	COUNT(&w->counters, rec_bad);
-	s->alert = alert;
-	session_send_alert(w, s, 2, alert);
-	tcp_shutdown(s->conn, w->now_us);
-	session_end(w, s, DP_REASON_BAD_RECORD);
-}
-
 // ---- collecting
 
 struct stream { // a walk over peeked slices
@@ -91,7 +82,7 @@ void session_batch_open(struct worker *w)
 		consumed += b->rec_len[i];
 		if (unlikely(op->status)) {
 			rte_pktmbuf_free(m);
-			bad_record(w, s, op->status);
+			session_fail(w, s, op->status);
 			skip = true;
 			continue;
 		}
@@ -137,7 +128,7 @@ static bool record_big(struct worker *w, struct session *s, uint32_t len)
 	COUNT(&w->counters, rec_gathered);
 	tcp_consume(s->conn, len, w->now_us);
 	if (op.status)
-		bad_record(w, s, op.status);
+		session_fail(w, s, op.status);
 	else if (op.type != TLS_CT_APPLICATION_DATA)
 		session_other_record(w, s, op.type, op.dst, op.len);
 	else if (op.len <= WORKER_MBUF_ROOM) {
@@ -179,7 +170,7 @@ bool session_collect(struct worker *w, struct session *s)
 		if (unlikely(len < 0)) {
 			if (k)
 				return true;
-			bad_record(w, s, (uint8_t)-len);
+			session_fail(w, s, (uint8_t)-len);
 			return false;
 		}
 		if (unlikely(len > WORKER_MBUF_ROOM ||

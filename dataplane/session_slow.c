@@ -4,7 +4,9 @@
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 
-#define RAW_AHEAD_MAX (48 * 1024) // bytes told and not consumed: bounds what a handshake may cost
+// Told and not consumed: bounds what a handshake may cost.
+#define RAW_AHEAD_MAX (48 * 1024)
+#define RAW_EVENTS_MAX 32
 
 bool session_raw_deliver(struct worker *w, struct session *s)
 {
@@ -14,9 +16,12 @@ bool session_raw_deliver(struct worker *w, struct session *s)
 	while (s->raw_told < end) {
 		struct tcp_slice sl[8];
 		uint32_t bytes, at = 0;
-		struct dp_msg *m = session_event(w, s, DP_EV_RX_RAW);
+		struct dp_msg *m;
 		uint16_t n;
 
+		if (s->raw_events >= RAW_EVENTS_MAX)
+			return true; // CONSUME follows
+		m = session_event(w, s, DP_EV_RX_RAW);
 		if (!m)
 			return false;
 		n = tcp_peek(
@@ -30,6 +35,7 @@ bool session_raw_deliver(struct worker *w, struct session *s)
 		m->u.rx.offset = s->raw_told;
 		m->len = at;
 		s->raw_told += at;
+		s->raw_events++;
 		dp_send_event(w->ch, w->id, m);
 		s->last_rx_us = w->now_us;
 	}
@@ -79,6 +85,8 @@ bool session_send_records(
 	most = tcp_snd_mss(s->conn);
 	most = most > 256 ? most - TLS_REC_MAX_PREFIX - TLS_REC_MAX_SUFFIX : 256;
 	most = RTE_MIN(most, (uint32_t)(WORKER_MBUF_ROOM - TLS_REC_MAX_PREFIX));
+	if (unlikely(s->tx.seq + WORKER_KEY_MARGIN >= s->tx.limit))
+		session_key_limit_near(w, s);
 	while (len) {
 		uint16_t k = (uint16_t)RTE_MIN(len, most);
 		struct rte_mbuf *m = worker_mbuf_copy(w, p, k);
@@ -86,6 +94,10 @@ bool session_send_records(
 
 		if (!m)
 			return false;
+		if (unlikely(s->tx.seq >= s->tx.limit)) {
+			rte_pktmbuf_free(m);
+			return false;
+		}
 		op = (struct rec_seal_op){
 			.d = &s->tx, .p = rte_pktmbuf_mtod(m, uint8_t *), .len = k, .type = type};
 		rec_seal_burst(w->rc, &op, 1);
@@ -101,6 +113,14 @@ bool session_send_records(
 	return true;
 }
 
+void session_key_limit_near(struct worker *w, struct session *s)
+{
+	if (s->flags & SES_KEY_LIMIT)
+		return;
+	s->flags |= SES_KEY_LIMIT | SES_OWE_KEY_LIMIT;
+	session_want_run(w, s);
+}
+
 void session_send_alert(struct worker *w, struct session *s, uint8_t level, uint8_t description)
 {
 	uint8_t alert[2] = {level, description};
@@ -111,13 +131,12 @@ void session_send_alert(struct worker *w, struct session *s, uint8_t level, uint
 
 // ---- records that are no application data
 
-static void protocol_error(struct worker *w, struct session *s, uint8_t alert)
+void session_fail(struct worker *w, struct session *s, uint8_t alert)
 {
 	COUNT(&w->counters, rec_bad);
 	s->alert = alert;
 	session_send_alert(w, s, 2, alert);
-	tcp_shutdown(s->conn, w->now_us);
-	session_end(w, s, DP_REASON_BAD_RECORD);
+	session_hang_up(w, s, DP_REASON_BAD_RECORD);
 }
 
 // RFC 5246 7.2, RFC 8446 6.
@@ -126,7 +145,7 @@ static void alert_record(struct worker *w, struct session *s, const uint8_t *p, 
 	bool tls13 = s->rx.version == 4;
 
 	if (len != 2 || (p[0] != 1 && p[0] != 2)) {
-		protocol_error(w, s, 50);
+		session_fail(w, s, 50);
 		return;
 	}
 	s->alert = p[1];
@@ -143,7 +162,7 @@ static void alert_record(struct worker *w, struct session *s, const uint8_t *p, 
 		p[0] == 2) // 90: user_canceled, the only other warning of TLS 1.3
 		session_abort(w, s, DP_REASON_PEER_ALERT);
 	else if (++s->empty_records > 32)
-		protocol_error(w, s, 10);
+		session_fail(w, s, 10);
 }
 
 // RFC 8446 4.6.3. Any other post-handshake message is not for a server that asked for none.
@@ -152,28 +171,31 @@ static void handshake_record_13(struct worker *w, struct session *s, const uint8
 	static const uint8_t key_update[] = {24, 0, 0, 1};
 
 	if (len != 5 || memcmp(p, key_update, sizeof(key_update))) {
-		protocol_error(w, s, 10);
+		session_fail(w, s, 10);
 		return;
 	}
 	if (p[4] > 1) {
-		protocol_error(w, s, 47); // illegal_parameter
+		session_fail(w, s, 47); // illegal_parameter
 		return;
 	}
 	if (++s->key_updates > 32) { // with no data in between
-		protocol_error(w, s, 10);
+		session_fail(w, s, 10);
 		return;
 	}
 	s->flags |= SES_WAIT_REKEY | SES_OWE_KEY_UPDATE | (p[4] ? SES_UPDATE_REQUESTED : 0);
 	session_want_run(w, s);
 }
 
-// Renegotiation is refused with a warning (RFC 5246 7.2.2); who insists is cut off.
+// Renegotiation is refused with a warning (RFC 5246 7.2.2), no_renegotiation; who insists is cut
+// off.
 static void handshake_record_12(struct worker *w, struct session *s)
 {
+	static const uint8_t warning[] = {1, 100};
+
 	if (++s->renegotiations > 2)
-		protocol_error(w, s, 40);
-	else
-		session_send_alert(w, s, 1, 100);
+		session_fail(w, s, 40);
+	else if (!session_send_records(w, s, TLS_CT_ALERT, warning, sizeof(warning)))
+		session_abort(w, s, DP_REASON_NO_MEMORY);
 }
 
 void session_other_record(
@@ -186,5 +208,5 @@ void session_other_record(
 	else if (type == TLS_CT_HANDSHAKE)
 		handshake_record_12(w, s);
 	else
-		protocol_error(w, s, 10);
+		session_fail(w, s, 10);
 }

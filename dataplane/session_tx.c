@@ -7,6 +7,11 @@
 #include "protocol/sstp/sstp.h"
 
 #define FRAME_LEN 8 // SSTP header, FF 03, protocol
+// Plain bytes on their way through a remote record layer. They are in nobody's window yet.
+#define REMOTE_AHEAD_MAX (64 * 1024)
+// Bytes that a connection may have queued for each mbuf that TCP's memory has left: who does not
+// acknowledge gets a share that always leaves some to the others.
+#define SHARE_PER_MBUF 256
 
 void session_want_tx(struct worker *w, struct session *s)
 {
@@ -21,9 +26,16 @@ void session_want_tx(struct worker *w, struct session *s)
 	w->tx_tail = s;
 }
 
+// As many as the worker's queues have room left for all together: a crowd of sessions that take
+// nothing divides the room, and always leaves as much to whoever comes.
+static inline uint32_t txq_most(const struct worker *w)
+{
+	return RTE_MIN((uint32_t)WORKER_TXQ_MAX, w->txq_max - RTE_MIN(w->txq_held, w->txq_max));
+}
+
 void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
-	if (unlikely(s->txq.len >= WORKER_TXQ_MAX)) {
+	if (unlikely(s->txq.len >= txq_most(w))) {
 		COUNT(&w->counters, session_tx_queue_drop);
 		s->tx_drops++;
 		rte_pktmbuf_free(m);
@@ -31,7 +43,14 @@ void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 	}
 	mbuf_priv(m)->sent_us = w->now_us;
 	mbufq_put(&s->txq, m);
+	w->txq_held++;
 	session_want_tx(w, s);
+}
+
+void session_txq_free(struct worker *w, struct session *s)
+{
+	w->txq_held -= s->txq.len;
+	mbufq_free(&s->txq);
 }
 
 // The next packet to send, or NULL.
@@ -40,6 +59,7 @@ static struct rte_mbuf *txq_next(struct worker *w, struct session *s)
 	struct rte_mbuf *m;
 
 	while ((m = mbufq_get(&s->txq))) {
+		w->txq_held--;
 		if (likely(!codel_drop(&s->codel, w->now_us - mbuf_priv(m)->sent_us, s->txq.len + 1,
 			    w->now_us)))
 			return m;
@@ -89,6 +109,18 @@ static inline uint32_t record_over(const struct session *s)
 	return s->flags & SES_KEYS ? (uint32_t)s->tx.prefix_len + s->tx.suffix_len : 64;
 }
 
+// The queue of s did not become empty: see to it that somebody comes back to it.
+static void tx_again(struct worker *w, struct session *s)
+{
+	uint32_t need = head_need(s, record_over(s));
+
+	if (s->remote_ahead)
+		return; // SEND_RAW follows
+	// Either there is room (again), or being short of it is noted and TCP_EV_WRITABLE follows.
+	if (tcp_tx_room(s->conn, need) >= need)
+		session_want_tx(w, s);
+}
+
 // All records of s in the batch were handed to TCP.
 static void batch_sent(struct worker *w, struct session *s, bool broken)
 {
@@ -99,10 +131,8 @@ static void batch_sent(struct worker *w, struct session *s, bool broken)
 		return;
 	}
 	tcp_push(s->conn, w->now_us);
-	// Either there is room again, or being short of it is noted and TCP_EV_WRITABLE follows.
-	if (s->txq.head &&
-		tcp_tx_room(s->conn, head_need(s, record_over(s))) >= head_need(s, record_over(s)))
-		session_want_tx(w, s);
+	if (s->txq.head)
+		tx_again(w, s);
 }
 
 static void batch_send(struct worker *w)
@@ -151,6 +181,7 @@ static uint16_t record_fill(
 		need = m->pkt_len + FRAME_LEN;
 		if (head->data_len + need > most || need + MBUF_TAIL > rte_pktmbuf_tailroom(head)) {
 			mbufq_put_head(&s->txq, m);
+			w->txq_held++;
 			break;
 		}
 		at = (uint8_t *)rte_pktmbuf_append(head, (uint16_t)need);
@@ -167,17 +198,13 @@ static uint16_t record_fill(
 // ended.
 static bool tx_key_good(struct worker *w, struct session *s)
 {
-	if (likely(!(s->flags & SES_KEYS) || s->tx.seq + 4096 < s->tx.limit))
+	if (likely(!(s->flags & SES_KEYS) || s->tx.seq + WORKER_KEY_MARGIN < s->tx.limit))
 		return true;
-	if (!(s->flags & SES_KEY_LIMIT)) {
-		s->flags |= SES_KEY_LIMIT | SES_OWE_KEY_LIMIT;
-		session_want_run(w, s);
-	}
+	session_key_limit_near(w, s);
 	if (s->tx.seq + WORKER_BURST < s->tx.limit)
 		return true;
 	session_send_alert(w, s, 1, 0);
-	tcp_shutdown(s->conn, w->now_us);
-	session_end(w, s, DP_REASON_KEY_EXHAUSTED);
+	session_hang_up(w, s, DP_REASON_KEY_EXHAUSTED);
 	return false;
 }
 
@@ -200,6 +227,32 @@ static struct rte_mbuf *record_make(
 	return m;
 }
 
+// What windows, the bound of TCP's memory and the record layer leave to s now.
+static uint32_t tx_room(struct worker *w, struct session *s, uint32_t need)
+{
+	uint64_t share = (uint64_t)w->snd_left * SHARE_PER_MBUF;
+	uint32_t room = tcp_tx_room(s->conn, need), queued = tcp_tx_queued(s->conn);
+
+	if (unlikely(s->flags & SES_REMOTE)) {
+		share = RTE_MIN(share, (uint64_t)REMOTE_AHEAD_MAX);
+		queued += s->remote_ahead;
+	}
+	return (uint32_t)RTE_MIN((uint64_t)room, share > queued ? share - queued : 0);
+}
+
+// A record by way of the control plane. Consumes m.
+static void tx_remote(struct worker *w, struct session *s, struct rte_mbuf *m, uint16_t nb)
+{
+	if (session_send_records(
+		    w, s, TLS_CT_APPLICATION_DATA, rte_pktmbuf_mtod(m, uint8_t *), m->data_len)) {
+		s->remote_ahead += m->data_len;
+	} else {
+		COUNT_N(&w->counters, session_tx_queue_drop, nb);
+		s->tx_drops += nb;
+	}
+	rte_pktmbuf_free(m);
+}
+
 // Send what may be sent of one session's queue. True: the batch is full and more could go.
 static bool session_tx(struct worker *w, struct session *s)
 {
@@ -208,21 +261,24 @@ static bool session_tx(struct worker *w, struct session *s)
 	bool any = false;
 
 	if (!s->conn || !(s->flags & SES_DATA_OPEN) || (s->flags & SES_TCP_CLOSED)) {
-		mbufq_free(&s->txq);
+		session_txq_free(w, s);
 		return false;
 	}
 	if (!s->txq.head || !tx_key_good(w, s))
 		return false;
 	mss = tcp_snd_mss(s->conn);
 	most = mss > over + 64 ? mss - over : 64;
-	room = tcp_tx_room(s->conn, head_need(s, over));
+	room = tx_room(w, s, head_need(s, over));
 	while (s->txq.head) {
+		uint32_t segs = 1 + head_need(s, over) / mss;
 		struct rte_mbuf *m;
 		uint16_t nb;
 
 		// A window smaller than one record must not stop the stream for good: with nothing
 		// under way one goes.
-		if (head_need(s, over) > room && (any || tcp_tx_queued(s->conn)))
+		if (head_need(s, over) > room && (any || s->remote_ahead || tcp_tx_queued(s->conn)))
+			break;
+		if (unlikely(w->snd_left < segs))
 			break;
 		if (b->n == WORKER_BURST)
 			return true;
@@ -232,14 +288,10 @@ static bool session_tx(struct worker *w, struct session *s)
 		any = true;
 		room -= RTE_MIN(room, m->data_len + over);
 		if (unlikely(s->flags & SES_REMOTE)) {
-			if (!session_send_records(w, s, TLS_CT_APPLICATION_DATA,
-				    rte_pktmbuf_mtod(m, uint8_t *), m->data_len)) {
-				COUNT_N(&w->counters, session_tx_queue_drop, nb);
-				s->tx_drops += nb;
-			}
-			rte_pktmbuf_free(m);
+			tx_remote(w, s, m, nb);
 			continue;
 		}
+		w->snd_left -= segs;
 		b->op[b->n] = (struct rec_seal_op){.d = &s->tx,
 			.p = rte_pktmbuf_mtod(m, uint8_t *),
 			.len = m->data_len,
@@ -248,13 +300,26 @@ static bool session_tx(struct worker *w, struct session *s)
 		b->m[b->n] = m;
 		b->n++;
 	}
+	// With records in the batch, batch_sent() looks again.
+	if (s->txq.head && (!any || s->flags & SES_REMOTE))
+		tx_again(w, s);
 	return false;
+}
+
+// How many mbufs TCP takes before it refuses records, which would end their sessions.
+static uint32_t snd_left(const struct worker *w)
+{
+	struct tcp_levels l;
+
+	tcp_stack_levels(w->tcp, &l);
+	return w->snd_max - RTE_MIN(w->snd_max, l.mbufs_held);
 }
 
 void session_tx_all(struct worker *w)
 {
 	struct session *s, *end = w->tx_tail;
 
+	w->snd_left = snd_left(w);
 	while ((s = w->tx_head)) {
 		bool last = s == end;
 

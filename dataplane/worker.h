@@ -19,7 +19,8 @@
 #define WORKER_RX_OPS 64      // records opened in one burst
 #define WORKER_RX_SLICES 1024 // of all of them together
 #define WORKER_STASH_SIZE 4096
-#define WORKER_TXQ_MAX 512   // inner packets in one session's queue
+#define WORKER_KEY_MARGIN 4096 // records in front of a key's limit at which another is asked for
+#define WORKER_TXQ_MAX 512     // inner packets in one session's queue
 #define WORKER_PLAINQ_MAX 24 // mbufs of plain bytes that wait (HTTP header and what came behind it)
 #define WORKER_HANDOVER_SIZE 4096
 
@@ -71,6 +72,8 @@ struct worker {
 	struct rte_mempool *pool, *keys, *stashes;
 	struct session *run_head, *run_tail;
 	struct session *tx_head, *tx_tail;
+	uint32_t txq_held;     // packets in the queues of all sessions
+	uint32_t snd_left;     // mbufs that TCP's send queues may still take, in this loop
 	struct wheel *wheel;   // hello and linger timers
 	struct worker **peers; // [nb_workers], this one among them
 	struct rte_ring *handover;
@@ -89,6 +92,9 @@ struct worker {
 	uint8_t *scratch2; // a record in too many slices
 	// control
 	const struct port *access_port, *core_port;
+	uint32_t txq_max; // bound of txq_held
+	uint32_t snd_max; // of the mbufs that TCP may hold with data: below its own bound, so that
+			  // the control plane's messages still go
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
 	uint32_t core_addr;                        // source of ICMP errors towards core, host order
 	uint64_t icmp_tokens_us;                   // when the bucket was last filled

@@ -212,6 +212,8 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	}
 	w->nb_free = RIG_SESSIONS;
 	w->now_us = r->now_us;
+	w->snd_max = CLIENT_MBUFS / 2 / 8 * 5;
+	w->txq_max = WORKER_MBUFS / 4;
 	w->tcp = make_stack(w->pool, &w->counters, worker_out, r->now_us);
 	r->client_tcp = make_stack(r->pool, &r->client_counters, client_out, r->now_us);
 	assert_non_null(w->tcp);
@@ -257,6 +259,7 @@ void rig_destroy(struct rig *r)
 	// Sessions ended by the clients' resets; nothing may be left but what the stacks keep for
 	// TIME-WAIT (no mbufs).
 	assert_int_equal(w->nb_free, RIG_SESSIONS);
+	assert_int_equal(w->txq_held, 0);
 	tcp_destroy(w->tcp);
 	tcp_destroy(r->client_tcp);
 	assert_int_equal(rte_mempool_in_use_count(w->pool), 0);

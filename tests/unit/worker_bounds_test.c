@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What one client may take from the others of its worker: queues, TCP's memory, the control plane's
+// time, a turn; and that nothing is lost or overtaken where something has to wait.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <rte_ip.h>
+
+#include "protocol/sstp/sstp.h"
+#include "tests/unit/worker_rig.h"
+
+#define IN_1 IP4(10, 0, 0, 2)
+#define IN_2 IP4(10, 0, 0, 3)
+#define IN_3 IP4(10, 0, 0, 4)
+#define HOST IP4(203, 0, 113, 5)
+
+static uint64_t counter(const struct rig *r, enum counter c)
+{
+	return r->w->counters.v[c];
+}
+
+static struct session *session_of(struct rig *r, const struct rig_client *c)
+{
+	return &r->w->sessions[dp_handle_slot(c->handle)];
+}
+
+static unsigned int events_of(const struct rig *r, enum dp_event_type type)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < r->nb_ev; i++)
+		n += r->ev[i]->type == type;
+	return n;
+}
+
+static void core_in_n(struct rig *r, uint32_t dst, uint16_t len, int n)
+{
+	uint8_t pkt[2048];
+
+	for (int i = 0; i < n; i++)
+		rig_core_in(r, pkt, rig_packet(pkt, len, HOST, dst, 64, true, (uint32_t)i));
+}
+
+static unsigned int take_all(struct rig *r, struct rig_client *c)
+{
+	uint8_t in[4096];
+	unsigned int n = 0;
+
+	while (rig_take_sstp(r, c, in))
+		n++;
+	return n;
+}
+
+static struct dp_msg *key_msg(struct rig *r, struct rig_client *c, bool tx, uint8_t seed)
+{
+	struct dp_msg *m = rig_msg(r, DP_CMD_REKEY, c->handle);
+
+	m->u.rekey.tx = tx;
+	m->u.rekey.send_update = tx;
+	m->u.rekey.key = (struct tls_traffic_key){
+		.version = 0x0304, .aead = TLS_AEAD_AES_256_GCM, .key_len = 32};
+	memset(m->u.rekey.key.key, seed, 32);
+	return m;
+}
+
+// ---- memory
+
+// Clients that take nothing share what all queues may hold, and leave room to the one that does.
+static void queues_share(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r),
+			  *c = rig_connect_sstp(r);
+
+	rig_open_data(r, a, IN_1, 1400, 0);
+	rig_open_data(r, b, IN_2, 1400, 0);
+	rig_open_data(r, c, IN_3, 1400, 0);
+	r->w->txq_max = 240;
+	r->hold_link = true;
+	core_in_n(r, IN_1, 1000, 600);
+	rig_run(r, 500);
+	core_in_n(r, IN_1, 1000, 600);
+	core_in_n(r, IN_2, 1000, 600);
+	rig_run(r, 500);
+	core_in_n(r, IN_2, 1000, 600);
+	assert_int_equal(session_of(r, a)->txq.len, 120);
+	assert_int_equal(session_of(r, b)->txq.len, 60);
+	assert_int_equal(r->w->txq_held, 180);
+	core_in_n(r, IN_3, 1000, 10);
+	assert_int_equal(session_of(r, c)->txq.len, 10);
+	// What goes with a session is not counted any more.
+	rig_abort(r, a);
+	r->hold_link = false;
+	rig_run(r, 500000);
+	assert_int_equal(take_all(r, c), 10);
+	assert_int_equal(r->w->txq_held, 0);
+	assert_int_equal(session_of(r, b)->txq.len, 0);
+	rig_destroy(r);
+}
+
+// Where TCP's memory is taken packets wait for it; it ends no session, and its own messages go.
+static void memory_short(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	uint32_t snd_max = r->w->snd_max;
+	struct dp_msg *m;
+
+	rig_open_data(r, c, IN_1, 1400, 0);
+	r->w->snd_max = 0;
+	core_in_n(r, IN_1, 500, 5);
+	rig_run(r, 10000);
+	assert_int_equal(c->in_len, 0);
+	assert_null(rig_event(r, DP_EV_CLOSED));
+	m = rig_msg(r, DP_CMD_SEND_APP, c->handle);
+	m->len = 8;
+	memcpy(m->data, "\x10\x01\x00\x08\x00\x09\x00\x00", 8);
+	rig_command(r, m);
+	rig_run(r, 10000);
+	assert_int_equal(take_all(r, c), 1);
+	r->w->snd_max = snd_max;
+	rig_run(r, 50000);
+	assert_int_equal(take_all(r, c), 5);
+	rig_destroy(r);
+}
+
+// Who does not acknowledge gets a share of TCP's memory, not all of it.
+static void memory_share(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
+	uint32_t held;
+
+	rig_open_data(r, a, IN_1, 1400, 0);
+	rig_open_data(r, b, IN_2, 1400, 0);
+	for (int i = 0; i < 50; i++) { // a's window opens
+		core_in_n(r, IN_1, 1000, 20);
+		rig_run(r, 2000);
+	}
+	take_all(r, a);
+	r->w->snd_max = 40;
+	r->hold_link = true;
+	core_in_n(r, IN_1, 1000, 400);
+	rig_run(r, 2000);
+	held = tcp_tx_queued(session_of(r, a)->conn);
+	assert_true(held > 0 && held < 20000);
+	core_in_n(r, IN_2, 1000, 1);
+	rig_run(r, 500);
+	assert_int_equal(session_of(r, b)->txq.len, 0);
+	r->hold_link = false;
+	rig_run(r, 100000);
+	assert_int_equal(take_all(r, b), 1);
+	assert_null(rig_event(r, DP_EV_CLOSED));
+	rig_destroy(r);
+}
+
+// Records that another protects: what is on its way there counts, and coming back lets more go.
+static void remote_window(void **state)
+{
+	struct rig *r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect(r);
+	struct dp_msg *m = rig_msg(r, DP_CMD_INSTALL, c->handle);
+	uint32_t bytes = 0, ahead = 0;
+
+	m->u.install.record_layer = DP_RECORD_REMOTE;
+	rig_command(r, m);
+	m = rig_msg(r, DP_CMD_SSTP_START, c->handle);
+	rig_command(r, m);
+	rig_open_data(r, c, IN_1, 1400, 0);
+	core_in_n(r, IN_1, 1000, 300);
+	rig_run(r, 20000);
+	for (unsigned int i = 0; i < r->nb_ev; i++)
+		ahead += r->ev[i]->type == DP_EV_TX_PLAIN ? r->ev[i]->len : 0;
+	assert_true(ahead > 1000 && ahead <= 65536 + 2048);
+	for (int idle = 0; idle < 100; idle++) {
+		while ((m = rig_event(r, DP_EV_TX_PLAIN))) {
+			struct dp_msg *raw = rig_msg(r, DP_CMD_SEND_RAW, c->handle);
+
+			bytes += m->len;
+			raw->len = m->len + 53;
+			dp_msg_free(r->ch, m);
+			rig_command(r, raw);
+			idle = 0;
+		}
+		rig_run(r, 1000);
+	}
+	assert_int_equal(bytes + 1008 * counter(r, CNT_session_tx_queue_drop), 300 * 1008);
+	assert_true(bytes > 100 * 1008);
+	assert_int_equal(r->w->txq_held, 0);
+	assert_null(rig_event(r, DP_EV_CLOSED));
+	rig_destroy(r);
+}
+
+// ---- the control plane's time
+
+static void send_echoes(struct rig *r, struct rig_client *c, unsigned int n, unsigned int first)
+{
+	uint8_t rec[200 * 12];
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint8_t echo[12] = {0x10, 0, 0, 12, 0xff, 3, 0xc0, 0x21, (uint8_t)(first >> 8),
+			(uint8_t)first, 0, 4};
+
+		memcpy(rec + 12 * i, echo, 12);
+		first++;
+	}
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, rec, 12 * n);
+}
+
+// Packets for the control plane at a rate that no call needs wait in order; others do not.
+static void control_flood(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
+	struct dp_msg *m;
+
+	for (unsigned int i = 0; i < 5; i++)
+		send_echoes(r, a, 200, i * 200);
+	rig_run(r, 20000);
+	assert_true(events_of(r, DP_EV_RX_SSTP) >= 128 && events_of(r, DP_EV_RX_SSTP) < 200);
+	for (unsigned int i = 0; i < 100; i++) {
+		m = rig_expect(r, DP_EV_RX_SSTP);
+		assert_int_equal(m->data[8] << 8 | m->data[9], i);
+		dp_msg_free(r->ch, m);
+	}
+	send_echoes(r, b, 1, 5000);
+	rig_run(r, 2000);
+	while ((m = rig_event(r, DP_EV_RX_SSTP)) && m->handle == a->handle)
+		dp_msg_free(r->ch, m);
+	assert_non_null(m);
+	dp_msg_free(r->ch, m);
+	// All of it comes.
+	rig_run(r, 2000000);
+	m = NULL;
+	for (struct dp_msg *e; (e = rig_event(r, DP_EV_RX_SSTP)); m = e)
+		dp_msg_free(r->ch, m);
+	assert_int_equal(m->data[8] << 8 | m->data[9], 999);
+	dp_msg_free(r->ch, m);
+	// The slot is not kept for what is left of a client that is gone.
+	for (unsigned int i = 0; i < 5; i++)
+		send_echoes(r, a, 200, i * 200);
+	rig_run(r, 20000);
+	rig_abort(r, a);
+	rig_run(r, 20000);
+	m = rig_event(r, DP_EV_CLOSED);
+	assert_non_null(m);
+	dp_msg_free(r->ch, m);
+	rig_destroy(r);
+}
+
+// A handshake that comes byte by byte is told so many times and then waits for the consumer.
+static void raw_flood(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect(r);
+	struct dp_msg *m;
+	uint64_t at = 0;
+
+	for (unsigned int i = 0; i < 200; i++) {
+		uint8_t b = (uint8_t)i;
+
+		rig_send_raw(r, c, &b, 1);
+		rig_run(r, 500);
+	}
+	assert_true(events_of(r, DP_EV_RX_RAW) <= 32);
+	// The FIN is behind all of them.
+	tcp_shutdown(c->conn, r->now_us);
+	while (at < 200) {
+		m = rig_expect(r, DP_EV_RX_RAW);
+		assert_true(!events_of(r, DP_EV_PEER_CLOSED) ||
+			    r->ev[r->nb_ev - 1]->type == DP_EV_PEER_CLOSED);
+		assert_int_equal(m->u.rx.offset, at);
+		for (uint32_t i = 0; i < m->len; i++)
+			assert_int_equal(m->data[i], (uint8_t)(at + i));
+		at += m->len;
+		dp_msg_free(r->ch, m);
+		m = rig_msg(r, DP_CMD_CONSUME, c->handle);
+		m->u.consume.offset = at;
+		rig_command(r, m);
+	}
+	dp_msg_free(r->ch, rig_expect(r, DP_EV_PEER_CLOSED));
+	rig_destroy(r);
+}
+
+// A sender of control messages alone asks for another key in time as well.
+static void key_limit_of_messages(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	struct rec_dir *tx = &session_of(r, c)->tx;
+	struct dp_msg *m;
+	struct tls_traffic_key key;
+
+	tx->limit = tx->seq + 4096 + 2;
+	for (int i = 0; i < 4; i++) {
+		m = rig_msg(r, DP_CMD_SEND_APP, c->handle);
+		m->len = 8;
+		rig_command(r, m);
+		assert_int_equal(events_of(r, DP_EV_KEY_LIMIT), i >= 2);
+	}
+	dp_msg_free(r->ch, rig_expect(r, DP_EV_KEY_LIMIT));
+	m = key_msg(r, c, true, 0xbb);
+	key = m->u.rekey.key;
+	rig_command(r, m);
+	rig_run(r, 20000);
+	assert_int_equal(c->handshake_records, 1);
+	rec_key_remove(r->rc, &c->rx);
+	assert_int_equal(rec_key_install(r->rc, &c->rx, &key, c->rx_key), 0);
+	m = rig_msg(r, DP_CMD_SEND_APP, c->handle);
+	m->len = 8;
+	rig_command(r, m);
+	rig_run(r, 20000);
+	assert_int_equal(c->in_len, 5 * 8);
+	assert_int_equal(events_of(r, DP_EV_KEY_LIMIT), 0);
+	rig_destroy(r);
+}
+
+// ---- order
+
+// What was sent under a new key comes before the end of the stream, however late that key is.
+static void fin_behind_key_update(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	uint8_t pkt[256], sstp[300], rec[1024];
+	struct dp_msg *m, *k;
+	uint32_t n;
+
+	rig_open_data(r, c, IN_1, 1400, 0);
+	rig_packet(pkt, 200, IN_1, HOST, 64, false, 0);
+	n = rig_make_record(r, c, TLS_CT_HANDSHAKE, "\x18\x00\x00\x01\x00", 5, rec);
+	k = key_msg(r, c, false, 0xaa);
+	rec_key_remove(r->rc, &c->tx);
+	assert_int_equal(rec_key_install(r->rc, &c->tx, &k->u.rekey.key, c->tx_key), 0);
+	n += rig_make_record(
+		r, c, TLS_CT_APPLICATION_DATA, sstp, rig_sstp_data(sstp, pkt, 200), rec + n);
+	n += rig_make_record(r, c, TLS_CT_ALERT, "\x01\x00", 2, rec + n);
+	rig_send_raw(r, c, rec, n);
+	tcp_shutdown(c->conn, r->now_us);
+	rig_run(r, 50000);
+	dp_msg_free(r->ch, rig_expect(r, DP_EV_KEY_UPDATE));
+	assert_null(rig_event(r, DP_EV_PEER_CLOSED));
+	rig_command(r, k);
+	m = rig_expect(r, DP_EV_PEER_CLOSED);
+	assert_int_equal(m->u.closed.reason, DP_REASON_PEER_CLOSE_NOTIFY);
+	dp_msg_free(r->ch, m);
+	assert_int_equal(r->nb_core, 1);
+	rig_run(r, 50000);
+	assert_null(rig_event(r, DP_EV_PEER_CLOSED));
+	rig_destroy(r);
+}
+
+// A session that hangs up is heard while another has more records than a turn takes.
+static void end_beside_a_busy_one(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
+	uint8_t pkt[64], sstp[72], rec[128];
+	const unsigned int n = 600;
+
+	rig_open_data(r, a, IN_1, 1400, 0);
+	rig_packet(pkt, 40, IN_1, HOST, 64, false, 0);
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t len = rig_make_record(
+			r, a, TLS_CT_APPLICATION_DATA, sstp, rig_sstp_data(sstp, pkt, 40), rec);
+		struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
+
+		assert_non_null(m);
+		m->data_off = MBUF_FRONT;
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), rec, len);
+		assert_int_equal(tcp_send(a->conn, m, r->now_us), 0);
+	}
+	tcp_push(a->conn, r->now_us);
+	for (int i = 0; i < 4; i++)
+		rig_run(r, 500);
+	tcp_shutdown(b->conn, r->now_us);
+	for (int i = 0; i < 6; i++)
+		rig_run(r, 500);
+	assert_true(r->nb_core < n / 2); // a has more
+	assert_int_equal(events_of(r, DP_EV_PEER_CLOSED), 1);
+	rig_run(r, 500000);
+	assert_int_equal(r->nb_core, n);
+	rig_destroy(r);
+}
+
+// The alert for a bad record is followed by an orderly end, not by a reset that takes it away.
+static void alert_before_the_end(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	uint8_t rec[512], plain[200] = {0x10};
+	uint32_t n = rig_make_record(r, c, TLS_CT_APPLICATION_DATA, plain, sizeof(plain), rec);
+
+	rec[n / 2] ^= 1;
+	rig_send_raw(r, c, rec, n);
+	dp_msg_free(r->ch, rig_expect(r, DP_EV_CLOSED));
+	rig_run(r, 20000);
+	assert_int_equal(c->alert, 20);
+	assert_true(c->eof);
+	assert_false(c->closed);
+	assert_int_equal(counter(r, CNT_tcp_rst_tx), 0);
+	rig_destroy(r);
+}
+
+// ---- secrets
+
+// A password that came in two records stays nowhere.
+static void control_bytes_wiped(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	static const uint8_t pap[22] = {0x10, 0, 0, 22, 0xff, 3, 0xc0, 0x23, 1, 1, 0, 14, 1, 'u', 7,
+		's', 'e', 'c', 'r', 'e', 't', '!'};
+	const uint8_t *stash;
+
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, pap, 18);
+	rig_run(r, 20000);
+	stash = session_of(r, c)->stash;
+	assert_non_null(stash);
+	assert_memory_equal(stash, pap, 18);
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, pap + 18, 4);
+	dp_msg_free(r->ch, rig_expect(r, DP_EV_RX_SSTP));
+	for (int i = 0; i < 22; i++)
+		assert_int_equal(stash[i], 0);
+	rig_destroy(r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(queues_share),
+		cmocka_unit_test(memory_short),
+		cmocka_unit_test(memory_share),
+		cmocka_unit_test(remote_window),
+		cmocka_unit_test(control_flood),
+		cmocka_unit_test(raw_flood),
+		cmocka_unit_test(key_limit_of_messages),
+		cmocka_unit_test(fin_behind_key_update),
+		cmocka_unit_test(end_beside_a_busy_one),
+		cmocka_unit_test(alert_before_the_end),
+		cmocka_unit_test(control_bytes_wiped),
+	};
+
+	rig_eal();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
