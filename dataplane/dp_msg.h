@@ -78,6 +78,7 @@ enum dp_command_type { DP_COMMAND_LIST(X) DP_N_COMMANDS };
 	X(BAD_RECORD, "TLS record refused")                               \
 	X(KEY_EXHAUSTED, "TLS record limit reached")                      \
 	X(NO_MEMORY, "out of buffers")                                    \
+	X(FLOOD, "more for the control plane than a call needs")          \
 	X(SHUTDOWN, "worker stopped")
 #define X(name, text) DP_REASON_##name,
 enum dp_reason { DP_REASON_LIST(X) DP_N_REASONS };

@@ -12,8 +12,43 @@
 // Packets of one session for the control plane: a call that is set up needs some dozens.
 #define CONTROL_PER_SECOND 500
 #define CONTROL_BURST 128
+#define PLAIN_IN_MAX 64 // mbufs
+
+// An event for what the client sent to the control plane, whose time one client must not take up.
+// NULL: not now.
+static struct dp_msg *control_event(struct worker *w, struct session *s, enum dp_event_type type)
+{
+	uint64_t fill = (w->now_us - s->ctl_us) * CONTROL_PER_SECOND / 1000000;
+	struct dp_msg *m;
+
+	if (fill) {
+		s->ctl_tokens = (uint32_t)RTE_MIN(s->ctl_tokens + fill, (uint64_t)CONTROL_BURST);
+		s->ctl_us = w->now_us;
+	}
+	m = s->ctl_tokens ? session_event(w, s, type) : NULL;
+	if (m)
+		s->ctl_tokens--;
+	return m;
+}
 
 // ---- plain bytes: HTTP
+
+// To the bytes that wait. A client's tiny records must not cost an mbuf each. Consumes m.
+static void http_append(struct session *s, struct rte_mbuf *m)
+{
+	struct rte_mbuf *t = s->plainq.tail;
+
+	if (t && rte_pktmbuf_tailroom(t) > MBUF_TAIL) {
+		uint16_t n = RTE_MIN(m->data_len, rte_pktmbuf_tailroom(t) - MBUF_TAIL);
+
+		memcpy(rte_pktmbuf_append(t, n), rte_pktmbuf_mtod(m, void *), n);
+		rte_pktmbuf_adj(m, n);
+	}
+	if (m->data_len)
+		mbufq_put(&s->plainq, m);
+	else
+		rte_pktmbuf_free(m);
+}
 
 // Offer the bytes of plainq that were not told yet. False: no room for all of them.
 static bool http_deliver(struct worker *w, struct session *s)
@@ -21,20 +56,23 @@ static bool http_deliver(struct worker *w, struct session *s)
 	uint64_t at = s->plain_base;
 
 	for (struct rte_mbuf *m = s->plainq.head; m; m = mbuf_priv(m)->next) {
-		if (at >= s->plain_told) {
-			struct dp_msg *msg = session_event(w, s, DP_EV_RX_PLAIN);
+		uint64_t end = at + m->data_len;
+
+		if (end > s->plain_told) {
+			uint16_t told = (uint16_t)(s->plain_told - RTE_MIN(at, s->plain_told));
+			struct dp_msg *msg = control_event(w, s, DP_EV_RX_PLAIN);
 
 			if (!msg) {
 				session_want_run(w, s);
 				return false;
 			}
-			msg->u.rx.offset = at;
-			msg->len = m->data_len;
-			memcpy(msg->data, rte_pktmbuf_mtod(m, void *), m->data_len);
+			msg->u.rx.offset = at + told;
+			msg->len = (uint32_t)m->data_len - told;
+			memcpy(msg->data, rte_pktmbuf_mtod_offset(m, void *, told), msg->len);
 			dp_send_event(w->ch, w->id, msg);
-			s->plain_told = at + m->data_len;
+			s->plain_told = end;
 		}
-		at += m->data_len;
+		at = end;
 	}
 	return true;
 }
@@ -49,27 +87,14 @@ static void undelineable(struct worker *w, struct session *s)
 	session_want_run(w, s);
 }
 
-// Whether s may send one more packet to the control plane, whose time one client must not take up.
-static bool control_allowed(struct worker *w, struct session *s)
-{
-	uint64_t fill = (w->now_us - s->ctl_us) * CONTROL_PER_SECOND / 1000000;
-
-	if (fill) {
-		s->ctl_tokens = (uint32_t)RTE_MIN(s->ctl_tokens + fill, (uint64_t)CONTROL_BURST);
-		s->ctl_us = w->now_us;
-	}
-	return s->ctl_tokens > 0;
-}
-
 // A whole SSTP packet for the control plane. False: not now. The bytes are wiped: they may hold a
 // password.
 static bool sstp_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len)
 {
-	struct dp_msg *msg = control_allowed(w, s) ? session_event(w, s, DP_EV_RX_SSTP) : NULL;
+	struct dp_msg *msg = control_event(w, s, DP_EV_RX_SSTP);
 
 	if (!msg)
 		return false;
-	s->ctl_tokens--;
 	memcpy(msg->data, pkt, len);
 	msg->len = len;
 	secret_wipe(pkt, len);
@@ -243,15 +268,27 @@ bool session_plainq_run(struct worker *w, struct session *s)
 	return true;
 }
 
-void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m)
+// Behind what waits already. Consumes m.
+static void plainq_add(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
-	s->last_rx_us = w->now_us;
-	if (s->mode != SESSION_SSTP && s->mode != SESSION_HTTP) {
+	if (s->mode == SESSION_HTTP) {
+		http_append(s, m);
+	} else if (s->mode == SESSION_SSTP) {
+		mbufq_put(&s->plainq, m);
+	} else {
 		rte_pktmbuf_free(m);
 		return;
 	}
-	mbufq_put(&s->plainq, m);
 	session_plainq_run(w, s);
+}
+
+void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	s->last_rx_us = w->now_us;
+	plainq_add(w, s, m);
+	// The other end of this way takes bytes whether these can go on or not.
+	if (s->plainq.len > PLAIN_IN_MAX)
+		session_abort(w, s, DP_REASON_FLOOD);
 }
 
 void session_sstp_start(struct worker *w, struct session *s, uint64_t offset)
@@ -293,12 +330,7 @@ void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *
 	}
 	s->empty_records = 0;
 	if (unlikely(s->mode != SESSION_SSTP || s->plainq.head)) {
-		if (s->mode != SESSION_SSTP && s->mode != SESSION_HTTP) {
-			rte_pktmbuf_free(m);
-			return;
-		}
-		mbufq_put(&s->plainq, m);
-		session_plainq_run(w, s);
+		plainq_add(w, s, m);
 		return;
 	}
 	done = sstp_walk(w, s, p, n, m, &taken);
@@ -331,9 +363,7 @@ void session_plain_record_big(struct worker *w, struct session *s, uint8_t *p, u
 			session_abort(w, s, DP_REASON_NO_MEMORY);
 			return;
 		}
-		mbufq_put(&s->plainq, m);
 		at += len;
-		if (at == n)
-			session_plainq_run(w, s);
+		plainq_add(w, s, m);
 	}
 }

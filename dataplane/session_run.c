@@ -3,6 +3,8 @@
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 
+#define FLOOD_BACKLOG (64 * 1024) // bytes behind packets that go at the bound of their rate
+
 static bool owed_send(struct worker *w, struct session *s, uint32_t flag, enum dp_event_type type)
 {
 	struct dp_msg *m;
@@ -125,19 +127,23 @@ static void session_after_read(struct worker *w, struct session *s)
 	}
 }
 
-// s has plain bytes that find no room. Who flooded the control plane and is gone does not keep his
-// slot until all of that is worked off. True: come back.
+// s has plain bytes that find no room. Who floods the control plane does not keep TCP's memory with
+// that, nor his slot until it is worked off. True: come back.
 static bool wait_in_order(struct worker *w, struct session *s)
 {
-	if (s->flags & SES_TCP_CLOSED && !s->ctl_tokens)
+	if (s->ctl_tokens || !s->conn)
+		return true;
+	if (s->flags & SES_TCP_CLOSED)
 		session_after_read(w, s);
+	else if (tcp_rx_avail(s->conn) > FLOOD_BACKLOG)
+		session_abort(w, s, DP_REASON_FLOOD);
 	return true;
 }
 
 // One turn of a session. True: it has more to do after the batch was opened.
 static bool session_run(struct worker *w, struct session *s)
 {
-	bool more = false;
+	bool more = false, blocked;
 
 	if (s->mode == SESSION_GONE) {
 		// ACCEPTED is not owed any more: a connection that the control plane never heard of
@@ -156,19 +162,19 @@ static bool session_run(struct worker *w, struct session *s)
 		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);
 	else if (s->mode == SESSION_RAW || (s->flags & SES_REMOTE))
 		more = !session_raw_deliver(w, s);
-	// Nothing overtakes what waits.
-	if (s->plainq.head && !session_plainq_run(w, s))
-		return wait_in_order(w, s);
+	blocked = s->plainq.head && !session_plainq_run(w, s);
 	if (session_may_read(s))
 		more = session_collect(w, s) || more;
-	if (s->flags & (SES_EOF | SES_TCP_CLOSED)) {
+	if (s->flags & (SES_EOF | SES_TCP_CLOSED) && !blocked) {
 		// What came in front of the end may be in the batch.
 		session_batch_open(w);
-		if (s->plainq.head && !session_plainq_run(w, s))
-			return wait_in_order(w, s);
-		if (!more && s->conn)
+		blocked = s->plainq.head && !session_plainq_run(w, s);
+		if (!blocked && !more && s->conn)
 			session_after_read(w, s);
 	}
+	// Nothing overtakes what waits.
+	if (blocked)
+		return wait_in_order(w, s);
 	if (s->mode == SESSION_GONE)
 		return true;
 	return !owed_send_all(w, s) || more;

@@ -21,7 +21,7 @@
 #define WORKER_STASH_SIZE 4096
 #define WORKER_KEY_MARGIN 4096 // records in front of a key's limit at which another is asked for
 #define WORKER_TXQ_MAX 512     // inner packets in one session's queue
-#define WORKER_PLAINQ_MAX 24 // mbufs of plain bytes that wait (HTTP header and what came behind it)
+#define WORKER_PLAINQ_MAX 6 // mbufs of plain bytes that wait (HTTP header and what came behind it)
 #define WORKER_HANDOVER_SIZE 4096
 
 // What an mbuf in a hand-over ring is (mbuf_priv.flags).

@@ -252,6 +252,90 @@ static void control_flood(void **state)
 	rig_destroy(r);
 }
 
+// A client that goes on flooding is cut off before it holds more than its share of TCP's memory.
+static void control_flood_ends(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	struct dp_msg *m = NULL;
+
+	for (unsigned int i = 0; i < 100 && !c->closed; i++) {
+		struct tcp_levels l;
+
+		send_echoes(r, c, 100, i * 100);
+		rig_run(r, 1500);
+		tcp_stack_levels(r->w->tcp, &l);
+		assert_true(l.mbufs_held < 100);
+	}
+	m = rig_expect(r, DP_EV_CLOSED);
+	assert_int_equal(m->u.closed.reason, DP_REASON_FLOOD);
+	dp_msg_free(r->ch, m);
+	rig_destroy(r);
+}
+
+// The same through another's record layer, which takes what comes.
+static void remote_flood(void **state)
+{
+	struct rig *r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect(r);
+	struct dp_msg *m = rig_msg(r, DP_CMD_INSTALL, c->handle);
+
+	m->u.install.record_layer = DP_RECORD_REMOTE;
+	rig_command(r, m);
+	rig_command(r, rig_msg(r, DP_CMD_SSTP_START, c->handle));
+	for (int i = 0; i < 200; i++) {
+		static const uint8_t echo[8] = {0x10, 1, 0, 8, 0, 8, 0, 0};
+
+		m = rig_msg(r, DP_CMD_PLAIN_IN, c->handle);
+		for (m->len = 0; m->len < 2000; m->len += 8)
+			memcpy(m->data + m->len, echo, 8);
+		rig_command(r, m);
+		assert_true(session_of(r, c)->plainq.len <= 64);
+	}
+	m = rig_expect(r, DP_EV_CLOSED);
+	assert_int_equal(m->u.closed.reason, DP_REASON_FLOOD);
+	dp_msg_free(r->ch, m);
+	rig_destroy(r);
+}
+
+// An HTTP request in records of one byte costs few mbufs and few messages, and none of its bytes.
+static void http_in_bytes(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect(r);
+	unsigned int n = 5000, events = 0;
+	uint64_t at = 0;
+	struct dp_msg *m;
+
+	rig_install(r, c);
+	for (unsigned int i = 0; i < n + 200; i++) {
+		uint8_t b = (uint8_t)(i * 7 + (i >> 8));
+
+		if (i < n)
+			rig_send_record(r, c, TLS_CT_APPLICATION_DATA, &b, 1);
+		rig_run(r, 500);
+		while ((m = rig_event(r, DP_EV_RX_PLAIN))) {
+			assert_int_equal(m->u.rx.offset, at);
+			for (uint32_t k = 0; k < m->len; k++, at++)
+				assert_int_equal(m->data[k], (uint8_t)(at * 7 + (at >> 8)));
+			events++;
+			dp_msg_free(r->ch, m);
+		}
+	}
+	assert_int_equal(at, n);
+	assert_int_equal(session_of(r, c)->plainq.len, 3);
+	assert_true(events < n / 3);
+	// SSTP begins in the middle of all that, in a packet of the control plane's.
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, "\x10\x01\x00\x08\x00\x09\x00\x00", 8);
+	m = rig_msg(r, DP_CMD_SSTP_START, c->handle);
+	m->u.consume.offset = n;
+	rig_command(r, m);
+	m = rig_expect(r, DP_EV_RX_SSTP);
+	assert_int_equal(m->len, 8);
+	dp_msg_free(r->ch, m);
+	rig_destroy(r);
+}
+
 // A handshake that comes byte by byte is told so many times and then waits for the consumer.
 static void raw_flood(void **state)
 {
@@ -437,6 +521,9 @@ int main(void)
 		cmocka_unit_test(memory_share),
 		cmocka_unit_test(remote_window),
 		cmocka_unit_test(control_flood),
+		cmocka_unit_test(control_flood_ends),
+		cmocka_unit_test(remote_flood),
+		cmocka_unit_test(http_in_bytes),
 		cmocka_unit_test(raw_flood),
 		cmocka_unit_test(key_limit_of_messages),
 		cmocka_unit_test(fin_behind_key_update),
