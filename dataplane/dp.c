@@ -178,6 +178,7 @@ static struct tcp_stack *make_tcp(
 	t.max_half_open = RTE_MIN(t.max_conns / 2, 8192u);
 	t.max_time_wait = RTE_MAX(w->max_sessions / 4, 1024u);
 	t.rcv_wnd_max = RTE_MAX(c->rcv_window, TCP_BUFFER_MIN);
+	t.rcv_wnd_initial = TCP_BUFFER_MIN; // until somebody has logged in
 	t.snd_buf_max = RTE_MAX(c->snd_buffer, TCP_BUFFER_MIN);
 	t.mem_max_mbufs = nb_mbufs / 2;
 	w->snd_max = t.mem_max_mbufs / 8 * 5;

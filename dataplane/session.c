@@ -274,6 +274,7 @@ static void cmd_open_data(struct worker *w, struct session *s, const struct dp_m
 	if (s->mss_clamp && mss > over + 536)
 		s->mss_clamp = (uint16_t)RTE_MIN(s->mss_clamp, mss - over);
 	s->flags |= SES_DATA_OPEN;
+	tcp_set_rcv_wnd(s->conn, UINT32_MAX);
 }
 
 static void session_set_hello(struct worker *w, struct session *s, uint32_t interval_ms)

@@ -21,17 +21,19 @@ struct tcp_conn;
 struct tcp_cc; // congestion control, dataplane/tcp_cc.h
 
 struct tcp_config {
-	uint32_t max_conns;      // connections in any state but TIME-WAIT
-	uint32_t max_half_open;  // SYN-RECEIVED among them; beyond: SYN cookies
-	uint32_t max_time_wait;  // oldest goes first
-	uint32_t rcv_wnd_max;    // receive window of one connection, bytes (up to 1 GiB by scaling)
-	uint32_t snd_buf_max;    // bytes that may be queued for sending on one connection
-	uint32_t mem_max_mbufs;  // mbufs in all queues of the stack together; beyond: payload is
-				 // dropped, old connections live. Sending stops at 3/4 of it.
-	uint32_t ooo_max_segs;   // out-of-order segments held by one connection
-	uint16_t mtu;            // of the outer link; MSS follows
-	uint32_t time_wait_ms;   // 60000
-	uint32_t syn_timeout_ms; // give up a half-open connection
+	uint32_t max_conns;     // connections in any state but TIME-WAIT
+	uint32_t max_half_open; // SYN-RECEIVED among them; beyond: SYN cookies
+	uint32_t max_time_wait; // oldest goes first
+	uint32_t rcv_wnd_max;   // receive window of one connection, bytes (up to 1 GiB by scaling)
+	uint32_t rcv_wnd_initial; // bound until tcp_set_rcv_wnd(), for peers not known yet; 0:
+				  // rcv_wnd_max
+	uint32_t snd_buf_max;     // bytes that may be queued for sending on one connection
+	uint32_t mem_max_mbufs;   // mbufs in all queues of the stack together; beyond: payload is
+				  // dropped, old connections live. Sending stops at 3/4 of it.
+	uint32_t ooo_max_segs;    // out-of-order segments held by one connection
+	uint16_t mtu;             // of the outer link; MSS follows
+	uint32_t time_wait_ms;    // 60000
+	uint32_t syn_timeout_ms;  // give up a half-open connection
 	uint32_t user_timeout_ms; // give up without acknowledgement (RFC 5482), 0: by
 				  // retransmission count
 	uint32_t keepalive_idle_ms, keepalive_interval_ms; // 0: off
@@ -111,6 +113,9 @@ uint32_t tcp_rx_avail(const struct tcp_conn *c);
 // Done with n bytes: their mbufs are freed and the window opens (an update goes out when it
 // matters).
 void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us);
+// Raise the bound of this connection's receive window (never above rcv_wnd_max of the
+// configuration, never down). The peer learns of it with what is sent next.
+void tcp_set_rcv_wnd(struct tcp_conn *c, uint32_t bytes);
 // Take the first received mbuf out of the queue if it is exactly `n` bytes of payload (data_off/len
 // at the payload): for decryption in place without a copy. NULL: not so. Counts as consumed. The
 // mbuf is the caller's.

@@ -33,6 +33,7 @@ struct tcp_conn *tcp_conn_alloc(
 	c->pmtu = s->cfg.mtu;
 	// RFC 9293 3.7.1: without an MSS option.
 	c->mss_max = ipaddr_is4(&k->remote) ? 536 : 1220;
+	c->rcv_wnd_max = tcp_rcv_wnd_initial(s);
 	c->rto_us = TCP_INITIAL_RTO_US;
 	c->reo_mult = 1;
 	c->quick_acks = TCP_QUICK_ACKS;

@@ -144,7 +144,8 @@ struct tcp_conn {
 	uint32_t rcv_adv; // right edge of the window that was advertised
 	uint32_t last_ack_sent;
 	uint32_t ts_recent;
-	uint32_t rx_bytes; // in order, not yet consumed
+	uint32_t rx_bytes;    // in order, not yet consumed
+	uint32_t rcv_wnd_max; // bound of the receive window
 	uint16_t rx_mbufs, ooo_segs;
 	uint8_t delack_segs, quick_acks;
 	uint16_t mss; // payload of one segment, options deducted
@@ -253,6 +254,7 @@ struct tcp_stack {
 	uint32_t nb_free;
 	uint32_t nb_conns, nb_conns_max, nb_half_open;
 	uint32_t mbufs_held;
+	uint32_t ooo_held; // of them in out-of-order queues
 
 	struct tcp_tw *tw;
 	uint32_t *free_tw;
@@ -326,14 +328,28 @@ static inline bool tcp_mem_full_snd(const struct tcp_stack *s, uint32_t more)
 	return s->mbufs_held + more > s->cfg.mem_max_mbufs - s->cfg.mem_max_mbufs / 4;
 }
 
-static inline bool tcp_mem_full_ooo(const struct tcp_stack *s)
+static inline bool tcp_mem_short(const struct tcp_stack *s)
 {
 	return s->mbufs_held >= s->cfg.mem_max_mbufs - s->cfg.mem_max_mbufs / 8;
+}
+
+// Anybody can send out-of-order segments: all of them together have a quarter, and sending and
+// in-order data go on beside them.
+static inline bool tcp_mem_full_ooo(const struct tcp_stack *s)
+{
+	return tcp_mem_short(s) || s->ooo_held >= s->cfg.mem_max_mbufs / 4;
 }
 
 static inline bool tcp_mem_full(const struct tcp_stack *s)
 {
 	return s->mbufs_held >= s->cfg.mem_max_mbufs;
+}
+
+static inline uint32_t tcp_rcv_wnd_initial(const struct tcp_stack *s)
+{
+	uint32_t initial = s->cfg.rcv_wnd_initial;
+
+	return initial && initial < s->cfg.rcv_wnd_max ? initial : s->cfg.rcv_wnd_max;
 }
 
 // tcp_hash.c: keyed hashing (SipHash) and the connection table.

@@ -28,7 +28,7 @@ void tcp_take_syn_options(struct tcp_conn *c, const struct tcp_seg *seg, uint64_
 	}
 	c->irs = seg->seq;
 	c->rcv_nxt = c->last_ack_sent = seg->seq + 1;
-	c->rcv_adv = c->rcv_nxt + RTE_MIN(c->s->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX);
+	c->rcv_adv = c->rcv_nxt + RTE_MIN(c->rcv_wnd_max, (uint32_t)UINT16_MAX);
 	c->snd_wnd = seg->wnd; // never scaled in a SYN
 	c->max_snd_wnd = c->snd_wnd;
 	c->snd_wl1 = seg->seq;
@@ -44,7 +44,7 @@ void tcp_send_syn(struct tcp_conn *c, uint64_t now_us)
 		.seq = c->iss,
 		.ack = first ? 0 : c->rcv_nxt,
 		.flags = first ? TCP_SYN : TCP_SYN | TCP_ACK,
-		.wnd = (uint16_t)RTE_MIN(s->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX),
+		.wnd = (uint16_t)RTE_MIN(tcp_rcv_wnd_initial(s), (uint32_t)UINT16_MAX),
 	};
 	bool wscale = first || c->flags & TF_WSCALE;
 
@@ -86,7 +86,7 @@ static void cookie_send(struct tcp_stack *s, const struct tcp_seg *seg, uint64_t
 	struct tcp_out o = {
 		.ack = seg->seq + 1,
 		.flags = TCP_SYN | TCP_ACK,
-		.wnd = (uint16_t)RTE_MIN(s->cfg.rcv_wnd_max, (uint32_t)UINT16_MAX),
+		.wnd = (uint16_t)RTE_MIN(tcp_rcv_wnd_initial(s), (uint32_t)UINT16_MAX),
 	};
 	// Without timestamps there is no place to remember the other options in.
 	bool ts = seg->has_ts;

@@ -22,6 +22,7 @@ void tcp_rcv_drop(struct tcp_conn *c)
 	tcp_drop_queue(c->s, &c->ooo_head);
 	c->rx_tail = c->ooo_tail = NULL;
 	c->rx_bytes = 0;
+	c->s->ooo_held -= c->ooo_segs;
 	c->rx_mbufs = c->ooo_segs = 0;
 }
 
@@ -105,6 +106,7 @@ static struct rte_mbuf *ooo_pop(struct tcp_conn *c, struct rte_mbuf **at)
 	*at = mbuf_priv(m)->next;
 	mbuf_priv(m)->next = NULL;
 	c->ooo_segs--;
+	c->s->ooo_held--;
 	return m;
 }
 
@@ -206,6 +208,12 @@ static void ooo_trim(
 	}
 }
 
+// As many as the window takes in segments of an eighth of the usual size.
+static inline uint32_t ooo_max(const struct tcp_conn *c)
+{
+	return RTE_MIN(c->rcv_wnd_max / (c->mss / 8u + 1) + 16, c->s->cfg.ooo_max_segs);
+}
+
 // Insert a segment beyond a gap where it belongs. Small ones join the one in front of them: bytes
 // are bounded by the window, mbufs by ooo_max_segs.
 static void ooo_insert(struct tcp_conn *c, struct tcp_seg *seg)
@@ -235,11 +243,12 @@ static void ooo_insert(struct tcp_conn *c, struct tcp_seg *seg)
 	if (pp && seg->seq == seg_end(pp) && seg->len < c->mss / 2 &&
 		merge(prev, seg->m, seg->off, seg->len)) {
 		m = prev; // seg->m is freed by the caller
-	} else if (c->ooo_segs < c->s->cfg.ooo_max_segs) {
+	} else if (c->ooo_segs < ooo_max(c)) {
 		m = take_payload(c, seg);
 		mbuf_priv(m)->next = *at;
 		*at = m;
 		c->ooo_segs++;
+		c->s->ooo_held++;
 	} else {
 		COUNT(c->s->counters, tcp_rx_ooo_full);
 		return;
@@ -303,17 +312,14 @@ bool tcp_rcv_data(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us)
 // Under the worker's memory bound windows stand still; the peer's probes find them open again.
 uint32_t tcp_rcv_edge(const struct tcp_conn *c)
 {
-	const struct tcp_config *f = &c->s->cfg;
-
-	if (tcp_mem_full_ooo(c->s))
+	if (tcp_mem_short(c->s))
 		return c->rcv_adv;
-	return c->rcv_nxt + f->rcv_wnd_max - RTE_MIN(c->rx_bytes, f->rcv_wnd_max);
+	return c->rcv_nxt + c->rcv_wnd_max - RTE_MIN(c->rx_bytes, c->rcv_wnd_max);
 }
 
 uint16_t tcp_rcv_window(struct tcp_conn *c)
 {
-	uint32_t max = c->s->cfg.rcv_wnd_max, unit = 1u << c->rcv_wscale, edge = tcp_rcv_edge(c),
-		 wnd;
+	uint32_t max = c->rcv_wnd_max, unit = 1u << c->rcv_wscale, edge = tcp_rcv_edge(c), wnd;
 
 	// RFC 9293 3.8.6.2.2: the edge moves by a segment or half the buffer, never back.
 	if (seq_lt(edge, c->rcv_adv + RTE_MIN((uint32_t)c->mss, RTE_MAX(max / 2, 1u))))

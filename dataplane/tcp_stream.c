@@ -62,7 +62,7 @@ static struct rte_mbuf *rx_pop(struct tcp_conn *c)
 // will.
 static void window_update(struct tcp_conn *c, uint64_t now_us)
 {
-	uint32_t max = c->s->cfg.rcv_wnd_max;
+	uint32_t max = c->rcv_wnd_max;
 	uint32_t matters = RTE_MAX(RTE_MIN((uint32_t)c->mss, max / 2), max / 4);
 
 	if (!tcp_synchronized(c) || c->flags & TF_FIN_RCVD)
@@ -254,13 +254,15 @@ uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)
 
 void tcp_room_event(struct tcp_conn *c)
 {
+	bool idle = !c->sq_next && c->snd_nxt == c->snd_una;
 	uint32_t room;
 
 	if (!(c->flags & TF_ROOM_ASKED))
 		return;
 	room = free_room(c, 0);
-	// A few bytes more are not worth waking up for while an ACK is still to come.
-	if (room <= c->room_told || (room < c->mss && c->snd_nxt != c->snd_una))
+	// A few bytes more are not worth waking up for while an ACK is still to come; with nothing
+	// under way no other will, and one record may always go.
+	if (!idle && (room <= c->room_told || room < c->mss))
 		return;
 	c->flags &= ~(uint32_t)TF_ROOM_ASKED;
 	tcp_conn_event(c, TCP_EV_WRITABLE);
@@ -269,6 +271,11 @@ void tcp_room_event(struct tcp_conn *c)
 uint16_t tcp_snd_mss(const struct tcp_conn *c)
 {
 	return c->mss;
+}
+
+void tcp_set_rcv_wnd(struct tcp_conn *c, uint32_t bytes)
+{
+	c->rcv_wnd_max = RTE_MAX(c->rcv_wnd_max, RTE_MIN(bytes, c->s->cfg.rcv_wnd_max));
 }
 
 void tcp_shutdown(struct tcp_conn *c, uint64_t now_us)

@@ -319,7 +319,7 @@ static void test_all_errors(void **state)
 		"16777216 packets\n"
 		"f:6:26: dataplane.tcp.receive-window: found \"2T\", expected a size such as "
 		"65536, "
-		"64k or 1M from 4k to 1G bytes\n"
+		"64k or 1M from 64k to 1G bytes\n"
 		"f:6:41: dataplane.tcp.keepalive: found \"5x\", expected a time such as 60, 60s or "
 		"1m from 1 to 86400 seconds, or disabled\n"
 		"f:8:23: dataplane.ports.access.device: found \"\", expected a name\n"

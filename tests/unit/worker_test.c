@@ -632,6 +632,14 @@ static void hello_timer(void **state)
 		assert_int_equal(m->u.hello.intervals, i);
 		dp_msg_free(r->ch, m);
 	}
+	// Answered at once each time: every silence is a first one.
+	for (unsigned int i = 0; i < 3; i++) {
+		rig_send_record(r, c, TLS_CT_APPLICATION_DATA, echo, 8);
+		rig_run(r, 202000);
+		m = rig_expect(r, DP_EV_HELLO_EXPIRED);
+		assert_int_equal(m->u.hello.intervals, 1);
+		dp_msg_free(r->ch, m);
+	}
 	rig_destroy(r);
 }
 
