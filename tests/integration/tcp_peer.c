@@ -353,6 +353,17 @@ static void open_port(const char *device, struct port *port)
 		die(err);
 }
 
+// Told to stop: acknowledgements of what the other side has already may still be on their way.
+static bool draining(uint64_t *until)
+{
+	struct tcp_levels l;
+
+	if (!*until)
+		*until = now_us() + 3000000;
+	tcp_stack_levels(tcp, &l);
+	return l.conns && now_us() < *until;
+}
+
 static int finish(struct port *port)
 {
 	struct tcp_levels l;
@@ -378,7 +389,7 @@ int main(int argc, char **argv)
 	struct netif_conf n = {.access = true, .max_neighbours = 256, .icmp_per_second = 100};
 	struct tcp_config cfg;
 	struct port port;
-	uint64_t tick = 0;
+	uint64_t tick = 0, until = 0;
 
 	if (argc < 4)
 		die("usage: tcp_peer DEVICE ADDR4/PLEN ADDR6/PLEN [options]");
@@ -424,7 +435,7 @@ int main(int argc, char **argv)
 	for (int i = 4; i + 3 < argc; i++)
 		if (!strcmp(argv[i], "-c"))
 			connect_out(argv[i + 1], (uint16_t)atoi(argv[i + 2]), argv[i + 3], &n);
-	while (!stop) {
+	while (!stop || draining(&until)) {
 		uint64_t now = now_us();
 
 		loop_once(&port);
