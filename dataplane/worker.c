@@ -16,6 +16,7 @@
 #define TICK_US 10000
 #define IDLE_LOOPS_BEFORE_SLEEP 256
 #define SLEEP_MAX_US 200
+#define DRAIN_US 500000
 
 void worker_handover(struct worker *w, uint16_t to, enum handover what, struct rte_mbuf *m)
 {
@@ -302,9 +303,22 @@ unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 	return work;
 }
 
+// STOP was received: the last acknowledgements of connections that are closing by themselves may
+// still be on their way, for a moment. All sessions are over when the shutdown is an orderly one.
+static bool draining(const struct worker *w, uint64_t *until_us)
+{
+	struct tcp_levels l;
+
+	if (!*until_us)
+		*until_us = w->now_us + DRAIN_US;
+	tcp_stack_levels(w->tcp, &l);
+	return l.conns && w->nb_free == w->max_sessions && w->now_us < *until_us;
+}
+
 int worker_main(void *arg)
 {
 	struct worker *w = arg;
+	uint64_t until_us = 0;
 	unsigned int idle = 0;
 
 	netif_on_icmp_error(w->access, on_icmp_error, w);
@@ -313,7 +327,7 @@ int worker_main(void *arg)
 		netif_announce(w->access, w->now_us);
 		netif_announce(w->core, w->now_us);
 	}
-	while (w->running) {
+	while (w->running || draining(w, &until_us)) {
 		uint64_t tsc = rte_rdtsc(), next_us;
 
 		w->now_us = (tsc - w->tsc_base) / w->tsc_per_us;
