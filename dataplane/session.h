@@ -19,8 +19,7 @@ struct worker;
 // What is done with the received stream.
 enum session_mode {
 	SESSION_FREE,
-	SESSION_RAW, // bytes go to the control plane: handshake, or for good with a remote record
-		     // layer
+	SESSION_RAW,   // bytes go to the control plane: the handshake
 	SESSION_HTTP,  // records are opened here, their plain bytes go to the control plane
 	SESSION_SSTP,  // plain bytes are SSTP packets
 	SESSION_DRAIN, // closing: received bytes are thrown away
