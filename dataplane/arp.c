@@ -107,6 +107,7 @@ static void learn_sender(struct netif *n, const struct arp *a, uint64_t now_us)
 bool arp_input(struct netif *n, const uint8_t *p, size_t len, uint64_t now_us, bool answer)
 {
 	struct arp a;
+	bool known;
 
 	if (answer)
 		COUNT(n->cnt, arp_rx);
@@ -121,14 +122,15 @@ bool arp_input(struct netif *n, const uint8_t *p, size_t len, uint64_t now_us, b
 			conflict(n, now_us, answer);
 		return false;
 	}
-	if (a.spa != 0 && (!netif_onlink4(n, a.spa) || netif_broadcast4(n, a.spa)))
-		return false;
-	if (a.spa != 0)
+	// A host may ask with an address of another interface of its own (Linux does so by
+	// default): it is answered, and nothing is learned from it.
+	known = a.spa != 0 && netif_onlink4(n, a.spa) && !netif_broadcast4(n, a.spa);
+	if (known)
 		learn_sender(n, &a, now_us);
 	if (answer && answer_for(n, &a)) {
 		struct arp reply = {.op = ARP_REPLY, .spa = a.tpa, .tha = a.sha, .tpa = a.spa};
 
 		arp_send(n, &a.sha, &reply);
 	}
-	return a.spa != 0;
+	return known;
 }
