@@ -60,7 +60,10 @@ static void send_and_keep(struct netif *n, struct rte_mbuf *m, unsigned int whic
 	netif_output(n, &m, 1, now);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#ifndef __has_feature // clang's way to say it
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
