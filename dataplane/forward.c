@@ -6,7 +6,6 @@
 #include "dataplane/inner.h"
 
 #define MAX_FRAGMENTS 8
-#define ICMP_PER_SECOND 1000
 
 static inline uint32_t dst_of(const struct rte_mbuf *m)
 {
@@ -43,23 +42,13 @@ void forward_core_flush(struct worker *w)
 static struct rte_mbuf *icmp_error(struct worker *w, const struct rte_mbuf *pkt, uint8_t type,
 	uint8_t code, uint16_t mtu, uint32_t src)
 {
-	uint64_t fill = (w->now_us - w->icmp_tokens_us) * ICMP_PER_SECOND / 1000000;
 	struct rte_mbuf *e;
 
-	if (fill) {
-		w->icmp_tokens =
-			(uint32_t)RTE_MIN(w->icmp_tokens + fill, (uint64_t)ICMP_PER_SECOND);
-		w->icmp_tokens_us = w->now_us;
-	}
-	if (!w->icmp_tokens) {
-		COUNT(&w->counters, icmp_rate_limited);
+	if (!netif_icmp_allow(w->core, w->now_us))
 		return NULL;
-	}
 	e = icmp4_error(pkt, type, code, mtu, src, w->pool);
-	if (e) {
-		w->icmp_tokens--;
+	if (e)
 		COUNT(&w->counters, icmp_tx);
-	}
 	return e;
 }
 

@@ -61,8 +61,7 @@ struct session {
 	// hot, both directions
 	struct tcp_conn *conn;
 	uint32_t flags;
-	uint8_t mode; // enum session_mode
-	uint8_t spare_mode;
+	uint8_t mode;   // enum session_mode
 	uint16_t mtu;   // largest inner packet to the client
 	uint32_t inner; // the client's address, host order; 0: none
 	uint32_t local;

@@ -97,8 +97,6 @@ struct worker {
 			  // the control plane's messages still go
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
 	uint32_t core_addr;                        // source of ICMP errors towards core, host order
-	uint64_t icmp_tokens_us;                   // when the bucket was last filled
-	uint32_t icmp_tokens;
 	uint64_t next_tick_us;
 	uint32_t driver_mbufs;  // that drivers hold for good
 	struct tcp_levels left; // when the worker ended
