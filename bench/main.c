@@ -1,414 +1,53 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// culvert-bench: the load generator's command line.
-#include <arpa/inet.h>
-#include <errno.h>
-#include <getopt.h>
-#include <netdb.h>
+// culvert-bench: load generator and micro-benchmarks.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "base/log.h"
-#include "base/secret.h"
-#include "bench/load.h"
-#include "bench/probe.h"
-#include "bench/window.h"
-#include "client/password.h"
-#include "config/options.h"
-#include "config/value.h"
+#include "bench/commands.h"
 
 #define EXIT_USAGE 2
 
-#define OPTION_LIST(X)                                                                             \
-	X(CONNECT, "connect", TEXT, "HOST[:PORT]", "server, port 443; [IPv6]:PORT")                \
-	X(SESSIONS, "sessions", TEXT, "N", "calls to make (1)")                                    \
-	X(USER, "user", TEXT, "PATTERN", "user name; %d becomes the call's number (user%d)")       \
-	X(FIRST, "first", TEXT, "N", "number of the first call (0)")                               \
-	X(PASSWORD_FILE, "password-file", TEXT, "FILE", "password of all: first line of FILE")     \
-	X(PASSWORD_ENV, "password-env", TEXT, "NAME", "password: the environment variable NAME")   \
-	X(RATE, "rate", TEXT, "N", "set-ups a second (as fast as --concurrent allows)")            \
-	X(CONCURRENT, "concurrent", TEXT, "N", "set-ups in progress at once (64)")                 \
-	X(PING, "ping", TEXT, "ADDRESS", "ICMP echo to ADDRESS through the tunnels")               \
-	X(UDP, "udp", TEXT, "ADDRESS", "UDP to port 7 of ADDRESS, which must echo")                \
-	X(PAIR, "pair", BARE, "", "calls send UDP to each other, two and two")                     \
-	X(DURATION, "duration", TEXT, "S", "seconds of traffic (10)")                              \
-	X(PPS, "pps", TEXT, "N", "packets a second of all calls together (closed loop)")           \
-	X(WINDOW, "window", TEXT, "N", "closed loop: packets of a call on their way (16)")         \
-	X(SIZE, "size", TEXT, "BYTES", "IP packet's size (1400)")                                  \
-	X(BURST, "burst", TEXT, "N", "packets a call sends at once (1)")                           \
-	X(DRAIN, "drain", TEXT, "S", "seconds to wait for the last answers (2)")                   \
-	X(MAX_LOSS, "max-loss", TEXT, "PERCENT", "more lost packets fail the run (100)")           \
-	X(STALL, "stall", TEXT, "PHASE",                                                           \
-		"calls stop at tcp, client-hello, http, no-connect-request, no-call-connected")    \
-	X(LIMIT, "limit", TEXT, "S", "and wait this long for the server to end them (180)")        \
-	X(AUTHENTICATION, "authentication", TEXT, "METHOD", "pap, chap, mschap1 or mschap2 (all)") \
-	X(TLS_VERSION, "tls-version", TEXT, "any|only-1.2", "TLS versions offered (any)")          \
-	X(CIPHERS, "ciphers", TEXT, "LIST", "TLS 1.2 ciphers, as OpenSSL writes them")             \
-	X(KEEPALIVE, "keepalive-timeout", TEXT, "TIME", "or disabled (60)")                        \
-	X(JSON, "json", TEXT, "FILE", "write the result to FILE as JSON")                          \
-	X(LOG_LEVEL, "log-level", TEXT, "LEVEL", "err, warning, notice, info or debug (info)")     \
-	X(HELP, "help", BARE, "", "print this")                                                    \
-	X(VERSION, "version", BARE, "", "print the version")
-
-#define TEXT required_argument
-#define BARE no_argument
-
-#define X(id, name, kind, arg, help) OPT_##id,
-enum option_id { OPT_FIRST_ID = 256, OPTION_LIST(X) };
+static const struct {
+	const char *name, *help;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+#define X(name, help) {#name, help, bench_##name},
+	BENCH_COMMAND_LIST(X)
 #undef X
-
-static const struct option long_options[] = {
-#define X(id, name, kind, arg, help) {name, kind, NULL, OPT_##id},
-	OPTION_LIST(X)
-#undef X
-		{0}};
-
-struct bench {
-	struct load_conf load;
-	char host[256], port[16];
-	char password[256];
-	const char *password_file, *password_env, *json;
-	struct call_tls_conf tls;
 };
 
-static void print_help(void)
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void print_help(FILE *out)
 {
-	static const struct {
-		const char *name, *arg, *help;
-	} rows[] = {
-#define X(id, name, kind, arg, help) {name, arg, help},
-		OPTION_LIST(X)
-#undef X
-	};
-	char left[80];
-
-	printf("Usage: culvert-bench --connect HOST[:PORT] --user PATTERN --password-file FILE "
-	       "[OPTION...]\nDials in many times from one process, sends packets that are checked "
-	       "byte by byte, hangs up.\n\n");
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
-		printf("  %-28s %s\n", left, rows[i].help);
-	}
-	printf("\nExit status: 0 all as it should be, 1 a call failed, a byte was wrong or too "
-	       "much "
-	       "was lost, 2 usage.\nCalls that stop half way: 0 when the server ended them all.\n");
-}
-
-static int fail(const char *option, const char *expected)
-{
-	char quoted[120];
-
-	fprintf(stderr, "culvert-bench: --%s: found %s, expected %s\n", option,
-		log_quote(quoted, sizeof(quoted), optarg, strlen(optarg)), expected);
-	return -EINVAL;
-}
-
-static int number(const char *option, unsigned int min, unsigned int max, unsigned int *v)
-{
-	char expected[64];
-	uint64_t n;
-
-	snprintf(expected, sizeof(expected), "a number from %u to %u", min, max);
-	if (value_uint(optarg, &n) || n < min || n > max)
-		return fail(option, expected);
-	*v = (unsigned int)n;
-	return 0;
-}
-
-static int real(const char *option, double max, double *v)
-{
-	char *end;
-
-	*v = strtod(optarg, &end);
-	return end == optarg || *end || !(*v >= 0 && *v <= max) ? fail(option, "a number") : 0;
-}
-
-static int target(struct bench *b, const char *option, enum load_mode mode)
-{
-	b->load.mode = mode;
-	return value_ip4(optarg, &b->load.target) ? fail(option, "an IPv4 address") : 0;
-}
-
-// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT
-static int split_host(struct bench *b)
-{
-	const char *port = NULL, *host = optarg, *end;
-	uint64_t n;
-
-	if (*host == '[') {
-		host++;
-		end = strchr(host, ']');
-		if (!end || (end[1] && end[1] != ':'))
-			return fail("connect", "HOST[:PORT]");
-		port = end[1] ? end + 2 : NULL;
-	} else {
-		end = strchrnul(host, ':');
-		if (*end && strchr(end + 1, ':')) // a bare IPv6 address
-			end = host + strlen(host);
-		port = *end ? end + 1 : NULL;
-	}
-	if (end == host || (size_t)(end - host) >= sizeof(b->host))
-		return fail("connect", "HOST[:PORT]");
-	memcpy(b->host, host, (size_t)(end - host));
-	if (port && (value_uint(port, &n) || n < 1 || n > 65535))
-		return fail("connect", "a port from 1 to 65535");
-	snprintf(b->port, sizeof(b->port), "%s", port ? port : "443");
-	return 0;
-}
-
-static int parse_stall(struct bench *b)
-{
-	for (unsigned int s = CALL_STALL_TCP; s <= CALL_STALL_NO_CALL_CONNECTED; s++) {
-		if (!strcmp(optarg, load_stall_name((enum call_stall)s))) {
-			b->load.call.stall = (enum call_stall)s;
-			return 0;
-		}
-	}
-	return fail("stall", "tcp, client-hello, http, no-connect-request or no-call-connected");
-}
-
-static int parse_call(struct bench *b, int id)
-{
-	uint64_t seconds = 0;
-	int i;
-
-	switch (id) {
-	case OPT_AUTHENTICATION:
-		i = config_words_index("pap|chap|mschap1|mschap2", optarg);
-		if (i < 0)
-			return fail("authentication", "pap, chap, mschap1 or mschap2");
-		b->load.call.auth_methods = 1u << i;
-		return 0;
-	case OPT_TLS_VERSION:
-		b->tls.only_tls12 = !strcmp(optarg, "only-1.2");
-		return b->tls.only_tls12 || !strcmp(optarg, "any")
-			       ? 0
-			       : fail("tls-version", "any or only-1.2");
-	case OPT_CIPHERS:
-		b->tls.ciphers = optarg;
-		return 0;
-	case OPT_KEEPALIVE:
-		if (strcmp(optarg, "disabled") &&
-			(value_duration(optarg, &seconds) || !seconds || seconds > 86400))
-			return fail("keepalive-timeout", "a time, or disabled");
-		b->load.call.keepalive_ms = (uint32_t)seconds * 1000;
-		return 0;
-	case OPT_LOG_LEVEL:
-		return log_set_level(optarg)
-			       ? fail("log-level", "err, warning, notice, info or debug")
-			       : 0;
-	case OPT_HELP:
-		print_help();
-		return 1;
-	case OPT_VERSION:
-		printf("culvert-bench %s\n", CULVERT_VERSION);
-		return 1;
-	default: // getopt_long() has said why
-		return -EINVAL;
-	}
-}
-
-static int parse_option(struct bench *b, int id)
-{
-	struct load_conf *l = &b->load;
-	int rc;
-
-	switch (id) {
-	case OPT_CONNECT:
-		return split_host(b);
-	case OPT_SESSIONS:
-		return number("sessions", 1, 100000, &l->sessions);
-	case OPT_FIRST:
-		return number("first", 0, 1000000000, &l->first);
-	case OPT_USER:
-		l->user = optarg;
-		return 0;
-	case OPT_PASSWORD_FILE:
-		b->password_file = optarg;
-		return 0;
-	case OPT_PASSWORD_ENV:
-		b->password_env = optarg;
-		return 0;
-	case OPT_RATE:
-		return real("rate", 1e6, &l->rate);
-	case OPT_CONCURRENT:
-		return number("concurrent", 1, 100000, &l->concurrent);
-	case OPT_PING:
-		return target(b, "ping", LOAD_PING);
-	case OPT_UDP:
-		return target(b, "udp", LOAD_UDP);
-	case OPT_PAIR:
-		l->mode = LOAD_PAIR;
-		return 0;
-	case OPT_DURATION:
-		return real("duration", 1e7, &l->duration_s);
-	case OPT_PPS:
-		return real("pps", 1e8, &l->pps);
-	case OPT_WINDOW:
-		return number("window", 1, WINDOW_BITS, &l->window);
-	case OPT_SIZE:
-		return number("size", PROBE_MIN_SIZE, PROBE_MAX_SIZE, &l->size);
-	case OPT_BURST:
-		return number("burst", 1, 256, &l->burst);
-	case OPT_DRAIN:
-		return real("drain", 3600, &l->drain_s);
-	case OPT_MAX_LOSS:
-		rc = real("max-loss", 100, &l->max_loss);
-		l->max_loss /= 100;
-		return rc;
-	case OPT_STALL:
-		return parse_stall(b);
-	case OPT_LIMIT:
-		return real("limit", 1e7, &l->limit_s);
-	case OPT_JSON:
-		b->json = optarg;
-		return 0;
-	default:
-		return parse_call(b, id);
-	}
-}
-
-static int get_password(struct bench *b)
-{
-	int rc;
-
-	if (b->password_file)
-		rc = password_from_file(b->password_file, b->password, sizeof(b->password));
-	else if (b->password_env)
-		rc = password_from_env(b->password_env, b->password, sizeof(b->password));
-	else
-		rc = b->load.call.stall ? 0 : -ENOENT;
-	if (rc)
-		fprintf(stderr, "culvert-bench: password: %s\n",
-			!b->password_file && !b->password_env
-				? "--password-file or --password-env is needed"
-				: log_strerror(rc));
-	return rc;
-}
-
-static int parse(struct bench *b, int argc, char **argv)
-{
-	int id, rc;
-
-	b->load = (struct load_conf){.user = "user%d",
-		.sessions = 1,
-		.concurrent = 64,
-		.duration_s = 10,
-		.window = 16,
-		.size = 1400,
-		.burst = 1,
-		.drain_s = 2,
-		.max_loss = 1,
-		.connect_ms = 20000,
-		.limit_s = 180};
-	call_conf_default(&b->load.call);
-	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
-		rc = parse_option(b, id);
-		if (rc)
-			return rc;
-	}
-	if (optind < argc || !*b->host) {
-		fprintf(stderr,
-			"culvert-bench: --connect is needed, and options only; see --help\n");
-		return -EINVAL;
-	}
-	if (b->load.mode == LOAD_PAIR && b->load.sessions % 2) {
-		fprintf(stderr, "culvert-bench: --pair needs an even number of --sessions\n");
-		return -EINVAL;
-	}
-	if (b->load.call.stall) { // the server's patience is measured, not this side's
-		b->load.call.setup_ms = INT32_MAX;
-		b->load.call.keepalive_ms = 0;
-	}
-	return get_password(b);
-}
-
-static int resolve(struct bench *b)
-{
-	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list;
-	int rc = getaddrinfo(b->host, b->port, &hints, &list);
-
-	if (rc) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", b->host, gai_strerror(rc));
-		return -ENOENT;
-	}
-	memcpy(&b->load.addr, list->ai_addr, list->ai_addrlen);
-	b->load.addr_len = list->ai_addrlen;
-	freeaddrinfo(list);
-	b->load.call.host = b->host;
-	return 0;
-}
-
-// Every call is a descriptor.
-static void raise_limit(unsigned int sessions)
-{
-	struct rlimit l;
-
-	if (getrlimit(RLIMIT_NOFILE, &l) || l.rlim_cur >= sessions + 64)
-		return;
-	l.rlim_cur = sessions + 64;
-	if (l.rlim_max < l.rlim_cur)
-		l.rlim_max = l.rlim_cur;
-	if (setrlimit(RLIMIT_NOFILE, &l))
-		fprintf(stderr, "culvert-bench: no more than %llu descriptors: %s\n",
-			(unsigned long long)l.rlim_cur, log_strerror(errno));
-}
-
-static int write_json(const struct bench *b, const struct load_result *r)
-{
-	FILE *out = strcmp(b->json, "-") ? fopen(b->json, "we") : stdout;
-
-	if (!out) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", b->json, log_strerror(errno));
-		return -errno;
-	}
-	load_print_json(out, &b->load, r);
-	if (out != stdout && fclose(out)) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", b->json, log_strerror(errno));
-		return -EIO;
-	}
-	return 0;
-}
-
-static int run(struct bench *b)
-{
-	struct load_result r;
-	char err[256];
-	int status;
-
-	if (resolve(b))
-		return EXIT_FAILURE;
-	b->load.call.tls = call_tls_ctx_create(&b->tls, err, sizeof(err));
-	if (!b->load.call.tls) {
-		fprintf(stderr, "culvert-bench: TLS: %s\n", err);
-		return EXIT_FAILURE;
-	}
-	raise_limit(b->load.sessions);
-	b->load.password = b->password;
-	if (load_run(&b->load, &r)) {
-		fprintf(stderr, "culvert-bench: cannot start\n");
-		status = EXIT_FAILURE;
-	} else {
-		load_print_table(stdout, &b->load, &r);
-		status = load_passed(&b->load, &r) ? EXIT_SUCCESS : EXIT_FAILURE;
-		if (b->json && write_json(b, &r))
-			status = EXIT_FAILURE;
-	}
-	load_result_free(&r);
-	call_tls_ctx_free(b->load.call.tls);
-	return status;
+	fputs("Usage: culvert-bench COMMAND [OPTION...]\n"
+	      "       culvert-bench --connect HOST[:PORT] [OPTION...]\n\n",
+		out);
+	for (unsigned int i = 0; i < N_COMMANDS; i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+	fputs("\n'culvert-bench COMMAND --help' lists a command's options.\n", out);
 }
 
 int main(int argc, char **argv)
 {
-	static struct bench b;
-	int rc = parse(&b, argc, argv);
-
-	if (rc)
-		rc = rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
-	else
-		rc = run(&b);
-	secret_wipe(b.password, sizeof(b.password));
-	return rc;
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		print_help(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("culvert-bench " CULVERT_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (argv[1][0] == '-')
+		return bench_sockets(argc, argv);
+	for (unsigned int i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "culvert-bench: %s: no such command; see --help\n", argv[1]);
+	return EXIT_USAGE;
 }

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "bench/hist.h"
-#include "bench/load.h"
 #include "bench/probe.h"
+#include "bench/sockets/load.h"
 #include "bench/window.h"
 
 static const struct probe sample = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/load.h"
+#include "bench/sockets/load.h"
 
 const char *load_mode_name(enum load_mode m)
 {

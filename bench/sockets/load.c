@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/load.h"
+#include "bench/sockets/load.h"
 
 #include <errno.h>
 #include <ev.h>
