@@ -33,15 +33,16 @@ static void write_pem(const char *path, EVP_PKEY *key, X509 *cert)
 	fclose(f);
 }
 
-// One key for all tests of a program: making it is slow.
-static void make_cert(const char *path)
+// One key of a kind for all tests of a program: making it is slow.
+static void make_cert(const char *path, bool ecdsa)
 {
-	static EVP_PKEY *key;
+	static EVP_PKEY *keys[2];
+	EVP_PKEY *key = keys[ecdsa];
 	X509 *cert = X509_new();
 	X509_NAME *name;
 
 	if (!key)
-		key = EVP_RSA_gen(2048);
+		key = keys[ecdsa] = ecdsa ? EVP_EC_gen("P-256") : EVP_RSA_gen(2048);
 	fake_assert(key && cert);
 	name = X509_get_subject_name(cert);
 	X509_set_version(cert, 2);
@@ -103,7 +104,7 @@ void bed_open(struct bed *b, const struct bed_conf *conf)
 	strcpy(b->dir, "/tmp/cp-test-XXXXXX");
 	fake_assert(mkdtemp(b->dir));
 	snprintf(b->cert, sizeof(b->cert), "%s/cert.pem", b->dir);
-	make_cert(b->cert);
+	make_cert(b->cert, conf->ecdsa);
 	b->conf = make_config(b, conf);
 	b->ch = fake_create(conf->nb_workers ? conf->nb_workers : 2,
 		conf->nb_msgs ? conf->nb_msgs : 1024, conf->ring_size ? conf->ring_size : 256);

@@ -25,6 +25,7 @@ struct bed_conf {
 	const char *sstp; // further keys of sstp-server, each line indented by two
 	const char *tls;  // keys of tls
 	unsigned int nb_workers, nb_msgs, ring_size; // 0: 2, 1024, 256
+	bool ecdsa; // the server's key is on P-256, else RSA of 2048 bits
 	// the clients' TLS
 	bool only_tls12;
 	const char *ciphers;

@@ -12,8 +12,9 @@
 #include "protocol/sstp/sstp.h"
 
 #define MAX_WORKERS 4
-#define MAX_CONNS 4096
-#define MAX_ADDRESSES 4096
+#define MAX_CONNS 32768
+#define MAX_ADDRESSES 32768
+#define MAX_SPARE 1024
 
 struct ring {
 	struct dp_msg **m;
@@ -27,12 +28,16 @@ struct dp_chan {
 	int fd;
 	struct ring cmd[MAX_WORKERS], ev[MAX_WORKERS];
 	bool listening[MAX_WORKERS];
+	struct dp_msg *spare[MAX_SPARE]; // freed messages, for programs that count time
+	unsigned int nb_spare, max_spare;
 	struct fake_conn *conn[MAX_CONNS];
+	uint32_t free_hint, end; // slots below the one are taken, from the other on they are free
 	struct {
 		uint32_t addr;
 		dp_handle h;
 	} address[MAX_ADDRESSES];
 	uint32_t nb_addresses;
+	uint16_t nb_like[1u << 16]; // addresses by their lower half
 	uint32_t local[16];
 	unsigned int nb_locals, nb_ranges;
 	struct rec_crypto *rc;
@@ -102,7 +107,7 @@ static struct dp_msg *msg_new(struct dp_chan *ch, unsigned int type, dp_handle h
 
 	if (ch->in_use == ch->nb_msgs)
 		return NULL;
-	m = malloc(sizeof(*m));
+	m = ch->nb_spare ? ch->spare[--ch->nb_spare] : malloc(sizeof(*m));
 	if (!m)
 		return NULL;
 	memset(m, 0, offsetof(struct dp_msg, data));
@@ -125,7 +130,10 @@ void dp_msg_free(struct dp_chan *ch, struct dp_msg *m)
 {
 	fake_assert(ch->in_use);
 	ch->in_use--;
-	free(m);
+	if (ch->nb_spare < ch->max_spare)
+		ch->spare[ch->nb_spare++] = m;
+	else
+		free(m);
 }
 
 int dp_send_command(struct dp_chan *ch, struct dp_msg *m)
@@ -175,10 +183,11 @@ void dp_disarm(struct dp_chan *ch)
 
 int dp_address_publish(struct dp_chan *ch, uint32_t addr, dp_handle h)
 {
-	for (uint32_t i = 0; i < ch->nb_addresses; i++)
+	for (uint32_t i = 0; ch->nb_like[addr & 0xffff] && i < ch->nb_addresses; i++)
 		fake_assert(ch->address[i].addr != addr);
 	if (ch->nb_addresses == MAX_ADDRESSES)
 		return -ENOSPC;
+	ch->nb_like[addr & 0xffff]++;
 	ch->address[ch->nb_addresses].addr = addr;
 	ch->address[ch->nb_addresses++].h = h;
 	return 0;
@@ -190,6 +199,7 @@ int dp_address_withdraw(struct dp_chan *ch, uint32_t addr)
 		if (ch->address[i].addr != addr)
 			continue;
 		ch->address[i] = ch->address[--ch->nb_addresses];
+		ch->nb_like[addr & 0xffff]--;
 		return 0;
 	}
 	fake_assert(!"withdrawn address was not published");
@@ -270,6 +280,8 @@ void fake_destroy(struct dp_chan *ch)
 		free(ch->cmd[w].m);
 		free(ch->ev[w].m);
 	}
+	while (ch->nb_spare)
+		free(ch->spare[--ch->nb_spare]);
 	fake_assert(ch->in_use == 0);
 	fake_assert(ch->nb_addresses == 0);
 	fake_assert(fake_open_conns(ch) == 0);
@@ -291,6 +303,16 @@ void fake_set_overlap(struct dp_chan *ch, uint32_t overlap)
 void fake_fail_allocs(struct dp_chan *ch, unsigned int n)
 {
 	ch->fail_allocs = n;
+}
+
+void fake_keep_msgs(struct dp_chan *ch)
+{
+	ch->max_spare = MAX_SPARE;
+	while (ch->nb_spare < MAX_SPARE) {
+		ch->spare[ch->nb_spare] = calloc(1, sizeof(struct dp_msg));
+		fake_assert(ch->spare[ch->nb_spare]);
+		ch->nb_spare++;
+	}
 }
 
 void fake_stall(struct dp_chan *ch, bool on)
@@ -391,12 +413,15 @@ void fake_conn_event(struct fake_conn *c, unsigned int type, uint32_t arg)
 struct fake_conn *fake_accept(struct dp_chan *ch, unsigned int worker, uint32_t ip, uint16_t port)
 {
 	struct fake_conn *c = calloc(1, sizeof(*c));
-	uint32_t slot = 1;
+	uint32_t slot = ch->free_hint ? ch->free_hint : 1;
 
 	while (slot < MAX_CONNS && ch->conn[slot])
 		slot++;
 	fake_assert(c && slot < MAX_CONNS);
 	ch->conn[slot] = c;
+	ch->free_hint = slot + 1;
+	if (ch->end <= slot)
+		ch->end = slot + 1;
 	c->ch = ch;
 	c->handle = (dp_handle)worker << 56 | (dp_handle)slot << 32 | ++ch->generation;
 	c->peer_ip = ip;
@@ -410,6 +435,8 @@ void fake_conn_free(struct fake_conn *c)
 
 	fake_assert(c->closed && c->ch->conn[slot] == c);
 	c->ch->conn[slot] = NULL;
+	if (slot < c->ch->free_hint)
+		c->ch->free_hint = slot;
 	if (c->keys) {
 		rec_key_remove(c->ch->rc, &c->rx);
 		rec_key_remove(c->ch->rc, &c->tx);
@@ -674,7 +701,8 @@ static void close_conn(struct fake_conn *c, bool reset)
 	static const uint8_t close_notify[] = {1, 0};
 
 	// An address must be withdrawn before its session goes.
-	for (uint32_t i = 0; i < c->ch->nb_addresses; i++)
+	for (uint32_t i = 0;
+		c->inner && c->ch->nb_like[c->inner & 0xffff] && i < c->ch->nb_addresses; i++)
 		fake_assert(c->ch->address[i].h != c->handle);
 	if (!reset && c->keys && !c->draining)
 		seal(c, TLS_CT_ALERT, close_notify, sizeof(close_notify));
@@ -756,7 +784,7 @@ void fake_step(struct dp_chan *ch)
 			dp_msg_free(ch, m);
 		}
 	}
-	for (unsigned int i = 0; i < MAX_CONNS; i++)
+	for (unsigned int i = 0; i < ch->end; i++)
 		if (ch->conn[i])
 			deliver(ch->conn[i]);
 }

@@ -54,6 +54,9 @@ void fake_set_chunk(struct dp_chan *ch, uint32_t chunk);
 void fake_set_overlap(struct dp_chan *ch, uint32_t overlap);
 // dp_msg_alloc() fails for commands this many times.
 void fake_fail_allocs(struct dp_chan *ch, unsigned int n);
+// Messages come from memory that is there already, as the data plane's do; without this from
+// malloc, so that sanitizers see who holds one too long.
+void fake_keep_msgs(struct dp_chan *ch);
 // The workers take no commands while this is on.
 void fake_stall(struct dp_chan *ch, bool on);
 
