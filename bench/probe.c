@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/probe.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "protocol/cursor.h"
 
 #define IP_HDR 20u
 #define L4_HDR 8u // ICMP echo and UDP alike
-#define BODY (IP_HDR + L4_HDR)
+#define BODY PROBE_HDR_LEN
 #define BODY_HDR 32u // magic, run, session, check, seq, time
 #define MAGIC 0x43757276u
 
@@ -16,11 +17,32 @@
 #define IPPROTO_ICMP_ 1
 #define IPPROTO_UDP_ 17
 
+// One's complement sum of the 16-bit words in network order. The order of bytes does not matter to
+// such a sum: words are added as they lie in memory, and the result is turned once.
 static uint32_t sum_words(uint32_t sum, const uint8_t *p, size_t n)
 {
-	for (; n > 1; n -= 2, p += 2)
-		sum += (uint32_t)p[0] << 8 | p[1];
-	return n ? sum + ((uint32_t)p[0] << 8) : sum;
+	uint64_t wide = 0;
+	uint32_t w;
+	uint16_t h = 0;
+
+	for (; n >= sizeof(w); n -= sizeof(w), p += sizeof(w)) {
+		memcpy(&w, p, sizeof(w));
+		wide += w;
+	}
+	if (n >= sizeof(h)) {
+		memcpy(&h, p, sizeof(h));
+		wide += h;
+		p += sizeof(h);
+		n -= sizeof(h);
+	}
+	if (n) {
+		h = 0;
+		memcpy(&h, p, 1);
+		wide += h;
+	}
+	while (wide >> 16)
+		wide = (wide & 0xffff) + (wide >> 16);
+	return sum + ntohs((uint16_t)wide);
 }
 
 static uint16_t fold(uint32_t sum)
@@ -73,41 +95,10 @@ static void fill(uint8_t *dst, size_t n, const struct probe *p)
 	memcpy(dst, &w, n);
 }
 
-static void build_l4(
-	uint8_t *l4, size_t len, enum probe_kind kind, const uint8_t *addrs, const struct probe *p)
+void probe_body_build(uint8_t *body, size_t len, const struct probe *p)
 {
-	uint16_t sum;
+	struct writer w = writer_make(body, len);
 
-	if (kind == PROBE_ICMP) {
-		l4[0] = ICMP_ECHO_REQUEST;
-		wr_put_u16(l4 + 4, (uint16_t)p->session);
-		wr_put_u16(l4 + 6, (uint16_t)p->seq);
-		wr_put_u16(l4 + 2, fold(sum_words(0, l4, len)));
-		return;
-	}
-	wr_put_u16(l4, (uint16_t)(40000 + p->session % 20000));
-	wr_put_u16(l4 + 2, PROBE_UDP_PORT);
-	wr_put_u16(l4 + 4, (uint16_t)len);
-	sum = fold(sum_words(sum_words(IPPROTO_UDP_ + (uint32_t)len, addrs, 8), l4, len));
-	wr_put_u16(l4 + 6, sum ? sum : 0xffff);
-}
-
-void probe_build(uint8_t *dst, size_t size, enum probe_kind kind, uint32_t src_addr,
-	uint32_t dst_addr, const struct probe *p)
-{
-	struct writer w = writer_make(dst, size);
-
-	wr_u16(&w, 0x4500);
-	wr_u16(&w, (uint16_t)size);
-	wr_u16(&w, (uint16_t)p->seq);
-	wr_u16(&w, 0x4000); // do not fragment
-	wr_u8(&w, 64);
-	wr_u8(&w, kind == PROBE_ICMP ? IPPROTO_ICMP_ : IPPROTO_UDP_);
-	wr_u16(&w, 0);
-	wr_u32(&w, src_addr);
-	wr_u32(&w, dst_addr);
-	wr_put_u16(dst + 10, fold(sum_words(0, dst, IP_HDR)));
-	wr_zero(&w, L4_HDR);
 	wr_u32(&w, MAGIC);
 	wr_u32(&w, p->run);
 	wr_u32(&w, p->session);
@@ -116,8 +107,68 @@ void probe_build(uint8_t *dst, size_t size, enum probe_kind kind, uint32_t src_a
 	wr_u32(&w, (uint32_t)p->seq);
 	wr_u32(&w, (uint32_t)(p->sent_ns >> 32));
 	wr_u32(&w, (uint32_t)p->sent_ns);
-	fill(dst + BODY + BODY_HDR, size - BODY - BODY_HDR, p);
-	build_l4(dst + IP_HDR, size - IP_HDR, kind, dst + 12, p);
+	fill(body + BODY_HDR, len - BODY_HDR, p);
+}
+
+static void put_ip(uint8_t *ip, size_t size, uint8_t protocol, uint16_t id, uint32_t src_addr,
+	uint32_t dst_addr)
+{
+	struct writer w = writer_make(ip, IP_HDR);
+
+	wr_u16(&w, 0x4500);
+	wr_u16(&w, (uint16_t)size);
+	wr_u16(&w, id);
+	wr_u16(&w, 0x4000); // do not fragment
+	wr_u8(&w, 64);
+	wr_u8(&w, protocol);
+	wr_u16(&w, 0);
+	wr_u32(&w, src_addr);
+	wr_u32(&w, dst_addr);
+	wr_put_u16(ip + 10, fold(sum_words(0, ip, IP_HDR)));
+}
+
+static void put_udp(uint8_t *ip, size_t size, uint16_t src_port, uint16_t dst_port)
+{
+	uint8_t *l4 = ip + IP_HDR;
+	size_t len = size - IP_HDR;
+	uint16_t sum;
+
+	wr_put_u16(l4, src_port);
+	wr_put_u16(l4 + 2, dst_port);
+	wr_put_u16(l4 + 4, (uint16_t)len);
+	wr_put_u16(l4 + 6, 0);
+	sum = fold(sum_words(sum_words(IPPROTO_UDP_ + (uint32_t)len, ip + 12, 8), l4, len));
+	wr_put_u16(l4 + 6, sum ? sum : 0xffff);
+}
+
+static void put_echo_request(uint8_t *l4, size_t len, uint16_t id, uint16_t seq)
+{
+	wr_put_u16(l4, ICMP_ECHO_REQUEST << 8);
+	wr_put_u16(l4 + 2, 0);
+	wr_put_u16(l4 + 4, id);
+	wr_put_u16(l4 + 6, seq);
+	wr_put_u16(l4 + 2, fold(sum_words(0, l4, len)));
+}
+
+void probe_wrap_udp(uint8_t *ip, size_t size, uint32_t src_addr, uint32_t dst_addr,
+	uint16_t src_port, uint16_t dst_port)
+{
+	put_ip(ip, size, IPPROTO_UDP_, 0, src_addr, dst_addr);
+	put_udp(ip, size, src_port, dst_port);
+}
+
+void probe_build(uint8_t *dst, size_t size, enum probe_kind kind, uint32_t src_addr,
+	uint32_t dst_addr, const struct probe *p)
+{
+	uint8_t protocol = kind == PROBE_ICMP ? IPPROTO_ICMP_ : IPPROTO_UDP_;
+
+	probe_body_build(dst + BODY, size - BODY, p);
+	put_ip(dst, size, protocol, (uint16_t)p->seq, src_addr, dst_addr);
+	if (kind == PROBE_ICMP)
+		put_echo_request(
+			dst + IP_HDR, size - IP_HDR, (uint16_t)p->session, (uint16_t)p->seq);
+	else
+		put_udp(dst, size, (uint16_t)(40000 + p->session % 20000), PROBE_UDP_PORT);
 }
 
 // Whether the packet's transport is one that probes have, and whole.
@@ -140,10 +191,28 @@ static enum probe_result check_l4(const uint8_t *ip, size_t len)
 	return PROBE_OK;
 }
 
+enum probe_result probe_body_check(
+	const uint8_t *body, size_t len, size_t expected_len, uint32_t run, struct probe *p)
+{
+	uint8_t expected[PROBE_MAX_SIZE];
+
+	if (len < BODY_HDR || get_u32(body) != MAGIC || get_u32(body + 4) != run)
+		return PROBE_OTHER;
+	if (len != expected_len || len > sizeof(expected))
+		return PROBE_CORRUPT;
+	*p = (struct probe){.run = run,
+		.session = get_u32(body + 8),
+		.seq = get_u64(body + 16),
+		.sent_ns = get_u64(body + 24)};
+	if (get_u32(body + 12) != check_of(p))
+		return PROBE_CORRUPT;
+	fill(expected, len - BODY_HDR, p);
+	return memcmp(expected, body + BODY_HDR, len - BODY_HDR) ? PROBE_CORRUPT : PROBE_OK;
+}
+
 enum probe_result probe_check(
 	const uint8_t *ip, size_t len, size_t size, uint32_t run, struct probe *p)
 {
-	uint8_t expected[PROBE_MAX_SIZE];
 	const uint8_t *body = ip + BODY;
 	enum probe_result rc;
 
@@ -157,14 +226,5 @@ enum probe_result probe_check(
 	if (len != size || ((uint32_t)ip[2] << 8 | ip[3]) != len || fold(sum_words(0, ip, IP_HDR)))
 		return PROBE_CORRUPT;
 	rc = check_l4(ip, len);
-	if (rc != PROBE_OK)
-		return rc;
-	*p = (struct probe){.run = run,
-		.session = get_u32(body + 8),
-		.seq = get_u64(body + 16),
-		.sent_ns = get_u64(body + 24)};
-	if (get_u32(body + 12) != check_of(p))
-		return PROBE_CORRUPT;
-	fill(expected, len - BODY - BODY_HDR, p);
-	return memcmp(expected, body + BODY_HDR, len - BODY - BODY_HDR) ? PROBE_CORRUPT : PROBE_OK;
+	return rc == PROBE_OK ? probe_body_check(body, len - BODY, size - BODY, run, p) : rc;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define PROBE_MIN_SIZE 64u
+#define PROBE_HDR_LEN 28u // IPv4 and UDP or ICMP, in front of the payload
 #define PROBE_MAX_SIZE 4091u
 #define PROBE_UDP_PORT 7u
 
@@ -34,3 +35,13 @@ void probe_build(uint8_t *dst, size_t size, enum probe_kind kind, uint32_t src_a
 // of either direction. run: of this run. PROBE_OK fills in p.
 enum probe_result probe_check(
 	const uint8_t *ip, size_t len, size_t size, uint32_t run, struct probe *p);
+
+// The payload alone (size - PROBE_HDR_LEN bytes), for an end that has a UDP socket.
+void probe_body_build(uint8_t *body, size_t len, const struct probe *p);
+enum probe_result probe_body_check(
+	const uint8_t *body, size_t len, size_t expected_len, uint32_t run, struct probe *p);
+
+// Put IPv4 and UDP in front of a payload that is in place: a packet of size bytes, with checksums.
+// Addresses in host byte order.
+void probe_wrap_udp(uint8_t *ip, size_t size, uint32_t src_addr, uint32_t dst_addr,
+	uint16_t src_port, uint16_t dst_port);
