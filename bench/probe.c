@@ -113,17 +113,16 @@ void probe_body_build(uint8_t *body, size_t len, const struct probe *p)
 static void put_ip(uint8_t *ip, size_t size, uint8_t protocol, uint16_t id, uint32_t src_addr,
 	uint32_t dst_addr)
 {
-	struct writer w = writer_make(ip, IP_HDR);
-
-	wr_u16(&w, 0x4500);
-	wr_u16(&w, (uint16_t)size);
-	wr_u16(&w, id);
-	wr_u16(&w, 0x4000); // do not fragment
-	wr_u8(&w, 64);
-	wr_u8(&w, protocol);
-	wr_u16(&w, 0);
-	wr_u32(&w, src_addr);
-	wr_u32(&w, dst_addr);
+	wr_put_u16(ip, 0x4500);
+	wr_put_u16(ip + 2, (uint16_t)size);
+	wr_put_u16(ip + 4, id);
+	wr_put_u16(ip + 6, 0x4000); // do not fragment
+	wr_put_u16(ip + 8, (uint16_t)(64 << 8 | protocol));
+	wr_put_u16(ip + 10, 0);
+	wr_put_u16(ip + 12, (uint16_t)(src_addr >> 16));
+	wr_put_u16(ip + 14, (uint16_t)src_addr);
+	wr_put_u16(ip + 16, (uint16_t)(dst_addr >> 16));
+	wr_put_u16(ip + 18, (uint16_t)dst_addr);
 	wr_put_u16(ip + 10, fold(sum_words(0, ip, IP_HDR)));
 }
 
