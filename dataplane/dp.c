@@ -34,6 +34,7 @@ struct dp {
 	unsigned int nb_workers;
 	bool started, stopped;
 	bool access_open, core_open;
+	bool own_eal;
 };
 
 // ---- levels for leak checks
@@ -71,7 +72,7 @@ static void level_mbufs(void *arg, uint32_t *in_use, uint32_t *size)
 
 // ---- memory
 
-static unsigned int memory_mb(const struct config_dataplane *c)
+unsigned int dp_memory_mb(const struct config_dataplane *c)
 {
 	uint64_t bytes = (uint64_t)c->mbufs *
 			 (sizeof(struct rte_mbuf) + MBUF_PRIV_SIZE + MBUF_DATA_ROOM + 64);
@@ -93,7 +94,7 @@ static int start_eal(const struct config_dataplane *c, char *err, size_t cap)
 		.worker_cpus = c->workers,
 		.nb_workers = c->nb_workers,
 		.hugepages = c->hugepages,
-		.memory_mb = memory_mb(c),
+		.memory_mb = dp_memory_mb(c),
 	};
 
 	return port_eal_init(&e, err, cap);
@@ -126,8 +127,10 @@ static uint16_t tx_via_core(void *user, struct rte_mbuf **pkts, uint16_t n)
 static void tcp_output(void *user, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct worker *w = user;
+	enum worker_stage last = stage_enter(w->stages, WORKER_STAGE_TX);
 
 	netif_output(w->access, pkts, n, w->now_us);
+	stage_enter(w->stages, last);
 }
 
 static bool proxy_arp(void *user, rte_be32_t addr)
@@ -385,7 +388,9 @@ static void close_ports(struct dp *dp)
 	dp->access_open = dp->core_open = false;
 }
 
-struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
+// Everything but the EAL.
+static struct dp *create(
+	const struct config_dataplane *c, bool own_eal, uint64_t tx_offloads, char *err, size_t cap)
 {
 	struct dp *dp = calloc(1, sizeof(*dp));
 	unsigned int lcore, i = 0;
@@ -395,11 +400,8 @@ struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
 		return NULL;
 	}
 	dp->c = c;
+	dp->own_eal = own_eal;
 	dp->nb_workers = c->nb_workers;
-	if (start_eal(c, err, cap)) {
-		free(dp);
-		return NULL;
-	}
 	RTE_LCORE_FOREACH_WORKER(lcore)
 	{
 		if (i < dp->nb_workers)
@@ -416,6 +418,8 @@ struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
 	}
 	if (open_ports(dp, err, cap))
 		goto fail;
+	dp->access.tx_offloads |= tx_offloads;
+	dp->core.tx_offloads |= tx_offloads;
 	dp->ch = dp_chan_create(dp->nb_workers, dp->nb_workers * MSGS_PER_WORKER + MSGS_SPARE,
 		c->max_sessions + 256);
 	if (!dp->ch) {
@@ -443,9 +447,32 @@ fail:
 	return NULL;
 }
 
+struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap)
+{
+	if (start_eal(c, err, cap))
+		return NULL;
+	return create(c, true, 0, err, cap);
+}
+
+struct dp *dp_create_here(
+	const struct config_dataplane *c, uint64_t tx_offloads, char *err, size_t cap)
+{
+	return create(c, false, tx_offloads, err, cap);
+}
+
 struct dp_chan *dp_channel(struct dp *dp)
 {
 	return dp->ch;
+}
+
+struct worker *dp_worker(struct dp *dp, unsigned int i)
+{
+	return i < dp->nb_workers ? dp->workers[i] : NULL;
+}
+
+const struct port *dp_port(const struct dp *dp, bool access)
+{
+	return access ? &dp->access : &dp->core;
 }
 
 int dp_start(struct dp *dp)
@@ -460,11 +487,8 @@ int dp_start(struct dp *dp)
 	return 0;
 }
 
-void dp_stop(struct dp *dp)
+static void stop_workers(struct dp *dp)
 {
-	if (!dp->started || dp->stopped)
-		return;
-	dp->stopped = true;
 	for (unsigned int i = 0; i < dp->nb_workers; i++) {
 		struct dp_msg *m;
 
@@ -477,10 +501,21 @@ void dp_stop(struct dp *dp)
 	}
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		rte_eal_wait_lcore(dp->lcore[i]);
+}
+
+void dp_stop(struct dp *dp)
+{
+	if (dp->stopped)
+		return;
+	dp->stopped = true;
+	if (dp->started)
+		stop_workers(dp);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
-		worker_empty(dp->workers[i]);
+		if (dp->workers[i])
+			worker_empty(dp->workers[i]);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
-		handover_empty(dp->workers[i]);
+		if (dp->workers[i])
+			handover_empty(dp->workers[i]);
 	close_ports(dp);
 }
 
@@ -489,16 +524,12 @@ void dp_destroy(struct dp *dp)
 	if (!dp)
 		return;
 	dp_stop(dp);
-	for (unsigned int i = 0; i < dp->nb_workers; i++) {
-		if (dp->workers[i] && !dp->stopped)
-			worker_empty(dp->workers[i]);
-	}
-	close_ports(dp);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		worker_destroy(dp->workers[i]);
 	dp_chan_destroy(dp->ch);
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		rte_mempool_free(dp->pools[i]);
-	rte_eal_cleanup();
+	if (dp->own_eal)
+		rte_eal_cleanup();
 	free(dp);
 }

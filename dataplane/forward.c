@@ -32,10 +32,14 @@ static void to_core(struct worker *w, struct rte_mbuf *m)
 
 void forward_core_flush(struct worker *w)
 {
+	enum worker_stage last;
+
 	if (!w->nb_core_out)
 		return;
+	last = stage_enter(w->stages, WORKER_STAGE_TX);
 	netif_output(w->core, w->core_out, w->nb_core_out, w->now_us);
 	w->nb_core_out = 0;
+	stage_enter(w->stages, last);
 }
 
 // An ICMP error about pkt (borrowed) from src, if the rate allows. NULL: none.

@@ -184,6 +184,7 @@ void session_run_all(struct worker *w)
 {
 	struct session *s, *end = w->run_tail;
 
+	stage_enter(w->stages, WORKER_STAGE_COLLECT);
 	// One turn for each session on the list now; what wants more comes back behind the others,
 	// in the next loop.
 	while ((s = w->run_head)) {

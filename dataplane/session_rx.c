@@ -58,7 +58,9 @@ void session_batch_open(struct worker *w)
 
 	if (!b->n)
 		return;
+	stage_enter(w->stages, WORKER_STAGE_OPEN);
 	rec_open_burst(w->rc, b->op, b->n);
+	stage_enter(w->stages, WORKER_STAGE_UP);
 	COUNT_N(&w->counters, rec_rx, b->n);
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct rec_open_op *op = &b->op[i];
@@ -99,6 +101,7 @@ void session_batch_open(struct worker *w)
 		tcp_consume(s->conn, consumed, w->now_us);
 	b->n = 0;
 	b->nb_slices = 0;
+	stage_enter(w->stages, WORKER_STAGE_COLLECT);
 }
 
 // A record that fits no mbuf or has too many slices: by itself, through the scratch buffers. False:

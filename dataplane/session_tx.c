@@ -142,7 +142,9 @@ static void batch_send(struct worker *w)
 
 	if (!b->n)
 		return;
+	stage_enter(w->stages, WORKER_STAGE_SEAL);
 	rec_seal_burst(w->rc, b->op, b->n);
+	stage_enter(w->stages, WORKER_STAGE_TCP_OUT);
 	COUNT_N(&w->counters, rec_tx, b->n);
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct session *s = b->s[i];
@@ -158,6 +160,7 @@ static void batch_send(struct worker *w)
 		}
 	}
 	b->n = 0;
+	stage_enter(w->stages, WORKER_STAGE_FRAME);
 }
 
 // Fill a record with the packets of s that fit: head (framed) and those behind it that are there

@@ -149,8 +149,10 @@ static uint16_t access_rx(struct worker *w)
 		rte_pktmbuf_free(rx.ip[i]);
 	if (w->dispatch_tcp)
 		rx.nb_tcp = tcp_dispatch(w, rx.tcp, rx.nb_tcp);
+	stage_enter(w->stages, WORKER_STAGE_TCP_IN);
 	if (rx.nb_tcp)
 		tcp_input(w->tcp, rx.tcp, rx.nb_tcp, w->now_us);
+	stage_enter(w->stages, WORKER_STAGE_RX);
 	return n;
 }
 
@@ -172,6 +174,7 @@ static uint16_t core_rx(struct worker *w)
 	COUNT_N(&w->counters, rx_no_protocol, rx.nb_tcp);
 	for (uint16_t i = 0; i < rx.nb_tcp; i++)
 		rte_pktmbuf_free(rx.tcp[i]);
+	stage_enter(w->stages, WORKER_STAGE_DOWN);
 	if (rx.nb_ip)
 		forward_down(w, rx.ip, rx.nb_ip);
 	return n;
@@ -284,22 +287,30 @@ static uint64_t housekeeping(struct worker *w)
 
 unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 {
-	unsigned int work = access_rx(w);
+	unsigned int work;
 
+	stage_enter(w->stages, WORKER_STAGE_RX);
+	work = access_rx(w);
 	work += core_rx(w);
+	stage_enter(w->stages, WORKER_STAGE_HANDOVER);
 	work += handover_rx(w);
+	stage_enter(w->stages, WORKER_STAGE_KEEP);
 	work += commands(w);
 	*next_us = housekeeping(w);
 	tcp_events(w);
 	work += w->run_head || w->tx_head;
 	if (w->run_head)
 		session_run_all(w);
+	stage_enter(w->stages, WORKER_STAGE_UP);
 	forward_up_flush(w);
+	stage_enter(w->stages, WORKER_STAGE_FRAME);
 	if (w->tx_head)
 		session_tx_all(w);
+	stage_enter(w->stages, WORKER_STAGE_TX);
 	forward_core_flush(w);
 	netif_flush(w->access);
 	netif_flush(w->core);
+	stage_enter(w->stages, WORKER_STAGE_RX);
 	return work;
 }
 
@@ -315,22 +326,36 @@ static bool draining(const struct worker *w, uint64_t *until_us)
 	return l.conns && w->nb_free == w->max_sessions && w->now_us < *until_us;
 }
 
+void worker_begin(struct worker *w)
+{
+	netif_on_icmp_error(w->access, on_icmp_error, w);
+	if (w->id == 0) {
+		w->now_us = worker_clock(w, rte_rdtsc());
+		netif_announce(w->access, w->now_us);
+		netif_announce(w->core, w->now_us);
+	}
+}
+
+// So that the pools are full again.
+void worker_end(struct worker *w)
+{
+	forward_up_flush(w);
+	forward_core_flush(w);
+	netif_flush(w->access);
+	netif_flush(w->core);
+}
+
 int worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t until_us = 0;
 	unsigned int idle = 0;
 
-	netif_on_icmp_error(w->access, on_icmp_error, w);
-	if (w->id == 0) {
-		w->now_us = (rte_rdtsc() - w->tsc_base) / w->tsc_per_us;
-		netif_announce(w->access, w->now_us);
-		netif_announce(w->core, w->now_us);
-	}
+	worker_begin(w);
 	while (w->running || draining(w, &until_us)) {
 		uint64_t tsc = rte_rdtsc(), next_us;
 
-		w->now_us = (tsc - w->tsc_base) / w->tsc_per_us;
+		w->now_us = worker_clock(w, tsc);
 		if (worker_loop(w, &next_us)) {
 			COUNT_N(&w->counters, busy_cycles, rte_rdtsc() - tsc);
 			COUNT(&w->counters, busy_loops);
@@ -343,11 +368,6 @@ int worker_main(void *arg)
 		else
 			rte_pause();
 	}
-	// Half a burst may still wait for the other side: let go of it in order, so that the pools
-	// are full again.
-	forward_up_flush(w);
-	forward_core_flush(w);
-	netif_flush(w->access);
-	netif_flush(w->core);
+	worker_end(w);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "dataplane/dp_chan.h"
 #include "dataplane/netif.h"
 #include "dataplane/session.h"
+#include "dataplane/stage.h"
 #include "dataplane/tcp.h"
 #include "dataplane/wheel.h"
 #include "tls/record.h"
@@ -98,17 +99,27 @@ struct worker {
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
 	uint32_t core_addr;                        // source of ICMP errors towards core, host order
 	uint64_t next_tick_us;
-	uint32_t driver_mbufs;  // that drivers hold for good
-	struct tcp_levels left; // when the worker ended
+	uint32_t driver_mbufs;        // that drivers hold for good
+	struct tcp_levels left;       // when the worker ended
+	struct worker_stages *stages; // NULL: cycles are not counted by stage
 	struct counters counters;
 };
 
 // The lcore's function; returns when STOP was received.
 int worker_main(void *arg);
 
+// The same in steps, for who drives a worker by himself. In front of the first loop:
+void worker_begin(struct worker *w);
 // One loop at w->now_us. Returns how much work there was; *next_us: when there will be some at the
 // latest.
 unsigned int worker_loop(struct worker *w, uint64_t *next_us);
+// Behind the last one: let go of half bursts that wait for the other side.
+void worker_end(struct worker *w);
+// The worker's clock now.
+static inline uint64_t worker_clock(const struct worker *w, uint64_t tsc)
+{
+	return (tsc - w->tsc_base) / w->tsc_per_us;
+}
 
 // Hand an mbuf to another worker. Consumes m (drops and counts when the ring is full).
 void worker_handover(struct worker *w, uint16_t to, enum handover what, struct rte_mbuf *m);

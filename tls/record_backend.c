@@ -20,7 +20,7 @@ static const struct rec_backend *const backends[] = {
 #define PROBE_BURST 64
 #define PROBE_ROUNDS 32
 
-static const struct rec_backend *fastest;
+static const struct rec_backend *fastest, *added;
 static pthread_once_t fastest_once = PTHREAD_ONCE_INIT;
 
 static uint64_t now_ns(void)
@@ -107,8 +107,18 @@ const struct rec_backend *rec_backend_get(const char *name)
 	for (size_t i = 0; i < NB_BACKENDS; i++)
 		if (!strcmp(backends[i]->name, name))
 			return backends[i];
+	if (added && !strcmp(added->name, name))
+		return added;
 	errno = ENOENT;
 	return NULL;
+}
+
+int rec_backend_add(const struct rec_backend *b)
+{
+	if (added && added != b)
+		return -ENOSPC;
+	added = b;
+	return 0;
 }
 
 const char *rec_backend_name(const struct rec_backend *b)

@@ -49,5 +49,10 @@ struct rec_backend {
 		const uint8_t *tag);
 };
 
+// Make one more known by name to rec_backend_get(); it is never the fastest, nor among those that
+// rec_backend_nth() lists. For benches and tests, before any thread asks. b lives as long as the
+// process. One at most: -ENOSPC.
+int rec_backend_add(const struct rec_backend *b);
+
 extern const struct rec_backend rec_backend_openssl;
 extern const struct rec_backend rec_backend_imb;
