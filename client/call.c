@@ -47,9 +47,17 @@ void call_timer_clear(struct call *c, unsigned int t)
 
 // --- ending ---
 
+static int write_plain(struct call *c, const void *p, size_t n)
+{
+	if (!c->detached)
+		return c->tls.ssl ? call_tls_write(&c->tls, p, n) : 0;
+	c->ops->plain(c->user, p, n);
+	return 0;
+}
+
 static void seal(struct call *c)
 {
-	if (c->tx_len && c->tls.ssl && call_tls_write(&c->tls, c->tx, c->tx_len)) {
+	if (c->tx_len && write_plain(c, c->buf->tx, c->tx_len)) {
 		call_note_end(c, CALL_END_TLS, "TLS: a record could not be written");
 		c->broken = true;
 	}
@@ -73,9 +81,9 @@ uint8_t *call_tx_reserve(struct call *c, size_t n)
 {
 	uint8_t *at;
 
-	if (c->tx_len + n > sizeof(c->tx))
+	if (c->tx_len + n > sizeof(c->buf->tx))
 		seal(c);
-	at = c->tx + c->tx_len;
+	at = c->buf->tx + c->tx_len;
 	c->tx_len += (uint32_t)n;
 	return at;
 }
@@ -169,7 +177,7 @@ static void send_http_request(struct call *c)
 	n = sstp_http_format_request(request, sizeof(request), c->conf.host, id);
 	if (c->conf.stall == CALL_STALL_HTTP)
 		n /= 2;
-	if (n <= 0 || call_tls_write(&c->tls, request, (size_t)n)) {
+	if (n <= 0 || write_plain(c, request, (size_t)n)) {
 		call_note_end(
 			c, CALL_END_LOCAL, "the HTTP request cannot be made for this host name");
 		call_finish(c);
@@ -187,7 +195,9 @@ static void start_sstp(struct call *c)
 	p.hash_mask = c->conf.hash_mask;
 	if (c->conf.stall) // the server's patience is what is measured
 		p.negotiation_ms = INT32_MAX;
-	if (call_tls_cert_hash(&c->tls, p.cert_sha1, p.cert_sha256)) {
+	memcpy(p.cert_sha1, c->cert_sha1, sizeof(p.cert_sha1));
+	memcpy(p.cert_sha256, c->cert_sha256, sizeof(p.cert_sha256));
+	if (!c->have_cert) {
 		call_note_end(c, CALL_END_TLS, "TLS: the server has no certificate");
 		call_finish(c);
 		return;
@@ -306,7 +316,7 @@ static void read_plain(struct call *c)
 	while (c->phase != CALL_PHASE_CLOSED) {
 		have = c->carry_len;
 		if (have)
-			memcpy(buf, c->carry, have);
+			memcpy(buf, c->buf->carry, have);
 		n = call_tls_read(&c->tls, buf + have, sizeof(buf) - have);
 		if (n == -EPIPE) {
 			call_stream_end(c, 0, c->now_ms);
@@ -327,7 +337,7 @@ static void read_plain(struct call *c)
 			call_finish(c);
 			return;
 		}
-		memcpy(c->carry, buf + done, c->carry_len);
+		memcpy(c->buf->carry, buf + done, c->carry_len);
 	}
 }
 
@@ -337,11 +347,27 @@ static void input_handshake(struct call *c)
 
 	if (rc < 0)
 		tls_failed(c);
-	else if (rc > 0)
+	if (rc <= 0)
+		return;
+	c->tls_version = SSL_get_version(c->tls.ssl);
+	c->cipher = SSL_get_cipher_name(c->tls.ssl);
+	c->have_cert = !call_tls_cert_hash(&c->tls, c->cert_sha1, c->cert_sha256);
+	if (c->ops->secured)
+		c->ops->secured(c->user);
+	if (c->phase == CALL_PHASE_TLS)
 		send_http_request(c);
 }
 
 // --- entry points ---
+
+static void free_buf(struct call *c)
+{
+	if (c->buf && !c->detached) {
+		secret_wipe(c->buf, sizeof(*c->buf));
+		free(c->buf);
+	}
+	c->buf = NULL;
+}
 
 int call_init(struct call *c, const struct call_conf *conf, const struct call_ops *ops, void *user,
 	uint64_t now_ms)
@@ -352,11 +378,15 @@ int call_init(struct call *c, const struct call_conf *conf, const struct call_op
 	c->user = user;
 	c->now_ms = now_ms;
 	c->phase = CALL_PHASE_TLS;
-	if (call_tls_init(&c->tls, conf->tls, conf->host, conf->sni))
+	c->buf = malloc(sizeof(*c->buf));
+	if (!c->buf || call_tls_init(&c->tls, conf->tls, conf->host, conf->sni)) {
+		free_buf(c);
 		return -ENOMEM;
+	}
 	call_timer_set(c, CALL_TIMER_SETUP, conf->setup_ms);
 	if (call_tls_handshake(&c->tls) < 0) {
 		call_tls_free(&c->tls);
+		free_buf(c);
 		return -ENOMEM;
 	}
 	return 0;
@@ -369,9 +399,17 @@ void call_free(struct call *c)
 		sstp_free(&c->sstp);
 	}
 	call_tls_free(&c->tls);
-	secret_wipe(c->tx, sizeof(c->tx));
-	secret_wipe(c->carry, sizeof(c->carry));
+	free_buf(c);
 	c->phase = CALL_PHASE_CLOSED;
+}
+
+void call_heard(struct call *c, uint64_t now_ms)
+{
+	c->now_ms = now_ms;
+	if (!c->deadline_ms[CALL_TIMER_HELLO])
+		return;
+	call_timer_set(c, CALL_TIMER_HELLO, c->conf.keepalive_ms);
+	c->hello_missed = 0;
 }
 
 void call_input(struct call *c, const void *p, size_t n, uint64_t now_ms)
@@ -380,19 +418,47 @@ void call_input(struct call *c, const void *p, size_t n, uint64_t now_ms)
 	if (c->phase == CALL_PHASE_CLOSED)
 		return;
 	c->counters.rx_stream += n;
-	if (c->deadline_ms[CALL_TIMER_HELLO]) {
-		call_timer_set(c, CALL_TIMER_HELLO, c->conf.keepalive_ms);
-		c->hello_missed = 0;
-	}
+	call_heard(c, now_ms);
 	c->tls.in = p;
 	c->tls.in_len = n;
 	if (c->phase == CALL_PHASE_TLS)
 		input_handshake(c);
-	if (c->phase != CALL_PHASE_TLS)
+	if (c->phase != CALL_PHASE_TLS && !c->detached)
 		read_plain(c);
 	settle(c);
 	c->tls.in = NULL;
 	c->tls.in_len = 0;
+}
+
+int call_detach(struct call *c, struct call_buf *buf, struct tls_traffic_key *rx,
+	struct tls_traffic_key *tx, struct call_secrets *secrets)
+{
+	int rc;
+
+	if (c->phase != CALL_PHASE_TLS || c->detached)
+		return -EINVAL;
+	if (c->tls.in_len || c->tls.out.len || SSL_has_pending(c->tls.ssl))
+		return -EAGAIN;
+	rc = call_tls_keys(&c->tls, rx, tx, secrets);
+	if (rc)
+		return rc;
+	call_tls_free(&c->tls);
+	free_buf(c);
+	c->detached = true;
+	c->buf = buf;
+	return 0;
+}
+
+size_t call_input_plain(struct call *c, const uint8_t *p, size_t n, uint64_t now_ms)
+{
+	size_t done;
+
+	if (c->phase == CALL_PHASE_CLOSED)
+		return n;
+	call_heard(c, now_ms);
+	done = input_plain(c, p, n);
+	settle(c);
+	return done;
 }
 
 void call_stream_end(struct call *c, int error, uint64_t now_ms)

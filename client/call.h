@@ -100,6 +100,10 @@ struct call_ops {
 	void (*packet)(void *user, const uint8_t *ip, size_t len);
 	// The call is over: send what call_output() still has, then close. Last callback.
 	void (*closed)(void *user, enum call_end why);
+	// NULL, or told of the end of the TLS handshake, before anything is sent through it.
+	void (*secured)(void *user);
+	// After call_detach() only: plaintext to be sent, n bytes; dead after the call.
+	void (*plain)(void *user, const uint8_t *p, size_t n);
 };
 
 enum call_timer {
@@ -115,6 +119,11 @@ enum call_timer {
 #define CALL_TX_PLAIN 16384u
 #define CALL_CARRY 8192u // the longest HTTP answer; an SSTP packet is shorter
 
+struct call_buf {
+	uint8_t tx[CALL_TX_PLAIN]; // SSTP packets that wait for one record
+	uint8_t carry[CALL_CARRY]; // received, incomplete
+};
+
 struct call {
 	const struct call_ops *ops;
 	void *user;
@@ -128,11 +137,14 @@ struct call {
 	uint64_t now_ms;
 	uint64_t deadline_ms[CALL_N_TIMERS]; // 0: not running
 	bool sstp_started, connected, network, broken;
+	bool detached; // buf is the owner's, records are too
 	uint8_t hello_missed;
 	uint32_t tx_len, carry_len;
+	struct call_buf *buf;
+	const char *tls_version, *cipher; // OpenSSL's own
+	bool have_cert;
+	uint8_t cert_sha1[20], cert_sha256[32];
 	char reason[384];
-	uint8_t tx[CALL_TX_PLAIN]; // SSTP packets that wait for one record
-	uint8_t carry[CALL_CARRY]; // received, incomplete
 };
 
 void call_conf_default(struct call_conf *conf);
@@ -160,6 +172,20 @@ void call_output_done(struct call *c, size_t n);
 // -EMSGSIZE (longer than the MTU), or -EAGAIN (backlog_max bytes wait: send some first).
 int call_send_ip(struct call *c, const void *ip, size_t len);
 void call_flush(struct call *c);
+
+// From inside ops->secured(): take the call off its TLS, for whoever has very many of them and
+// protects the records himself. What call_output() had must have been taken before. From then on
+// call_input_plain() and ops->plain stand for call_input() and call_output(), a close_notify is the
+// owner's to send when the call is over, and of memory only struct call itself is left. buf: used
+// inside call_*() only, so that one serves all calls of a thread; the owner's. The caller wipes the
+// keys. 0; -EAGAIN: something is half received or not sent; -ENOTSUP: see call_tls_keys().
+int call_detach(struct call *c, struct call_buf *buf, struct tls_traffic_key *rx,
+	struct tls_traffic_key *tx, struct call_secrets *secrets);
+// Plaintext of a detached call. Takes what is whole of it; returns how many bytes that was. What is
+// left (less than CALL_CARRY) is to come again with what follows.
+size_t call_input_plain(struct call *c, const uint8_t *p, size_t n, uint64_t now_ms);
+// Something came that the owner of a detached call handles himself (data): the server lives.
+void call_heard(struct call *c, uint64_t now_ms);
 
 // End the call in order: PPP Terminate, Call Disconnect, close_notify, within hangup_ms.
 void call_hangup(struct call *c, uint64_t now_ms);

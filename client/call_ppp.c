@@ -45,8 +45,8 @@ static void go_up(struct call *c)
 		.addr = c->ppp.addr,
 		.mtu = ppp_mtu(&c->ppp),
 		.auth = c->ppp.auth,
-		.tls_version = SSL_get_version(c->tls.ssl),
-		.cipher = SSL_get_cipher_name(c->tls.ssl),
+		.tls_version = c->tls_version,
+		.cipher = c->cipher,
 	};
 
 	if (!c->connected || !c->network || call_ending(c) || c->phase == CALL_PHASE_UP)

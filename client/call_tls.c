@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "client/call_tls.h"
+#include "client/call_keys.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+
+#include "base/secret.h"
 
 // --- a BIO that reads from the call's input span and writes to its outbuf ---
 
@@ -40,6 +43,8 @@ static int bio_write(BIO *b, const char *src, int n)
 	BIO_clear_retry_flags(b);
 	if (n <= 0 || outbuf_put(&t->out, src, (size_t)n))
 		return -1;
+	if (t->keys)
+		call_keys_wrote(t->keys, (const uint8_t *)src, (size_t)n);
 	return n;
 }
 
@@ -75,14 +80,17 @@ static int keylog_fd = -1;
 static void on_keylog(const SSL *ssl, const char *line)
 {
 	char buf[512];
+	struct call_tls *t = SSL_get_app_data(ssl);
 	int n = snprintf(buf, sizeof(buf), "%s\n", line);
-	ssize_t done;
+	ssize_t done = 0;
 
-	if (n <= 0 || (size_t)n >= sizeof(buf))
-		return;
+	if (t && t->keys)
+		call_keys_secret(t->keys, line);
 	// A log that cannot be written has nowhere to say so.
-	done = write(keylog_fd, buf, (size_t)n);
+	if (n > 0 && (size_t)n < sizeof(buf) && keylog_fd >= 0)
+		done = write(keylog_fd, buf, (size_t)n);
 	(void)done;
+	secret_wipe(buf, sizeof(buf));
 }
 
 static const char *last_error(char *dst, size_t cap)
@@ -110,7 +118,6 @@ static int open_keylog(SSL_CTX *ctx, const char *file, char *err, size_t cap)
 		snprintf(err, cap, "%s: %s", file, strerror(errno));
 		return -errno;
 	}
-	SSL_CTX_set_keylog_callback(ctx, on_keylog);
 	return 0;
 }
 
@@ -137,19 +144,34 @@ static int configure(SSL_CTX *ctx, const struct call_tls_conf *conf, char *err, 
 		snprintf(err, cap, "ciphers: %s", last_error(reason, sizeof(reason)));
 		return -EINVAL;
 	}
-	return conf->keylog_file ? open_keylog(ctx, conf->keylog_file, err, cap) : 0;
+	if (conf->keylog_file && open_keylog(ctx, conf->keylog_file, err, cap))
+		return -EINVAL;
+	if (conf->keylog_file || conf->keys)
+		SSL_CTX_set_keylog_callback(ctx, on_keylog);
+	if (conf->keys)
+		SSL_CTX_set_msg_callback(ctx, call_keys_message);
+	return 0;
 }
 
-// Set on the context for call_tls_init(): whether names are to be checked.
-static int name_index = -1;
+// Set on the context for call_tls_init().
+#define CTX_NAMES 1u // names are to be checked
+#define CTX_KEYS 2u  // traffic keys will be asked for
+
+static int flags_index = -1;
+
+static uintptr_t ctx_flags(const SSL_CTX *ctx)
+{
+	return (uintptr_t)SSL_CTX_get_ex_data(ctx, flags_index);
+}
 
 SSL_CTX *call_tls_ctx_create(const struct call_tls_conf *conf, char *err, size_t cap)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	uintptr_t flags;
 
-	if (name_index < 0)
-		name_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	if (!ctx || name_index < 0) {
+	if (flags_index < 0)
+		flags_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (!ctx || flags_index < 0) {
 		snprintf(err, cap, "out of memory");
 		SSL_CTX_free(ctx);
 		return NULL;
@@ -158,7 +180,8 @@ SSL_CTX *call_tls_ctx_create(const struct call_tls_conf *conf, char *err, size_t
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	SSL_CTX_set_ex_data(ctx, name_index, conf->verify_address ? (void *)ctx : NULL);
+	flags = (conf->verify_address ? CTX_NAMES : 0) | (conf->keys ? CTX_KEYS : 0);
+	SSL_CTX_set_ex_data(ctx, flags_index, (void *)flags);
 	return ctx;
 }
 
@@ -180,7 +203,7 @@ static int set_names(SSL *ssl, SSL_CTX *ctx, const char *host, const char *sni)
 {
 	if (sni && !is_address(sni) && !SSL_set_tlsext_host_name(ssl, sni))
 		return -ENOMEM;
-	if (!SSL_CTX_get_ex_data(ctx, name_index))
+	if (!(ctx_flags(ctx) & CTX_NAMES))
 		return 0;
 	if (is_address(host))
 		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) ? 0 : -ENOMEM;
@@ -195,21 +218,30 @@ int call_tls_init(struct call_tls *t, SSL_CTX *ctx, const char *host, const char
 	if (get_bio_method())
 		bio = BIO_new(bio_method);
 	t->ssl = SSL_new(ctx);
-	if (!bio || !t->ssl || set_names(t->ssl, ctx, host, sni)) {
-		BIO_free(bio);
-		call_tls_free(t);
-		return -ENOMEM;
+	if (ctx_flags(ctx) & CTX_KEYS) {
+		t->keys = calloc(1, sizeof(*t->keys));
+		if (!t->keys)
+			goto nomem;
 	}
+	if (!bio || !t->ssl || !SSL_set_app_data(t->ssl, t) || set_names(t->ssl, ctx, host, sni))
+		goto nomem;
 	BIO_set_data(bio, t);
 	SSL_set_bio(t->ssl, bio, bio);
 	SSL_set_connect_state(t->ssl);
 	return 0;
+nomem:
+	BIO_free(bio);
+	call_tls_free(t);
+	return -ENOMEM;
 }
 
 void call_tls_free(struct call_tls *t)
 {
 	SSL_free(t->ssl);
 	outbuf_free(&t->out);
+	if (t->keys)
+		secret_wipe(t->keys, sizeof(*t->keys));
+	free(t->keys);
 	memset(t, 0, sizeof(*t));
 }
 

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "client/outbuf.h"
+#include "tls/record.h"
 
 struct call_tls_conf {
 	bool verify;         // the chain
@@ -19,17 +20,43 @@ struct call_tls_conf {
 	const char *ciphers;      // TLS 1.2 cipher string, NULL: OpenSSL's default
 	const char *ciphersuites; // TLS 1.3
 	const char *keylog_file;  // NULL, or where secrets are appended; debugging
+	bool keys;                // call_tls_keys() will be asked
 };
 
 // A context for any number of calls. NULL with the reason in err.
 SSL_CTX *call_tls_ctx_create(const struct call_tls_conf *conf, char *err, size_t cap);
 void call_tls_ctx_free(SSL_CTX *ctx);
 
+#define CALL_SECRET_MAX 48
+
+// Traffic secrets of TLS 1.3, for call_keys_update(). len 0: TLS 1.2, there are none.
+struct call_secrets {
+	const EVP_MD *md; // OpenSSL's own
+	uint8_t len;
+	uint8_t rx[CALL_SECRET_MAX], tx[CALL_SECRET_MAX];
+};
+
+// What call_tls_keys() needs, kept from the handshake on.
+struct call_key_state {
+	uint64_t rx_seq, tx_seq; // of the next record under the current key
+	// What was written: where in a record, and the last explicit nonce of TLS 1.2 GCM. Records
+	// of other ciphers are walked over in the same way, for nothing.
+	uint32_t skip;
+	uint8_t nb_head;
+	bool protected;
+	uint8_t head[TLS_REC_MAX_PREFIX];
+	uint8_t nonce[8];
+	bool have_rx, have_tx;
+	uint8_t len;
+	uint8_t rx[CALL_SECRET_MAX], tx[CALL_SECRET_MAX];
+};
+
 struct call_tls {
 	SSL *ssl;
 	const uint8_t *in; // what the socket gave and OpenSSL has not taken, during an input
 	size_t in_len;
-	struct outbuf out; // records for the socket
+	struct outbuf out;           // records for the socket
+	struct call_key_state *keys; // NULL: not asked for
 };
 
 // host: the name or address dialed; sni: to ask for, or NULL. 0 or -ENOMEM.
@@ -54,3 +81,14 @@ int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha25
 
 // Why the last function failed, one line. Takes OpenSSL's error queue.
 const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap);
+
+// The traffic keys of a finished handshake as they stand, with the numbers of the next records, by
+// public interfaces only (RFC 5246 6.3, RFC 8446 7). Records that OpenSSL has begun to read are its
+// to finish: give it whole ones only. The caller wipes all three. 0; -ENOTSUP: not a cipher of
+// enum tls_aead, or the context was made without `keys`.
+int call_tls_keys(const struct call_tls *t, struct tls_traffic_key *rx, struct tls_traffic_key *tx,
+	struct call_secrets *secrets);
+
+// TLS 1.3: move one direction on by one (RFC 8446 7.2); k: its key, of which the caller sets
+// version, aead and key_len and gets the rest. 0 or -ENOTSUP.
+int call_keys_update(struct call_secrets *s, bool tx, struct tls_traffic_key *k);
