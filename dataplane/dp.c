@@ -74,8 +74,7 @@ static void level_mbufs(void *arg, uint32_t *in_use, uint32_t *size)
 
 unsigned int dp_memory_mb(const struct config_dataplane *c)
 {
-	uint64_t bytes = (uint64_t)c->mbufs *
-			 (sizeof(struct rte_mbuf) + MBUF_PRIV_SIZE + MBUF_DATA_ROOM + 64);
+	uint64_t bytes = (uint64_t)c->mbufs * (sizeof(struct rte_mbuf) + MBUF_DATA_ROOM + 64);
 
 	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
 	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *

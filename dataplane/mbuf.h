@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What every mbuf of Culvert carries: pools are made here, all with the same private area.
+// What every mbuf of Culvert carries, and how its pools are made.
 //
 // Headroom: RTE_PKTMBUF_HEADROOM (128) in front of received frames; behind the Ethernet header an
 // inner packet has at least 142 bytes: PPP 4 + SSTP 4 + TLS 13 + TCP 60 + IPv6 40 + Ethernet and
 // VLAN 18 = 139. MBUF_FRONT is what whoever makes an inner packet or a record afresh must leave.
 #pragma once
 
+#include <stddef.h>
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
@@ -13,8 +14,11 @@
 #define MBUF_TAIL 32 // room behind a packet for the record's tag
 #define MBUF_DATA_ROOM \
 	2432 // headroom included: an inner packet up to 2048 fits with MBUF_FRONT and MBUF_TAIL
-#define MBUF_PRIV_SIZE 64
 
+// Ours in every mbuf: a dynamic field that is registered at one fixed place, the second half of the
+// mbuf's second cache line. Freeing reads that line anyway (next), so that a queued mbuf costs two
+// lines; a private area behind it would be the third.
+//
 // TCP's description of a queued payload; while the mbuf sits in a send queue, data_off and data_len
 // are the transmit path's and this is the truth about the payload. Owner: the connection's send
 // queue.
@@ -26,15 +30,24 @@ struct mbuf_priv {
 	uint16_t len;          // of the payload
 	uint16_t flags;
 	uint16_t retransmits;
-	uint32_t spare[9];
 };
 
-_Static_assert(sizeof(struct mbuf_priv) <= MBUF_PRIV_SIZE, "mbuf private area");
+#define MBUF_PRIV_OFFSET RTE_ALIGN(offsetof(struct rte_mbuf, dynfield1), sizeof(uint64_t))
+
+_Static_assert(MBUF_PRIV_OFFSET + sizeof(struct mbuf_priv) <= sizeof(struct rte_mbuf), "mbuf_priv");
 
 static inline struct mbuf_priv *mbuf_priv(struct rte_mbuf *m)
 {
-	return (struct mbuf_priv *)rte_mbuf_to_priv(m);
+	return (struct mbuf_priv *)((char *)m + MBUF_PRIV_OFFSET);
 }
 
-// A pool of n mbufs on a NUMA node (SOCKET_ID_ANY allowed); NULL with rte_errno.
+// Both lines of an mbuf that is about to be queued, sent or freed.
+static inline void mbuf_prefetch(struct rte_mbuf *m)
+{
+	__builtin_prefetch(m, 1);
+	__builtin_prefetch((char *)m + 64, 1);
+}
+
+// A pool of n mbufs on a NUMA node (SOCKET_ID_ANY allowed); NULL with rte_errno: EBUSY when
+// something else has taken the place of mbuf_priv.
 struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socket);

@@ -111,8 +111,7 @@ struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us)
 // Ready to send from where it lies: alone, in one piece, with room for the headers in front.
 static bool sendable_in_place(const struct rte_mbuf *m)
 {
-	return m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && m->data_off >= TCP_HEADROOM &&
-	       m->priv_size >= sizeof(struct mbuf_priv);
+	return m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && m->data_off >= TCP_HEADROOM;
 }
 
 static void sq_append(struct tcp_conn *c, struct rte_mbuf *m)

@@ -39,7 +39,7 @@ static inline void fuzz_net_init(void)
 	MUST(rte_eal_init(10, argv) >= 0);
 	rmdir(rte_eal_get_runtime_dir());
 	fuzz_pool = rte_pktmbuf_pool_create(
-		"fuzz", FUZZ_POOL_SIZE, 0, MBUF_PRIV_SIZE, MBUF_DATA_ROOM, SOCKET_ID_ANY);
+		"fuzz", FUZZ_POOL_SIZE, 0, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
 	MUST(fuzz_pool);
 }
 

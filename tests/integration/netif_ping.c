@@ -371,7 +371,7 @@ int main(int argc, char **argv)
 	for (i = 0; i < opt.workers; i++) {
 		snprintf(name, sizeof(name), "pool%u", i);
 		pools[i] = rte_pktmbuf_pool_create(
-			name, POOL_SIZE, 256, MBUF_PRIV_SIZE, MBUF_DATA_ROOM, SOCKET_ID_ANY);
+			name, POOL_SIZE, 256, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
 		if (!pools[i])
 			die("no memory for the mbufs");
 	}

@@ -31,7 +31,7 @@ static inline void net_init(void)
 		_exit(2);
 	rmdir(rte_eal_get_runtime_dir());
 	net_pool = rte_pktmbuf_pool_create(
-		"net", NET_POOL_SIZE, 0, MBUF_PRIV_SIZE, MBUF_DATA_ROOM, SOCKET_ID_ANY);
+		"net", NET_POOL_SIZE, 0, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
 	if (!net_pool)
 		_exit(2);
 }
