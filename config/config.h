@@ -53,6 +53,7 @@ struct config_cert {
 struct config_tls {                 // tls:
 	char *engine, *provider;    // NULL: none
 	unsigned int async_threads; // 1
+	bool async_ecdsa;           // no
 	char *keylog_file;          // debugging; warned about at start
 	bool session_tickets;       // yes
 };

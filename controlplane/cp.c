@@ -35,6 +35,7 @@ static struct tls_ctx *make_tls(const struct config *c, char *err, size_t cap)
 		.engine = c->tls.engine,
 		.provider = c->tls.provider,
 		.async_threads = c->tls.async_threads,
+		.async_ecdsa = c->tls.async_ecdsa,
 		.ciphers = c->sstp.ciphers,
 		.only_tls12 = c->sstp.only_tls12,
 		.legacy_tls = c->sstp.tls_legacy,

@@ -22,6 +22,8 @@ struct tls_server_conf {
 			    // an OpenSSL engine
 	const char *provider; // NULL or "": none; else a provider to load beside the default one
 	unsigned int async_threads; // of culvert-async; 0: 1
+	bool async_ecdsa; // culvert-async also makes ECDSA signatures; they cost less than handing
+			  // them over does
 	const char *ciphers; // TLS 1.2 cipher string and TLS 1.3 suites, NULL: defaults (AEAD
 			     // first, CBC-SHA for RouterOS)
 	const char *ciphersuites;

@@ -65,7 +65,6 @@ void tls_ctx_unref(struct tls_ctx *ctx)
 		tls_cert_free(&ctx->certs[i]);
 	free(ctx->certs);
 	async_pool_destroy(ctx->pool);
-	EVP_KDF_free(ctx->hkdf);
 	EVP_KDF_free(ctx->tls1_prf);
 	if (ctx->keylog_fd >= 0)
 		close(ctx->keylog_fd);
@@ -137,9 +136,8 @@ static struct tls_ctx *ctx_new(bool server, const char *provider, char *err, siz
 	ctx->keylog_fd = -1;
 	ctx->ssl = SSL_CTX_new_ex(
 		NULL, *propq ? propq : NULL, server ? TLS_server_method() : TLS_client_method());
-	ctx->hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	ctx->tls1_prf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
-	if (ctx->ssl && ctx->hkdf && ctx->tls1_prf)
+	if (ctx->ssl && ctx->tls1_prf)
 		return ctx;
 	tls_err(err, cap, "TLS context cannot be made");
 	tls_ctx_unref(ctx);
@@ -183,6 +181,8 @@ static void set_tickets(struct tls_ctx *ctx, bool on)
 		ctx->ssl, (const unsigned char *)SESSION_CONTEXT, sizeof(SESSION_CONTEXT) - 1);
 	if (on) {
 		SSL_CTX_set_session_ticket_cb(ctx->ssl, fill_ticket, NULL, NULL);
+		// A client that resumes opens one connection at a time.
+		SSL_CTX_set_num_tickets(ctx->ssl, 1);
 	} else {
 		SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET);
 		SSL_CTX_set_num_tickets(ctx->ssl, 0);

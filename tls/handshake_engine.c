@@ -77,17 +77,23 @@ static int load_external(const char *name, ENGINE **e, char *err, size_t cap)
 	return 0;
 }
 
-static int wrap_certs(struct tls_ctx *ctx, ENGINE *e, const char *name, char *err, size_t cap)
+static int wrap_certs(
+	struct tls_ctx *ctx, const struct tls_server_conf *conf, ENGINE *e, char *err, size_t cap)
 {
 	for (unsigned int i = 0; i < ctx->nb_certs; i++) {
-		EVP_PKEY *key = engine_wrap_key(e, ctx->certs[i].key);
+		EVP_PKEY *key = ctx->certs[i].key;
 
+		if (ctx->pool && !conf->async_ecdsa && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
+			continue;
+		key = engine_wrap_key(e, key);
 		if (!key)
-			return tls_err(err, cap, "engine %s does not take a private key", name);
+			return tls_err(
+				err, cap, "engine %s does not take a private key", conf->engine);
 		if (ctx->pool && key != ctx->certs[i].key)
 			async_engine_attach(ctx->pool, key);
 		ctx->certs[i].plain = ctx->certs[i].key;
 		ctx->certs[i].key = key;
+		ctx->async = true;
 	}
 	return 0;
 }
@@ -103,6 +109,6 @@ int tls_load_engine(struct tls_ctx *ctx, const struct tls_server_conf *conf, cha
 		rc = load_external(conf->engine, &e, err, cap);
 	if (rc)
 		return rc;
-	ctx->async = true;
-	return wrap_certs(ctx, e, conf->engine, err, cap);
+	ctx->async = ctx->async || !ctx->pool;
+	return wrap_certs(ctx, conf, e, err, cap);
 }

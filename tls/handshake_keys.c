@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <nettle/hmac.h>
 #include <openssl/core_names.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
@@ -15,6 +16,15 @@
 
 #define RANDOM_LEN 32
 #define GCM_SALT_LEN 4
+
+// OpenSSL prints every secret it derives in hexadecimal, at a cost that shows, for whoever listens.
+// A server without a key log file listens only when one of the two that it needs is next. The
+// context is its thread's own.
+static void listen(const struct tls_hs *hs, bool on)
+{
+	if (hs->ctx->server && hs->ctx->keylog_fd < 0)
+		SSL_CTX_set_keylog_callback(hs->ctx->ssl, on ? tls_on_keylog : NULL);
+}
 
 // Counts records of the current key. TLS 1.2 changes keys with ChangeCipherSpec; TLS 1.3 when a
 // secret is derived, see tls_on_keylog(), and its ChangeCipherSpec means nothing.
@@ -28,6 +38,8 @@ void tls_on_message(int write_p, int version, int content_type, const void *buf,
 	if (write_p && content_type == SSL3_RT_HANDSHAKE && hs->ctx->server &&
 		((const uint8_t *)buf)[0] == SSL3_MT_SERVER_DONE)
 		tls_cert_use_plain_key(ssl); // after the last signature, before any decryption
+	if (content_type == SSL3_RT_HANDSHAKE && ((const uint8_t *)buf)[0] == SSL3_MT_FINISHED)
+		listen(hs, true); // each side's secret follows its Finished
 	if (content_type != SSL3_RT_HEADER)
 		return;
 	if (((const uint8_t *)buf)[0] != TLS_CT_CHANGE_CIPHER_SPEC)
@@ -70,6 +82,7 @@ static void take_secret(struct tls_hs *hs, const char *line)
 		return;
 	hs->have_secret[dir] = unhex_secret(hs->secret[dir], secret + 1);
 	hs->seq[dir] = 0;
+	listen(hs, false);
 }
 
 void tls_on_keylog(const SSL *ssl, const char *line)
@@ -135,24 +148,26 @@ static size_t digest_len(const struct tls_hs *hs)
 	return md ? (size_t)EVP_MD_get_size(md) : 32;
 }
 
-// RFC 8446 7.1, without context.
-static bool expand_label(
-	const struct tls_hs *hs, const uint8_t *secret, const char *label, uint8_t *out, size_t len)
+// HKDF-Expand of RFC 5869 for at most one block of output, key given as a keyed HMAC.
+union hkdf {
+	struct hmac_sha256_ctx sha256;
+	struct hmac_sha384_ctx sha384;
+};
+
+static void hkdf_key(union hkdf *h, const uint8_t *secret, size_t len)
 {
-	EVP_KDF_CTX *kctx = EVP_KDF_CTX_new(hs->ctx->hkdf);
-	int mode = EVP_KDF_HKDF_MODE_EXPAND_ONLY;
+	if (len == SHA384_DIGEST_SIZE)
+		hmac_sha384_set_key(&h->sha384, len, secret);
+	else
+		hmac_sha256_set_key(&h->sha256, len, secret);
+}
+
+// RFC 8446 7.1 HKDF-Expand-Label, without context. h is as keyed after it.
+static void expand_label(
+	union hkdf *h, size_t secret_len, const char *label, uint8_t *out, size_t len)
+{
 	size_t n = strlen(label);
 	uint8_t info[32];
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_int(OSSL_KDF_PARAM_MODE, &mode),
-		OSSL_PARAM_construct_utf8_string(
-			OSSL_KDF_PARAM_DIGEST, (char *)handshake_digest(hs), 0),
-		OSSL_PARAM_construct_octet_string(
-			OSSL_KDF_PARAM_KEY, (void *)secret, digest_len(hs)),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, n + 10),
-		OSSL_PARAM_END,
-	};
-	bool ok;
 
 	info[0] = (uint8_t)(len >> 8);
 	info[1] = (uint8_t)len;
@@ -160,16 +175,28 @@ static bool expand_label(
 	memcpy(info + 3, "tls13 ", 6);
 	memcpy(info + 9, label, n);
 	info[9 + n] = 0;
-	ok = kctx && EVP_KDF_derive(kctx, out, len, params) > 0;
-	EVP_KDF_CTX_free(kctx);
-	return ok;
+	info[10 + n] = 1; // the block's number
+	if (secret_len == SHA384_DIGEST_SIZE) {
+		hmac_sha384_update(&h->sha384, n + 11, info);
+		hmac_sha384_digest(&h->sha384, len, out);
+	} else {
+		hmac_sha256_update(&h->sha256, n + 11, info);
+		hmac_sha256_digest(&h->sha256, len, out);
+	}
 }
 
 static bool keys_13(const struct tls_hs *hs, int dir, struct tls_traffic_key *k)
 {
-	return hs->have_secret[dir] &&
-	       expand_label(hs, hs->secret[dir], "key", k->key, k->key_len) &&
-	       expand_label(hs, hs->secret[dir], "iv", k->iv, sizeof(k->iv));
+	size_t n = digest_len(hs);
+	union hkdf h;
+
+	if (!hs->have_secret[dir])
+		return false;
+	hkdf_key(&h, hs->secret[dir], n);
+	expand_label(&h, n, "key", k->key, k->key_len);
+	expand_label(&h, n, "iv", k->iv, sizeof(k->iv));
+	secret_wipe(&h, sizeof(h));
+	return true;
 }
 
 static bool key_block_12(const struct tls_hs *hs, uint8_t *block, size_t len)
@@ -278,12 +305,16 @@ int tls_hs_key_update(struct tls_hs *hs, bool tx, struct tls_traffic_key *k)
 {
 	int dir = tx ? TLS_TX : TLS_RX;
 	uint8_t next[TLS_SECRET_MAX];
+	union hkdf h;
+	size_t n;
 
 	if (hs->version != TLS1_3_VERSION || !hs->have_secret[dir] || describe(hs, dir, k))
 		return -ENOTSUP;
-	if (!expand_label(hs, hs->secret[dir], "traffic upd", next, digest_len(hs)))
-		return -ENOTSUP;
-	memcpy(hs->secret[dir], next, digest_len(hs));
+	n = digest_len(hs);
+	hkdf_key(&h, hs->secret[dir], n);
+	expand_label(&h, n, "traffic upd", next, n);
+	memcpy(hs->secret[dir], next, n);
+	secret_wipe(&h, sizeof(h));
 	secret_wipe(next, sizeof(next));
 	hs->seq[dir] = 0;
 	k->seq = 0;

@@ -42,7 +42,7 @@ struct tls_ctx {
 	struct tls_cert *certs;
 	unsigned int nb_certs;
 	struct tls_cert_set default_set; // for clients that name no other
-	EVP_KDF *hkdf, *tls1_prf;
+	EVP_KDF *tls1_prf;
 	struct tls_hs *zombies; // freed, but an engine still works for them
 };
 

@@ -153,6 +153,7 @@ static void test_defaults(void **state)
 	assert_null(c->tls.engine);
 	assert_null(c->tls.keylog_file);
 	assert_int_equal(c->tls.async_threads, 1);
+	assert_false(c->tls.async_ecdsa);
 	assert_true(c->tls.session_tickets);
 	assert_int_equal(c->sstp.port, 443);
 	assert_int_equal(c->sstp.nb_certs, 0);
@@ -189,8 +190,8 @@ static void test_every_key(void **state)
 		"[192.0.2.254, fe80::1], mtu: 9000, vlan: 7, descriptors: 512 }\n"
 		"    core: { device: a, vlan: 8, address: [198.51.100.1/31], gateway: "
 		"[198.51.100.0] }\n"
-		"tls: { engine: culvert-async, provider: none, async-threads: 4, keylog-file: /k, "
-		"session-tickets: off }\n"
+		"tls: { engine: culvert-async, provider: none, async-threads: 4, async-ecdsa: yes, "
+		"keylog-file: /k, session-tickets: off }\n"
 		"sstp-server:\n"
 		"  enabled: true\n"
 		"  port: 65535\n"
@@ -233,6 +234,7 @@ static void test_every_key(void **state)
 	assert_int_equal(c->dataplane.core.vlan, 8);
 	assert_string_equal(c->tls.engine, "culvert-async");
 	assert_null(c->tls.provider);
+	assert_true(c->tls.async_ecdsa);
 	assert_string_equal(c->tls.keylog_file, "/k");
 	assert_false(c->tls.session_tickets);
 	assert_true(c->sstp.enabled);

@@ -87,7 +87,7 @@ static void every_operation(void **state)
 	for (unsigned int threads = 0; threads <= 2; threads += 2)
 		for (size_t i = 0; i < NB_OPS; i++) {
 			struct tls_server_conf sc = {
-				.engine = "culvert-async", .async_threads = threads};
+				.engine = "culvert-async", .async_ecdsa = true, .async_threads = threads};
 			struct tls_ctx *ctx =
 				tl_server(&sc, (const char *const[]){ops[i].cert, NULL});
 			unsigned int waits = 0;
@@ -113,7 +113,7 @@ static void every_operation(void **state)
 // Steps while nothing is ready change nothing; the signature would take a minute.
 static void spurious_steps(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 60000};
+	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	struct pair x;
 
@@ -149,8 +149,8 @@ static SSL_SESSION *session_without_signature(struct tls_ctx *ctx)
 static void slow_signature_holds_up_nobody(void **state)
 {
 	struct tls_server_conf slow = {
-		.engine = "culvert-async", .test_sign_delay_ms = 60000, .session_tickets = true};
-	struct tls_server_conf quick = {.engine = "culvert-async"};
+		.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000, .session_tickets = true};
+	struct tls_server_conf quick = {.engine = "culvert-async", .async_ecdsa = true};
 	struct tls_ctx *sctx = tl_server(&slow, both_certs);
 	struct tls_ctx *qctx = tl_server(&quick, both_certs);
 	SSL_SESSION *session = session_without_signature(sctx);
@@ -181,7 +181,7 @@ static void slow_signature_holds_up_nobody(void **state)
 // A slow signature does arrive, and is right.
 static void slow_signature_arrives(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 150};
+	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 150};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	struct pair x;
 
@@ -196,7 +196,7 @@ static void slow_signature_arrives(void **state)
 static void many_at_once(void **state)
 {
 	struct tls_server_conf sc = {
-		.engine = "culvert-async", .async_threads = 4, .test_sign_delay_ms = 20};
+		.engine = "culvert-async", .async_ecdsa = true, .async_threads = 4, .test_sign_delay_ms = 20};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	enum { N = 32 };
 	struct pair x[N];
@@ -220,7 +220,7 @@ static void many_at_once(void **state)
 // Without descriptors to wait with, and beyond the number of jobs, keys work inline.
 static void limits_are_graceful(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 60000};
+	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000};
 	unsigned int n = TL_SANITIZED ? 40 : 1100, paused = 0, done = 0;
 	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"ec", NULL});
 	struct rlimit old, few;
@@ -257,7 +257,7 @@ static void cancelled_half_way(void **state)
 
 	for (int order = 0; order < 2; order++) {
 		struct tls_server_conf sc = {
-			.engine = "culvert-async", .test_sign_delay_ms = SLOW_MS};
+			.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = SLOW_MS};
 		struct tls_ctx *ctx = tl_server(&sc, both_certs);
 		struct pair x[8];
 
@@ -282,7 +282,7 @@ static void cancelled_half_way(void **state)
 
 static void peer_gives_up(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .test_sign_delay_ms = 20};
+	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 20};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	struct pair x;
 
@@ -300,7 +300,7 @@ static void peer_gives_up(void **state)
 // A key whose type the engine has no method for signs inline.
 static void other_key_types_sign_inline(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async"};
+	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true};
 	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"ed", NULL});
 	struct pair x;
 
