@@ -6,6 +6,7 @@
 #include <rte_ip.h>
 #include <rte_tcp.h>
 
+#include "dataplane/cksum.h"
 #include "dataplane/tcp_int.h"
 #include "protocol/cursor.h"
 
@@ -77,22 +78,20 @@ static void parse_options(struct cursor *c, struct tcp_seg *seg)
 	}
 }
 
-// Sum of the pseudo header, not complemented.
-static uint32_t pseudo_sum(const struct tcp_key *k, uint32_t len)
+// Sum of the pseudo header, for cksum_fold().
+static uint64_t pseudo_sum(const struct tcp_key *k, uint32_t len)
 {
-	uint32_t sum = 0;
+	uint64_t sum = rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16((uint16_t)len);
 
 	// The prefix ::ffff of mapped addresses, in both, does not belong to IPv4's pseudo header.
-	sum = __rte_raw_cksum(ipaddr_is4(&k->remote) ? &k->remote.w[3] : &k->remote.w[0],
-		ipaddr_is4(&k->remote) ? 4 : 16, sum);
-	sum = __rte_raw_cksum(ipaddr_is4(&k->local) ? &k->local.w[3] : &k->local.w[0],
-		ipaddr_is4(&k->local) ? 4 : 16, sum);
-	return sum + rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16((uint16_t)len);
+	if (ipaddr_is4(&k->remote))
+		return sum + k->remote.w[3] + k->local.w[3];
+	return sum + cksum_sum(k->remote.b, 16) + cksum_sum(k->local.b, 16);
 }
 
 static uint16_t tcp_cksum(const struct tcp_key *k, const void *tcp, uint32_t len)
 {
-	return __rte_raw_cksum_reduce(__rte_raw_cksum(tcp, len, pseudo_sum(k, len)));
+	return cksum_fold(pseudo_sum(k, len) + cksum_sum(tcp, len));
 }
 
 static bool cksum_vouched(const struct tcp_stack *s, const struct rte_mbuf *m)
@@ -269,7 +268,7 @@ void tcp_emit(
 	m->l4_len = TCP_HDR + o->optlen;
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		th->cksum = __rte_raw_cksum_reduce(pseudo_sum(k, len));
+		th->cksum = cksum_fold(pseudo_sum(k, len));
 	} else {
 		th->cksum = (uint16_t)~tcp_cksum(k, th, len);
 	}
