@@ -311,6 +311,12 @@ static void settle_soon(struct conn *k)
 	arm(k, conn_now_ms());
 }
 
+void conn_seal(struct conn *k)
+{
+	if (k->inited && !k->closed)
+		call_flush(&k->call);
+}
+
 void conn_flush(struct conn *k)
 {
 	size_t left;

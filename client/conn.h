@@ -31,6 +31,8 @@ void conn_destroy(struct conn *k);
 // As call_send_ip(); conn_flush() when a batch is complete.
 int conn_send_ip(struct conn *k, const void *ip, size_t len);
 void conn_flush(struct conn *k);
+// Seal what was given so far: what follows is in another record. Nothing is written yet.
+void conn_seal(struct conn *k);
 
 // Hang up in order; closed() follows.
 void conn_hangup(struct conn *k);

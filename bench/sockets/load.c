@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "bench/sockets/load.h"
+#include "bench/sockets/load_int.h"
 
 #include <errno.h>
-#include <ev.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,9 +11,6 @@
 #include <openssl/rand.h>
 
 #include "base/log.h"
-#include "bench/probe.h"
-#include "bench/window.h"
-#include "client/conn.h"
 
 #define LOG_TYPE "bench"
 
@@ -22,48 +18,8 @@
 #define PROGRESS_S 1.0
 #define HANGUP_PER_TICK 20
 #define HANGUP_LIMIT_S 20.0
-#define LOSS_TIMEOUT_NS \
-	1000000000ull // closed loop: what has not come back by then is not waited for
 
-enum session_state { SESSION_IDLE, SESSION_DIALING, SESSION_UP, SESSION_ENDED };
-
-struct session {
-	struct load *load;
-	unsigned int index;
-	enum session_state state;
-	struct conn *conn;
-	char user[256];
-	uint32_t addr;
-	uint64_t dialed_ns;
-	uint64_t next_seq, last_rx_ns;
-	unsigned int in_flight; // closed loop
-	bool dirty;             // packets wait for a flush
-	struct session *next_dirty;
-	struct seq_window window;
-};
-
-enum load_phase { LOAD_DIALING, LOAD_TRAFFIC, LOAD_DRAIN, LOAD_HANGUP, LOAD_STALLED, LOAD_DONE };
-
-struct load {
-	const struct load_conf *conf;
-	struct load_result *r;
-	struct ev_loop *loop;
-	ev_timer tick;
-	ev_prepare prepare;
-	ev_signal sigint, sigterm;
-	struct session *sessions;
-	struct session *dirty;
-	enum load_phase phase;
-	bool interrupted;
-	uint32_t run;
-	unsigned int started, dialing, settled, hung, closed;
-	unsigned int turn; // whose turn it is to send
-	double budget;     // packets that may be sent now
-	double dial_budget;
-	uint64_t phase_ns, tick_ns, progress_ns, start_ns;
-};
-
-static uint64_t now_ns(void)
+uint64_t load_now_ns(void)
 {
 	struct timespec ts;
 
@@ -71,18 +27,18 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static double since_s(uint64_t then)
+double load_since_s(uint64_t then)
 {
-	return (double)(now_ns() - then) / 1e9;
+	return (double)(load_now_ns() - then) / 1e9;
 }
 
 static void enter(struct load *l, enum load_phase phase)
 {
 	l->phase = phase;
-	l->phase_ns = now_ns();
+	l->phase_ns = load_now_ns();
 }
 
-static void count_reason(struct load_result *r, const char *reason)
+void load_count_reason(struct load_result *r, const char *reason)
 {
 	for (unsigned int i = 0; i < r->nb_reasons; i++) {
 		if (!strcmp(r->reasons[i].text, reason)) {
@@ -100,159 +56,9 @@ static void count_reason(struct load_result *r, const char *reason)
 	r->reasons[r->nb_reasons++].n = 1;
 }
 
-// --- traffic ---
-
-static void mark_dirty(struct session *s)
-{
-	if (s->dirty)
-		return;
-	s->dirty = true;
-	s->next_dirty = s->load->dirty;
-	s->load->dirty = s;
-}
-
 static void on_prepare(struct ev_loop *loop, ev_prepare *w, int events)
 {
-	struct load *l = w->data;
-	struct session *s;
-
-	while ((s = l->dirty)) {
-		l->dirty = s->next_dirty;
-		s->dirty = false;
-		if (s->conn)
-			conn_flush(s->conn);
-	}
-}
-
-// Where a session's packets go; 0: nowhere.
-static uint32_t target_of(const struct session *s)
-{
-	const struct load *l = s->load;
-	unsigned int partner = s->index ^ 1;
-
-	if (l->conf->mode != LOAD_PAIR)
-		return l->conf->target;
-	if (partner >= l->conf->sessions || l->sessions[partner].state != SESSION_UP)
-		return 0;
-	return l->sessions[partner].addr;
-}
-
-// One packet. False when the session cannot take one now.
-static bool send_one(struct session *s, uint64_t now)
-{
-	struct load *l = s->load;
-	struct probe p = {.run = l->run, .session = s->index, .seq = s->next_seq, .sent_ns = now};
-	uint8_t packet[PROBE_MAX_SIZE];
-	uint32_t target;
-
-	if (s->state != SESSION_UP)
-		return false;
-	target = target_of(s);
-	if (!target)
-		return false;
-	probe_build(packet, l->conf->size, l->conf->mode == LOAD_PING ? PROBE_ICMP : PROBE_UDP,
-		s->addr, target, &p);
-	if (conn_send_ip(s->conn, packet, l->conf->size)) {
-		l->r->refused++;
-		return false;
-	}
-	s->next_seq++;
-	l->r->sent++;
-	l->r->tx_bytes += l->conf->size;
-	mark_dirty(s);
-	return true;
-}
-
-static void fill_window(struct session *s, uint64_t now)
-{
-	const struct load_conf *conf = s->load->conf;
-
-	if (s->in_flight && now - s->last_rx_ns > LOSS_TIMEOUT_NS) {
-		s->in_flight = 0;
-		s->last_rx_ns = now;
-	}
-	while (s->in_flight < conf->window && send_one(s, now))
-		s->in_flight++;
-}
-
-static void send_paced(struct load *l, uint64_t now)
-{
-	const struct load_conf *conf = l->conf;
-	unsigned int idle = 0;
-
-	l->budget += conf->pps * (double)(now - l->tick_ns) / 1e9;
-	// A generator that was held up does not make up for it with a flood.
-	if (l->budget > conf->pps * 0.05 + conf->burst)
-		l->budget = conf->pps * 0.05 + conf->burst;
-	while (l->budget >= conf->burst && idle < conf->sessions) {
-		struct session *s = &l->sessions[l->turn];
-		unsigned int done = 0;
-
-		l->turn = (l->turn + 1) % conf->sessions;
-		while (done < conf->burst && send_one(s, now))
-			done++;
-		idle = done ? 0 : idle + 1;
-		l->budget -= done;
-	}
-}
-
-static void send_traffic(struct load *l, uint64_t now)
-{
-	if (l->conf->mode == LOAD_IDLE)
-		return;
-	if (l->conf->pps > 0) {
-		send_paced(l, now);
-		return;
-	}
-	for (unsigned int i = 0; i < l->conf->sessions; i++)
-		if (l->sessions[i].state == SESSION_UP)
-			fill_window(&l->sessions[i], now);
-}
-
-// The session that a received packet was sent by, or NULL when it should not have come here.
-static struct session *sender_of(struct session *s, const struct probe *p)
-{
-	struct load *l = s->load;
-
-	if (p->session >= l->conf->sessions)
-		return NULL;
-	if (p->session != (l->conf->mode == LOAD_PAIR ? s->index ^ 1 : s->index))
-		return NULL;
-	return &l->sessions[p->session];
-}
-
-static void on_packet(void *user, const uint8_t *ip, size_t len)
-{
-	struct session *s = user, *from;
-	struct load *l = s->load;
-	struct probe p;
-	uint64_t now;
-
-	switch (probe_check(ip, len, l->conf->size, l->run, &p)) {
-	case PROBE_OTHER:
-		l->r->other++;
-		return;
-	case PROBE_CORRUPT:
-		l->r->corrupt++;
-		return;
-	case PROBE_OK:
-		break;
-	}
-	from = sender_of(s, &p);
-	if (!from || p.seq >= from->next_seq) { // somebody else's, or never sent
-		l->r->corrupt++;
-		return;
-	}
-	if (!seq_window_add(&from->window, p.seq))
-		return;
-	now = now_ns();
-	l->r->rx_bytes += len;
-	hist_add(l->r->latency, now - p.sent_ns);
-	from->last_rx_ns = now;
-	if (from->in_flight)
-		from->in_flight--;
-	if (l->phase == LOAD_TRAFFIC && l->conf->pps <= 0)
-		fill_window(from, now);
+	traffic_flush(w->data);
 }
 
 // --- sessions ---
@@ -264,12 +70,12 @@ static void on_up(void *user, const struct call_info *info)
 
 	s->state = SESSION_UP;
 	s->addr = info->addr.local;
-	s->last_rx_ns = now_ns();
+	s->last_rx_ns = load_now_ns();
 	l->dialing--;
 	l->settled++;
 	l->r->up++;
-	l->r->setup_s = since_s(l->start_ns);
-	hist_add(l->r->setup, now_ns() - s->dialed_ns);
+	l->r->setup_s = load_since_s(l->start_ns);
+	hist_add(l->r->setup, load_now_ns() - s->dialed_ns);
 	if (l->conf->size > info->mtu)
 		conn_fail(s->conn, CALL_END_LOCAL, "--size is more than the session's MTU");
 }
@@ -287,9 +93,9 @@ static void note_ended(struct session *s, enum call_end why, const char *reason)
 			r->failed++;
 		} else {
 			r->ended_by_server++;
-			hist_add(r->ended_after, now_ns() - s->dialed_ns);
+			hist_add(r->ended_after, load_now_ns() - s->dialed_ns);
 		}
-		count_reason(r, reason);
+		load_count_reason(r, reason);
 		return;
 	}
 	if (why == CALL_END_HANGUP && l->phase == LOAD_HANGUP && s->state == SESSION_UP) {
@@ -300,7 +106,7 @@ static void note_ended(struct session *s, enum call_end why, const char *reason)
 		r->lost++;
 	else
 		r->failed++;
-	count_reason(r, reason);
+	load_count_reason(r, reason);
 }
 
 static void on_closed(void *user, enum call_end why, const char *reason)
@@ -319,9 +125,18 @@ static void on_closed(void *user, enum call_end why, const char *reason)
 	s->conn = NULL;
 }
 
+static void on_room(void *user)
+{
+	struct session *s = user;
+
+	if (s->load->phase == LOAD_TRAFFIC && s->load->conf->pps <= 0 && s->state == SESSION_UP)
+		traffic_fill(s, load_now_ns());
+}
+
 static const struct conn_ops conn_ops = {
 	.up = on_up,
-	.packet = on_packet,
+	.packet = traffic_packet,
+	.writable = on_room,
 	.closed = on_closed,
 };
 
@@ -332,7 +147,7 @@ static void dial(struct load *l, struct session *s)
 
 	conf.user = s->user;
 	conf.password = l->conf->password;
-	s->dialed_ns = now_ns();
+	s->dialed_ns = load_now_ns();
 	s->state = SESSION_DIALING;
 	l->started++;
 	l->dialing++;
@@ -341,7 +156,7 @@ static void dial(struct load *l, struct session *s)
 	if (s->conn)
 		return;
 	snprintf(quoted, sizeof(quoted), "local: %s", log_strerror(errno));
-	count_reason(l->r, quoted);
+	load_count_reason(l->r, quoted);
 	s->state = SESSION_ENDED;
 	l->r->failed++;
 	l->dialing--;
@@ -379,9 +194,9 @@ static void hang_up_some(struct load *l)
 		conn_hangup(s->conn);
 		i++;
 	}
-	if (l->closed < l->started && since_s(l->phase_ns) < HANGUP_LIMIT_S)
+	if (l->closed < l->started && load_since_s(l->phase_ns) < HANGUP_LIMIT_S)
 		return;
-	l->r->hangup_s = since_s(l->phase_ns);
+	l->r->hangup_s = load_since_s(l->phase_ns);
 	enter(l, LOAD_DONE);
 	ev_break(l->loop, EVBREAK_ALL);
 }
@@ -390,31 +205,115 @@ static void finish_stalled(struct load *l)
 {
 	if (l->started < l->conf->sessions && !l->interrupted)
 		return;
-	if (l->closed < l->started && since_s(l->phase_ns) < l->conf->limit_s && !l->interrupted)
+	if (l->closed < l->started && load_since_s(l->phase_ns) < l->conf->limit_s &&
+		!l->interrupted)
 		return;
 	l->r->still_open = l->started - l->closed;
 	enter(l, LOAD_HANGUP);
 }
 
-static void step_phase(struct load *l)
+// Of the server's processes. One that is gone ends the measuring, not the run.
+static void take_cpu(struct load *l, struct cpu_sample *s)
+{
+	if (!l->conf->nb_server || !l->r->has_cpu)
+		return;
+	if (cpu_sample(l->conf->server, l->conf->nb_server, s)) {
+		LOG(LOG_WARNING, "a process of --server-pid is gone: its time is not known");
+		l->r->has_cpu = false;
+	}
+}
+
+static void measure_begin(struct load *l)
+{
+	l->measuring = true;
+	l->measure_ns = load_now_ns();
+	l->mark = (struct load_window){.sent = l->r->sent,
+		.received = l->received,
+		.tx_bytes = l->r->tx_bytes,
+		.rx_bytes = l->r->rx_bytes};
+	memset(l->r->latency, 0, sizeof(*l->r->latency));
+	if (l->conf->mode == LOAD_UP)
+		far_mark(l);
+	take_cpu(l, &l->cpu_mark);
+}
+
+static void measure_end(struct load *l)
+{
+	struct cpu_sample now = {0};
+
+	if (!l->measuring)
+		measure_begin(l);
+	l->r->window = (struct load_window){.s = load_since_s(l->measure_ns),
+		.sent = l->r->sent - l->mark.sent,
+		.received = l->received - l->mark.received,
+		.tx_bytes = l->r->tx_bytes - l->mark.tx_bytes,
+		.rx_bytes = l->r->rx_bytes - l->mark.rx_bytes};
+	take_cpu(l, &now);
+	if (l->r->has_cpu)
+		cpu_between(&l->cpu_mark, &now, &l->r->traffic_cpu);
+}
+
+static void start_traffic(struct load *l)
+{
+	l->budget = 0;
+	enter(l, LOAD_TRAFFIC);
+}
+
+static void all_dialed(struct load *l)
+{
+	struct cpu_sample now = {0};
+
+	take_cpu(l, &now);
+	if (l->r->has_cpu)
+		cpu_between(&l->cpu_start, &now, &l->r->setup_cpu);
+	if (l->interrupted || !l->r->up)
+		enter(l, LOAD_HANGUP);
+	else if (load_has_far(l->conf))
+		enter(l, LOAD_HELLO);
+	else
+		start_traffic(l);
+}
+
+static void step_traffic(struct load *l)
+{
+	double s = load_since_s(l->phase_ns);
+
+	if (!l->measuring && s >= l->conf->warmup_s)
+		measure_begin(l);
+	if (!l->interrupted && l->closed < l->started &&
+		s < l->conf->warmup_s + l->conf->duration_s)
+		return;
+	measure_end(l);
+	l->r->traffic_s = s;
+	enter(l, LOAD_DRAIN);
+}
+
+static void step_phase(struct load *l, uint64_t now)
 {
 	switch (l->phase) {
 	case LOAD_DIALING:
-		if (!l->interrupted && (l->started < l->conf->sessions || l->dialing))
+		if (l->interrupted || (l->started == l->conf->sessions && !l->dialing))
+			all_dialed(l);
+		break;
+	case LOAD_HELLO:
+		if (!far_step(l, now))
 			break;
-		enter(l, l->interrupted || !l->r->up ? LOAD_HANGUP : LOAD_TRAFFIC);
-		l->budget = 0;
+		if (l->r->no_far)
+			enter(l, LOAD_HANGUP);
+		else
+			start_traffic(l);
 		break;
 	case LOAD_TRAFFIC:
-		if (!l->interrupted && l->closed < l->started &&
-			since_s(l->phase_ns) < l->conf->duration_s)
-			break;
-		l->r->traffic_s = since_s(l->phase_ns);
-		enter(l, LOAD_DRAIN);
+		step_traffic(l);
 		break;
 	case LOAD_DRAIN:
-		if (l->conf->mode == LOAD_IDLE || l->closed == l->started ||
-			since_s(l->phase_ns) >= l->conf->drain_s)
+		if (l->conf->mode != LOAD_IDLE && l->closed < l->started &&
+			load_since_s(l->phase_ns) < l->conf->drain_s)
+			break;
+		enter(l, load_has_far(l->conf) ? LOAD_ASK : LOAD_HANGUP);
+		break;
+	case LOAD_ASK:
+		if (far_step(l, now))
 			enter(l, LOAD_HANGUP);
 		break;
 	case LOAD_STALLED:
@@ -435,21 +334,21 @@ static void show_progress(struct load *l, uint64_t now)
 	l->progress_ns = now;
 	LOG(LOG_INFO, "sessions=%u up=%u failed=%u open=%u sent=%llu received=%llu corrupt=%llu",
 		l->started, l->r->up, l->r->failed + l->r->lost, l->started - l->closed,
-		(unsigned long long)l->r->sent, (unsigned long long)l->r->latency->n,
+		(unsigned long long)l->r->sent, (unsigned long long)l->received,
 		(unsigned long long)l->r->corrupt);
 }
 
 static void on_tick(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct load *l = w->data;
-	uint64_t now = now_ns();
+	uint64_t now = load_now_ns();
 
 	if ((l->phase == LOAD_DIALING || l->phase == LOAD_STALLED) && !l->interrupted)
 		dial_some(l, now);
 	if (l->phase == LOAD_TRAFFIC)
-		send_traffic(l, now);
+		traffic_send(l, now);
 	l->tick_ns = now;
-	step_phase(l);
+	step_phase(l, now);
 	show_progress(l, now);
 }
 
@@ -481,11 +380,24 @@ static void sum_up(struct load *l)
 	for (unsigned int i = 0; i < l->conf->sessions; i++) {
 		const struct seq_window *w = &l->sessions[i].window;
 
+		// Of what went up, the far host's report says more.
 		r->received += w->received;
 		r->reordered += w->reordered;
 		r->duplicated += w->duplicated;
 	}
-	r->missing = r->sent - r->received;
+	if (l->conf->mode == LOAD_UP && !l->reported)
+		r->received = l->received;
+	r->missing = r->sent > r->received ? r->sent - r->received : 0;
+	r->latency_kind = load_has_far(l->conf)        ? l->shared_clock ? "one-way" : "round-trip"
+			  : l->conf->mode == LOAD_PAIR ? "one-way"
+						       : "round-trip";
+	if (!r->latency_times.n && r->latency->n)
+		r->latency_times = (struct load_times){.n = r->latency->n,
+			.mean = (uint64_t)(r->latency->sum / (double)r->latency->n),
+			.p50 = hist_quantile(r->latency, 0.5),
+			.p99 = hist_quantile(r->latency, 0.99),
+			.p999 = hist_quantile(r->latency, 0.999),
+			.max = r->latency->max};
 	if (!getrusage(RUSAGE_SELF, &u))
 		r->cpu_s = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 			   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
@@ -522,7 +434,11 @@ static int allocate(struct load *l)
 		make_user(l->sessions[i].user, sizeof(l->sessions[i].user), l->conf->user,
 			l->conf->first + i);
 	}
-	return RAND_bytes((unsigned char *)&l->run, sizeof(l->run)) == 1 ? 0 : -EIO;
+	r->has_cpu = l->conf->nb_server > 0;
+	if (RAND_bytes((unsigned char *)&l->run, sizeof(l->run)) != 1)
+		return -EIO;
+	l->run |= 1; // 0 is no run
+	return 0;
 }
 
 int load_run(const struct load_conf *conf, struct load_result *r)
@@ -532,7 +448,8 @@ int load_run(const struct load_conf *conf, struct load_result *r)
 
 	if (!rc) {
 		signal(SIGPIPE, SIG_IGN);
-		l.start_ns = l.tick_ns = l.progress_ns = now_ns();
+		l.start_ns = l.tick_ns = l.progress_ns = load_now_ns();
+		take_cpu(&l, &l.cpu_start);
 		enter(&l, conf->call.stall ? LOAD_STALLED : LOAD_DIALING);
 		start_watchers(&l);
 		ev_run(l.loop, 0);
@@ -559,7 +476,30 @@ bool load_passed(const struct load_conf *conf, const struct load_result *r)
 
 	if (conf->call.stall)
 		return !r->failed && !r->still_open && r->ended_by_server == conf->sessions;
-	return !r->failed && !r->lost && !r->corrupt && r->up == conf->sessions &&
+	return !r->failed && !r->lost && !r->corrupt && !r->no_far && r->up == conf->sessions &&
 	       r->hung_up == conf->sessions && loss <= conf->max_loss &&
 	       (conf->mode == LOAD_IDLE || r->received > 0);
+}
+
+bool load_cost(const struct load_result *r, struct load_cost *c)
+{
+	const struct cpu_sample *u = &r->traffic_cpu;
+	double cpu_s = u->user_s + u->system_s, n = (double)r->window.received;
+
+	*c = (struct load_cost){0};
+	if (!r->has_cpu)
+		return false;
+	if (r->up)
+		c->setup_us = (r->setup_cpu.user_s + r->setup_cpu.system_s) * 1e6 / r->up;
+	if (n <= 0 || r->window.s <= 0)
+		return true;
+	c->cores = cpu_s / r->window.s;
+	c->us = cpu_s * 1e6 / n;
+	c->cycles = cpu_s * cpu_tsc_hz(u) / n;
+	c->softirq_us = u->all_softirq_s * 1e6 / n;
+	if (cpu_s > 0) {
+		c->packets_cpu_s = n / cpu_s;
+		c->mbit_cpu_s = (double)r->window.rx_bytes * 8 / 1e6 / cpu_s;
+	}
+	return true;
 }

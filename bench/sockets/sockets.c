@@ -14,12 +14,14 @@
 #include "bench/commands.h"
 #include "bench/probe.h"
 #include "bench/sockets/load.h"
+#include "bench/sockets/reflect.h"
 #include "bench/window.h"
 #include "client/password.h"
 #include "config/options.h"
 #include "config/value.h"
 
 #define EXIT_USAGE 2
+#define BACKLOG 262144 // bytes that wait for a socket
 
 #define OPTION_LIST(X)                                                                             \
 	X(CONNECT, "connect", TEXT, "HOST[:PORT]", "server, port 443; [IPv6]:PORT")                \
@@ -33,11 +35,18 @@
 	X(PING, "ping", TEXT, "ADDRESS", "ICMP echo to ADDRESS through the tunnels")               \
 	X(UDP, "udp", TEXT, "ADDRESS", "UDP to port 7 of ADDRESS, which must echo")                \
 	X(PAIR, "pair", BARE, "", "calls send UDP to each other, two and two")                     \
+	X(ONE_WAY, "one-way", BARE, "", "with --pair: every second call only receives")            \
+	X(UP, "up", TEXT, "ADDRESS[:PORT]", "UDP to a far host (--reflect), which counts it")      \
+	X(DOWN, "down", TEXT, "ADDRESS[:PORT]", "UDP from a far host (--reflect)")                 \
+	X(REFLECT, "reflect", TEXT, "ADDRESS[:PORT]", "be that far host, until a signal; port 7")  \
+	X(WARMUP, "warmup", TEXT, "S", "seconds of traffic before it is measured (0)")             \
 	X(DURATION, "duration", TEXT, "S", "seconds of traffic (10)")                              \
 	X(PPS, "pps", TEXT, "N", "packets a second of all calls together (closed loop)")           \
 	X(WINDOW, "window", TEXT, "N", "closed loop: packets of a call on their way (16)")         \
 	X(SIZE, "size", TEXT, "BYTES", "IP packet's size (1400)")                                  \
 	X(BURST, "burst", TEXT, "N", "packets a call sends at once (1)")                           \
+	X(PER_RECORD, "per-record", TEXT, "N", "packets in one TLS record, 0: all of a batch (1)") \
+	X(SERVER_PID, "server-pid", TEXT, "PID,...", "take these processes' processor time")       \
 	X(DRAIN, "drain", TEXT, "S", "seconds to wait for the last answers (2)")                   \
 	X(MAX_LOSS, "max-loss", TEXT, "PERCENT", "more lost packets fail the run (100)")           \
 	X(STALL, "stall", TEXT, "PHASE",                                                           \
@@ -70,6 +79,7 @@ struct bench {
 	char host[256], port[16];
 	char password[256];
 	const char *password_file, *password_env, *json;
+	bool reflects;
 	struct call_tls_conf tls;
 };
 
@@ -92,6 +102,8 @@ static void print_help(void)
 		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
 		printf("  %-28s %s\n", left, rows[i].help);
 	}
+	printf("\n--up and --down need a far host behind the server: another culvert-bench "
+	       "--reflect there.\nIt answers whoever asks: test networks only.\n");
 	printf("\nExit status: 0 all as it should be, 1 a call failed, a byte was wrong or too "
 	       "much "
 	       "was lost, 2 usage.\nCalls that stop half way: 0 when the server ended them all.\n");
@@ -130,6 +142,38 @@ static int target(struct bench *b, const char *option, enum load_mode mode)
 {
 	b->load.mode = mode;
 	return value_ip4(optarg, &b->load.target) ? fail(option, "an IPv4 address") : 0;
+}
+
+// ADDRESS or ADDRESS:PORT of the far host.
+static int far_target(struct bench *b, const char *option, enum load_mode mode)
+{
+	const char *colon = strchr(optarg, ':');
+	uint64_t n = PROBE_UDP_PORT;
+	char address[64];
+
+	snprintf(address, sizeof(address), "%.*s", (int)(colon ? colon - optarg : 63), optarg);
+	if (value_ip4(address, &b->load.target) ||
+		(colon && (value_uint(colon + 1, &n) || n < 1 || n > 65535)))
+		return fail(option, "an IPv4 address, or ADDRESS:PORT");
+	b->load.mode = mode;
+	b->load.port = (uint16_t)n;
+	return 0;
+}
+
+static int server_pids(struct load_conf *l)
+{
+	char *end = optarg;
+
+	for (l->nb_server = 0; *end || !l->nb_server; l->nb_server++) {
+		long pid = strtol(end, &end, 10);
+
+		if (l->nb_server == CPU_MAX_PIDS || pid <= 0 || pid > INT32_MAX ||
+			(*end && *end != ','))
+			return fail("server-pid", "process ids with commas between");
+		l->server[l->nb_server] = (pid_t)pid;
+		end += *end == ',';
+	}
+	return 0;
 }
 
 // HOST, HOST:PORT, [IPV6] or [IPV6]:PORT
@@ -240,6 +284,22 @@ static int parse_option(struct bench *b, int id)
 		return target(b, "ping", LOAD_PING);
 	case OPT_UDP:
 		return target(b, "udp", LOAD_UDP);
+	case OPT_UP:
+		return far_target(b, "up", LOAD_UP);
+	case OPT_DOWN:
+		return far_target(b, "down", LOAD_DOWN);
+	case OPT_REFLECT:
+		b->reflects = true;
+		return far_target(b, "reflect", LOAD_IDLE);
+	case OPT_ONE_WAY:
+		l->one_way = true;
+		return 0;
+	case OPT_WARMUP:
+		return real("warmup", 1e7, &l->warmup_s);
+	case OPT_PER_RECORD:
+		return number("per-record", 0, 256, &l->per_record);
+	case OPT_SERVER_PID:
+		return server_pids(l);
 	case OPT_PAIR:
 		l->mode = LOAD_PAIR;
 		return 0;
@@ -300,21 +360,26 @@ static int parse(struct bench *b, int argc, char **argv)
 		.window = 16,
 		.size = 1400,
 		.burst = 1,
+		.per_record = 1,
 		.drain_s = 2,
 		.max_loss = 1,
 		.connect_ms = 20000,
 		.limit_s = 180};
 	call_conf_default(&b->load.call);
+	b->load.call.backlog_max = BACKLOG;
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		rc = parse_option(b, id);
 		if (rc)
 			return rc;
 	}
-	if (optind < argc || !*b->host) {
+	if (optind < argc || (!*b->host && !b->reflects)) {
 		fprintf(stderr,
-			"culvert-bench: --connect is needed, and options only; see --help\n");
+			"culvert-bench: --connect (or --reflect) is needed, and options only; see "
+			"--help\n");
 		return -EINVAL;
 	}
+	if (b->reflects)
+		return 0;
 	if (b->load.mode == LOAD_PAIR && b->load.sessions % 2) {
 		fprintf(stderr, "culvert-bench: --pair needs an even number of --sessions\n");
 		return -EINVAL;
@@ -373,12 +438,23 @@ static int write_json(const struct bench *b, const struct load_result *r)
 	return 0;
 }
 
+static int reflect(const struct bench *b)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET,
+		.sin_port = htons(b->load.port),
+		.sin_addr.s_addr = htonl(b->load.target)};
+
+	return reflect_run((const struct sockaddr *)&a, sizeof(a)) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int run(struct bench *b)
 {
 	struct load_result r;
 	char err[256];
 	int status;
 
+	if (b->reflects)
+		return reflect(b);
 	if (resolve(b))
 		return EXIT_FAILURE;
 	b->load.call.tls = call_tls_ctx_create(&b->tls, err, sizeof(err));
