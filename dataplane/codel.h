@@ -63,3 +63,10 @@ static inline bool codel_drop(struct codel *c, uint64_t sojourn_us, uint32_t lef
 	c->last_count = c->count;
 	return true;
 }
+
+// Whether c is as one that never dropped: nothing stands, and no drop rate is remembered.
+static inline bool codel_at_rest(const struct codel *c, uint64_t now_us)
+{
+	return !c->dropping && !c->first_above_us &&
+	       (!c->count || now_us >= c->drop_next_us + 16 * CODEL_INTERVAL_US);
+}

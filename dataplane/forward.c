@@ -153,6 +153,13 @@ static bool local_answer(struct worker *w, struct rte_mbuf *m)
 
 // ---- from core
 
+static inline void prefetch_owned(const struct worker *w, const uint32_t *ref, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (ref[i] >> 24 == w->id)
+			session_prefetch_tx(&w->sessions[ref[i] & 0xffffff]);
+}
+
 void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 {
 	uint32_t addr[WORKER_BURST], ref[WORKER_BURST];
@@ -163,6 +170,7 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		for (uint16_t i = 0; i < k; i++)
 			addr[i] = dst_of(pkts[at + i]);
 		addrtab_lookup(w->ch->addrs, addr, ref, k);
+		prefetch_owned(w, ref, k);
 		for (uint16_t i = 0; i < k; i++) {
 			struct rte_mbuf *m = pkts[at + i];
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <rte_mbuf.h>
 
@@ -48,6 +49,7 @@ enum session_mode {
 #define SES_OWE_STATS 0x10000
 #define SES_TOLD_PEER_CLOSED 0x20000
 #define SES_UPDATE_REQUESTED 0x40000
+#define SES_CODEL 0x80000 // the queue stood lately: codel is in use
 #define SES_OWE_ANY                                                                           \
 	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
 		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS)
@@ -57,29 +59,35 @@ struct mbuf_queue {
 	uint32_t len; // mbufs
 };
 
+// By cache line, so that a packet touches few: down lines 0, 1 and 2, up lines 0, 3 and 2. What is
+// below is for what happens seldom.
 struct session {
-	// hot, both directions
+	// line 0: both directions
 	struct tcp_conn *conn;
 	uint32_t flags;
-	uint8_t mode;   // enum session_mode
-	uint16_t mtu;   // largest inner packet to the client
-	uint32_t inner; // the client's address, host order; 0: none
-	uint32_t local;
-	uint16_t mss_clamp;
+	uint32_t inner;     // the client's address, host order; 0: none
+	uint16_t mtu;       // largest inner packet to the client
+	uint16_t mss_clamp; // 0: off
 	uint16_t stash_len;
-	uint64_t last_rx_us;
+	uint8_t mode;          // enum session_mode
+	uint8_t empty_records; // in a row
 	struct session *run_next, *tx_next;
 	struct mbuf_queue txq; // inner packets that wait for room; worker.txq_held counts them
-	// receive
-	struct rec_dir rx __attribute__((aligned(64)));
-	uint64_t rx_packets, rx_bytes, rx_drops;
-	uint8_t *stash;           // start of an SSTP packet whose rest has not come, else NULL
-	struct mbuf_queue plainq; // plain bytes that wait: HTTP, or no room for an event
-	// transmit
+	// line 1: transmit
 	struct rec_dir tx __attribute__((aligned(64)));
-	uint64_t tx_packets, tx_bytes, tx_drops;
-	struct codel codel;
-	// cold
+	// line 2: what each packet counts
+	uint64_t tx_packets __attribute__((aligned(64)));
+	uint64_t tx_bytes, rx_packets, rx_bytes;
+	uint64_t last_rx_us;
+	struct mbuf_queue plainq; // plain bytes that wait: HTTP, or no room for an event
+	// line 3: receive
+	struct rec_dir rx __attribute__((aligned(64)));
+	// seldom
+	uint8_t *stash __attribute__((
+		aligned(64))); // start of an SSTP packet whose rest has not come, else NULL
+	struct codel codel;    // in use when SES_CODEL
+	uint64_t rx_drops, tx_drops;
+	uint32_t local;        // this end's address
 	uint64_t raw_base;     // stream offset of the first byte not yet consumed
 	uint64_t raw_told;     // up to here RX_RAW went out
 	uint64_t plain_base;   // plain offset of the head of plainq (HTTP)
@@ -95,13 +103,32 @@ struct session {
 	uint8_t close_reason; // enum dp_reason
 	uint8_t peer_closed;  // enum dp_reason for PEER_CLOSED
 	uint8_t alert;
-	uint8_t empty_records; // in a row
 	uint8_t renegotiations;
 	uint8_t key_updates; // without data in between
 	uint8_t raw_events;  // RX_RAW since the last CONSUME
 	uint64_t retransmits;
 	uint32_t srtt_us;
 };
+
+_Static_assert(offsetof(struct session, tx) == 64, "line 1");
+_Static_assert(offsetof(struct session, tx_packets) == 128, "line 2");
+_Static_assert(offsetof(struct session, rx) == 192, "line 3");
+_Static_assert(sizeof(struct session) <= 512, "memory per session");
+
+// Bring near what sending to s, or receiving from it, touches.
+static inline void session_prefetch_tx(const struct session *s)
+{
+	__builtin_prefetch(s, 1);
+	__builtin_prefetch(&s->tx, 1);
+	__builtin_prefetch(&s->tx_packets, 1);
+}
+
+static inline void session_prefetch_rx(const struct session *s)
+{
+	__builtin_prefetch(s, 1);
+	__builtin_prefetch(&s->rx, 1);
+	__builtin_prefetch(&s->tx_packets, 1);
+}
 
 // ---- life (session.c)
 

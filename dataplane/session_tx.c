@@ -19,6 +19,8 @@ void session_want_tx(struct worker *w, struct session *s)
 		return;
 	s->flags |= SES_ON_TX;
 	s->tx_next = NULL;
+	if (s->conn)
+		tcp_prefetch_tx(s->conn);
 	if (w->tx_tail)
 		w->tx_tail->tx_next = s;
 	else
@@ -53,6 +55,22 @@ void session_txq_free(struct worker *w, struct session *s)
 	mbufq_free(&s->txq);
 }
 
+// Whether the packet just taken from the queue of s must go. A queue that does not stand leaves
+// CoDel's state alone.
+static inline bool txq_drop(const struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	uint64_t sojourn = w->now_us - mbuf_priv(m)->sent_us;
+
+	if (likely(sojourn < CODEL_TARGET_US && !(s->flags & SES_CODEL)))
+		return false;
+	s->flags |= SES_CODEL;
+	if (codel_drop(&s->codel, sojourn, s->txq.len + 1, w->now_us))
+		return true;
+	if (codel_at_rest(&s->codel, w->now_us))
+		s->flags &= ~SES_CODEL;
+	return false;
+}
+
 // The next packet to send, or NULL.
 static struct rte_mbuf *txq_next(struct worker *w, struct session *s)
 {
@@ -60,8 +78,7 @@ static struct rte_mbuf *txq_next(struct worker *w, struct session *s)
 
 	while ((m = mbufq_get(&s->txq))) {
 		w->txq_held--;
-		if (likely(!codel_drop(&s->codel, w->now_us - mbuf_priv(m)->sent_us, s->txq.len + 1,
-			    w->now_us)))
+		if (likely(!txq_drop(w, s, m)))
 			return m;
 		COUNT(&w->counters, session_tx_queue_drop);
 		s->tx_drops++;

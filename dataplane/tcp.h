@@ -138,6 +138,14 @@ uint32_t tcp_tx_queued(const struct tcp_conn *c); // bytes not yet acknowledged 
 // Largest payload of one segment now (SACK blocks not deducted): inner record sizes follow it.
 uint16_t tcp_snd_mss(const struct tcp_conn *c);
 
+// Bring near what sending on c touches, some packets before it is done.
+#define TCP_TX_LINES 8 // of a connection, from its start
+static inline void tcp_prefetch_tx(const struct tcp_conn *c)
+{
+	for (unsigned int i = 0; i < TCP_TX_LINES; i++)
+		__builtin_prefetch((const char *)c + 64 * i, 1);
+}
+
 // Half-close: FIN after what is queued.
 void tcp_shutdown(struct tcp_conn *c, uint64_t now_us);
 // RST now; TCP_EV_CLOSED does not follow. The connection stays, closed, until tcp_release().

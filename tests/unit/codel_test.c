@@ -30,6 +30,26 @@ static void short_queue_drops_nothing(void **state)
 		assert_false(codel_drop(&c, CODEL_TARGET_US - 1, 100, now));
 }
 
+// At rest is what a queue that never stood is, and one whose drops are long past.
+static void rest(void **state)
+{
+	struct codel c = {0};
+	uint64_t now = 1000000;
+
+	assert_true(codel_at_rest(&c, now));
+	assert_false(codel_drop(&c, CODEL_TARGET_US, 10, now));
+	assert_false(codel_at_rest(&c, now));
+	assert_false(codel_drop(&c, 0, 10, now));
+	assert_true(codel_at_rest(&c, now));
+	for (int i = 0; i < 1000; i++, now += 1000)
+		codel_drop(&c, 2 * CODEL_TARGET_US, 10, now);
+	assert_true(c.dropping);
+	assert_false(codel_at_rest(&c, now));
+	assert_false(codel_drop(&c, 0, 10, now));
+	assert_false(codel_at_rest(&c, now)); // the drop rate is still remembered
+	assert_true(codel_at_rest(&c, now + 17 * CODEL_INTERVAL_US));
+}
+
 static void single_packet_is_never_dropped(void **state)
 {
 	struct codel c = {0};
@@ -88,6 +108,7 @@ int main(void)
 		cmocka_unit_test(control_law),
 		cmocka_unit_test(short_queue_drops_nothing),
 		cmocka_unit_test(single_packet_is_never_dropped),
+		cmocka_unit_test(rest),
 		cmocka_unit_test(standing_queue),
 		cmocka_unit_test(remembers_the_rate),
 	};
