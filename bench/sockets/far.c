@@ -116,7 +116,7 @@ int far_decode(const uint8_t *p, size_t n, struct far_msg *m)
 		return -EBADMSG;
 	m->type = (enum far_type)type;
 	code_body(&c, m);
-	return c.rc || !cur_empty(&c.in) ? -EBADMSG : 0;
+	return c.rc || cur_empty(&c.in) ? -EBADMSG : 0;
 }
 
 uint64_t far_boot_id(void)
