@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,6 +196,7 @@ static void print_warnings(const struct emulator *e)
 
 static bool set_up(struct emulator *e)
 {
+	const struct sched_param first = {.sched_priority = 1};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -207,6 +209,10 @@ static bool set_up(struct emulator *e)
 		return false;
 	}
 	prctl(PR_SET_TIMERSLACK, 1ul);
+	if (e->o.realtime && sched_setscheduler(0, SCHED_FIFO, &first) < 0) {
+		fprintf(stderr, "culvert-link: real-time scheduling: %s\n", strerror(errno));
+		return false;
+	}
 	e->port[0].fd = e->port[1].fd = -1;
 	if (!link_port_open(&e->port[0], e->o.port[0]) ||
 		!link_port_open(&e->port[1], e->o.port[1]))

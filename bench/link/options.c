@@ -29,6 +29,7 @@
 	X(SEED, "seed", "NUMBER", "1", "the same number, the same fate of every frame")        \
 	X(TIME, "time", "TIME", "for ever", "end after this")                                  \
 	X(JSON, "json", "FILE", "", "statistics as JSON at the end (-: standard output)")      \
+	X(REALTIME, "realtime", "", "", "before all ordinary processes (SCHED_FIFO)")          \
 	X(BUSY, "busy", "", "", "never sleep: one CPU, the least jitter")                      \
 	X(QUIET, "quiet", "", "", "no table at the end")                                       \
 	X(HELP, "help", "", "", "print this")                                                  \
@@ -247,6 +248,8 @@ static bool set_option(struct link_options *o, int opt, const char *v)
 		return v[0] != '\0';
 	case OPT_BUSY:
 		return o->busy = true;
+	case OPT_REALTIME:
+		return o->realtime = true;
 	case OPT_QUIET:
 		return o->quiet = true;
 	default:

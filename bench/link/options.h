@@ -12,7 +12,7 @@ struct link_options {
 	struct line_config dir[2]; // [0]: from the first port to the second
 	uint64_t seed;
 	double seconds; // 0: until SIGINT or SIGTERM
-	bool busy, quiet;
+	bool busy, realtime, quiet;
 	const char *json; // file, "-": standard output; NULL: none
 };
 
