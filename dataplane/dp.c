@@ -183,8 +183,10 @@ static struct tcp_stack *make_tcp(
 	t.rcv_wnd_initial = TCP_BUFFER_MIN; // until somebody has logged in
 	t.snd_buf_max = RTE_MAX(c->snd_buffer, TCP_BUFFER_MIN);
 	t.mem_max_mbufs = nb_mbufs / 2;
+	w->snd_buf_max = t.snd_buf_max;
 	w->snd_max = t.mem_max_mbufs / 8 * 5;
 	w->txq_max = nb_mbufs / 4;
+	w->admit.max_mbufs = nb_mbufs / 8;
 	t.mtu = w->access_port->mtu;
 	t.keepalive_idle_ms = c->keepalive_s * 1000;
 	t.tx_offloads = w->access_port->tx_offloads;

@@ -106,13 +106,13 @@ static struct rte_mbuf *tx_prepare(struct worker *w, struct rte_mbuf *m)
 	return c;
 }
 
-static void frame_header(uint8_t *p, uint16_t packet_len)
+// SSTP header, address and control field, protocol IPv4: one store.
+static inline void frame_header(uint8_t *p, uint32_t packet_len)
 {
-	sstp_put_hdr(p, false, (uint16_t)(packet_len + FRAME_LEN));
-	p[4] = 0xff;
-	p[5] = 0x03;
-	p[6] = 0x00;
-	p[7] = 0x21;
+	uint64_t h = rte_cpu_to_be_64((uint64_t)SSTP_VERSION << 56 |
+				      (uint64_t)(packet_len + FRAME_LEN) << 32 | 0xff030021u);
+
+	memcpy(p, &h, sizeof(h));
 }
 
 // Bytes that the head of the queue will take on the wire.
@@ -167,8 +167,10 @@ static void batch_send(struct worker *w)
 		struct session *s = b->s[i];
 		struct rte_mbuf *m = b->m[i];
 
-		rte_pktmbuf_prepend(m, s->tx.prefix_len);
-		rte_pktmbuf_append(m, s->tx.suffix_len);
+		// tx_prepare() saw to it that there is room for both.
+		m->data_off -= s->tx.prefix_len;
+		m->data_len += s->tx.prefix_len + s->tx.suffix_len;
+		m->pkt_len = m->data_len;
 		if (unlikely(tcp_send(s->conn, m, w->now_us)))
 			broken = true;
 		if (i + 1 == b->n || b->s[i + 1] != s) {
@@ -199,12 +201,14 @@ static uint16_t record_fill(
 			break;
 		// CoDel may have dropped that one and given the next, larger one.
 		need = m->pkt_len + FRAME_LEN;
-		if (head->data_len + need > most || need + MBUF_TAIL > rte_pktmbuf_tailroom(head)) {
+		if (unlikely(head->data_len + need > most ||
+			     need + MBUF_TAIL > rte_pktmbuf_tailroom(head))) {
 			mbufq_put_head(&s->txq, m);
 			w->txq_held++;
 			break;
 		}
-		at = (uint8_t *)rte_pktmbuf_append(head, (uint16_t)need);
+		at = rte_pktmbuf_mtod_offset(head, uint8_t *, head->data_len);
+		head->data_len += (uint16_t)need;
 		frame_header(at, (uint16_t)m->pkt_len);
 		rte_memcpy(at + FRAME_LEN, rte_pktmbuf_mtod(m, void *), m->pkt_len);
 		s->tx_bytes += m->pkt_len;
@@ -240,20 +244,25 @@ static struct rte_mbuf *record_make(
 		return NULL;
 	len = m->data_len;
 	s->tx_bytes += len;
-	frame_header((uint8_t *)rte_pktmbuf_prepend(m, FRAME_LEN), len);
-	*nb = record_fill(w, s, m, most);
+	m->data_off -= FRAME_LEN;
+	m->data_len += FRAME_LEN;
+	frame_header(rte_pktmbuf_mtod(m, uint8_t *), len);
+	*nb = s->txq.head ? record_fill(w, s, m, most) : 1;
 	s->tx_packets += *nb;
 	COUNT_N(&w->counters, sstp_tx_data, *nb);
 	return m;
 }
 
 // What windows, the bound of TCP's memory and the record layer leave to s now.
-static uint32_t tx_room(struct worker *w, struct session *s, uint32_t need)
+static inline uint32_t tx_room(struct worker *w, struct session *s, uint32_t need)
 {
 	uint64_t share = (uint64_t)w->snd_left * SHARE_PER_MBUF;
-	uint32_t room = tcp_tx_room(s->conn, need), queued = tcp_tx_queued(s->conn);
+	uint32_t room = tcp_tx_room(s->conn, need), queued;
 
-	if (unlikely(s->flags & SES_REMOTE)) {
+	if (likely(share >= w->snd_buf_max && !(s->flags & SES_REMOTE)))
+		return room;
+	queued = tcp_tx_queued(s->conn);
+	if (s->flags & SES_REMOTE) {
 		share = RTE_MIN(share, (uint64_t)REMOTE_AHEAD_MAX);
 		queued += s->remote_ahead;
 	}
@@ -273,30 +282,50 @@ static void tx_remote(struct worker *w, struct session *s, struct rte_mbuf *m, u
 	rte_pktmbuf_free(m);
 }
 
-// Send what may be sent of one session's queue. True: the batch is full and more could go.
-static bool session_tx(struct worker *w, struct session *s)
+static inline void batch_add(struct tx_batch *b, struct session *s, struct rte_mbuf *m)
 {
-	struct tx_batch *b = &w->txb;
-	uint32_t over = record_over(s), mss, most, room;
-	bool any = false;
+	b->op[b->n] = (struct rec_seal_op){.d = &s->tx,
+		.p = rte_pktmbuf_mtod(m, uint8_t *),
+		.len = m->data_len,
+		.type = TLS_CT_APPLICATION_DATA};
+	b->s[b->n] = s;
+	b->m[b->n++] = m;
+}
 
-	if (!s->conn || !(s->flags & SES_DATA_OPEN) || (s->flags & SES_TCP_CLOSED)) {
+// Whether s can send at all; drops what it never will.
+static inline bool tx_possible(struct worker *w, struct session *s)
+{
+	if (unlikely(!s->conn || (s->flags & (SES_DATA_OPEN | SES_TCP_CLOSED)) != SES_DATA_OPEN)) {
 		session_txq_free(w, s);
 		return false;
 	}
-	if (!s->txq.head || !tx_key_good(w, s))
+	return s->txq.head && tx_key_good(w, s);
+}
+
+// Send what may be sent of one session's queue. True: the batch is full and more could go.
+static bool session_tx(struct worker *w, struct session *s)
+{
+	uint32_t over, mss, most, room, need;
+	struct tx_batch *b = &w->txb;
+	bool any = false;
+
+	if (!tx_possible(w, s))
 		return false;
+	over = record_over(s);
 	mss = tcp_snd_mss(s->conn);
 	most = mss > over + 64 ? mss - over : 64;
 	room = tx_room(w, s, head_need(s, over));
 	while (s->txq.head) {
-		uint32_t segs = 1 + head_need(s, over) / mss;
 		struct rte_mbuf *m;
+		uint32_t segs;
 		uint16_t nb;
+
+		need = head_need(s, over);
+		segs = need <= mss ? 1 : 1 + need / mss;
 
 		// A window smaller than one record must not stop the stream for good: with nothing
 		// under way one goes.
-		if (head_need(s, over) > room && (any || s->remote_ahead || tcp_tx_queued(s->conn)))
+		if (need > room && (any || s->remote_ahead || tcp_tx_queued(s->conn)))
 			break;
 		if (unlikely(w->snd_left < segs))
 			break;
@@ -312,13 +341,7 @@ static bool session_tx(struct worker *w, struct session *s)
 			continue;
 		}
 		w->snd_left -= segs;
-		b->op[b->n] = (struct rec_seal_op){.d = &s->tx,
-			.p = rte_pktmbuf_mtod(m, uint8_t *),
-			.len = m->data_len,
-			.type = TLS_CT_APPLICATION_DATA};
-		b->s[b->n] = s;
-		b->m[b->n] = m;
-		b->n++;
+		batch_add(b, s, m);
 	}
 	// With records in the batch, batch_sent() looks again.
 	if (s->txq.head && (!any || s->flags & SES_REMOTE))

@@ -74,6 +74,7 @@ struct worker {
 	struct session *run_head, *run_tail;
 	struct session *tx_head, *tx_tail;
 	uint32_t txq_held;     // packets in the queues of all sessions
+	uint32_t snd_buf_max;  // bytes that TCP queues for one connection
 	uint32_t snd_left;     // mbufs that TCP's send queues may still take, in this loop
 	struct wheel *wheel;   // hello and linger timers
 	struct worker **peers; // [nb_workers], this one among them
@@ -97,7 +98,17 @@ struct worker {
 	uint32_t snd_max; // of the mbufs that TCP may hold with data: below its own bound, so that
 			  // the control plane's messages still go
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
-	uint32_t core_addr;                        // source of ICMP errors towards core, host order
+	struct admit {
+		struct admit_queue {
+			uint32_t first, last, n; // slots of sessions, the longest waiting one first
+		} silent, line;
+		uint32_t mbufs;     // that the line holds
+		uint32_t max_mbufs; // from here on SYNs are not answered
+		uint32_t credit;    // how many may come up
+		uint64_t wait_us;   // so long at the most
+		bool on, paused;
+	} admit;
+	uint32_t core_addr; // source of ICMP errors towards core, host order
 	uint64_t next_tick_us;
 	uint32_t driver_mbufs;        // that drivers hold for good
 	struct tcp_levels left;       // when the worker ended

@@ -217,6 +217,7 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	}
 	w->nb_free = RIG_SESSIONS;
 	w->now_us = r->now_us;
+	w->snd_buf_max = 1 << 20;
 	w->snd_max = CLIENT_MBUFS / 2 / 8 * 5;
 	w->txq_max = WORKER_MBUFS / 4;
 	w->tcp = make_stack(w->pool, &w->counters, worker_out, r->now_us);
