@@ -2,6 +2,7 @@
 #include "bench/probe.h"
 
 #include <arpa/inet.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "protocol/cursor.h"
@@ -199,14 +200,31 @@ enum probe_result probe_body_check(
 		return PROBE_OTHER;
 	if (len != expected_len || len > sizeof(expected))
 		return PROBE_CORRUPT;
+	if (!read_body(body, run, p))
+		return PROBE_CORRUPT;
+	fill(expected, len - BODY_HDR, p);
+	return memcmp(expected, body + BODY_HDR, len - BODY_HDR) ? PROBE_CORRUPT : PROBE_OK;
+}
+
+static bool read_body(const uint8_t *body, uint32_t run, struct probe *p)
+{
 	*p = (struct probe){.run = run,
 		.session = get_u32(body + 8),
 		.seq = get_u64(body + 16),
 		.sent_ns = get_u64(body + 24)};
-	if (get_u32(body + 12) != check_of(p))
+	return get_u32(body + 12) == check_of(p);
+}
+
+enum probe_result probe_peek(const uint8_t *ip, size_t len, uint32_t run, struct probe *p)
+{
+	const uint8_t *body = ip + BODY;
+
+	if (len < PROBE_MIN_SIZE || ip[0] != 0x45 || ip[9] != IPPROTO_UDP_ ||
+		get_u32(body) != MAGIC || get_u32(body + 4) != run)
+		return PROBE_OTHER;
+	if (((uint32_t)ip[2] << 8 | ip[3]) != len || !read_body(body, run, p))
 		return PROBE_CORRUPT;
-	fill(expected, len - BODY_HDR, p);
-	return memcmp(expected, body + BODY_HDR, len - BODY_HDR) ? PROBE_CORRUPT : PROBE_OK;
+	return PROBE_OK;
 }
 
 enum probe_result probe_check(

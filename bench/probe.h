@@ -45,3 +45,6 @@ enum probe_result probe_body_check(
 // Addresses in host byte order.
 void probe_wrap_udp(uint8_t *ip, size_t size, uint32_t src_addr, uint32_t dst_addr,
 	uint16_t src_port, uint16_t dst_port);
+
+// The same for a UDP packet, but only what its header says is checked, not the bytes behind.
+enum probe_result probe_peek(const uint8_t *ip, size_t len, uint32_t run, struct probe *p);

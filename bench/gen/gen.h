@@ -95,11 +95,14 @@ struct gen_traffic {
 	unsigned int per_record; // up: packets in one record (1)
 	// Of what the clients receive, open and check every n-th record's bytes (1: all). Others
 	// are acknowledged, counted by their record headers and not opened. AEAD is the generator's
-	// greatest cost. 0: none.
+	// greatest cost. 0: none. What is not opened is counted by length: with several sizes the
+	// number of packets is then an estimate. The host looks at every packet's header and at
+	// each n-th one's bytes.
 	unsigned int verify;
 };
 
-void gen_traffic_start(struct gen *g, const struct gen_traffic *t, uint64_t now_us);
+// Copies t; all counts of traffic begin at zero. 0, -EINVAL, -ENOMEM.
+int gen_traffic_start(struct gen *g, const struct gen_traffic *t, uint64_t now_us);
 void gen_traffic_stop(struct gen *g, uint64_t now_us);
 // Forget what was counted of traffic: behind a warm-up.
 void gen_traffic_reset(struct gen *g, uint64_t now_us);
@@ -108,8 +111,9 @@ struct gen_flow { // one direction
 	uint64_t sent, sent_bytes;
 	uint64_t refused; // could not be sent: no window, no mbuf
 	uint64_t received, received_bytes;
-	uint64_t lost, reordered, duplicated, corrupt;
-	struct hist latency; // ns, of what was opened
+	uint64_t lost;                           // sent and not received (yet)
+	uint64_t reordered, duplicated, corrupt; // of what was opened
+	struct hist latency;                     // ns, of what was opened
 };
 
 enum gen_direction { GEN_DIR_DOWN, GEN_DIR_UP, GEN_DIR_HAIRPIN, GEN_N_DIRS };
@@ -117,10 +121,10 @@ enum gen_direction { GEN_DIR_DOWN, GEN_DIR_UP, GEN_DIR_HAIRPIN, GEN_N_DIRS };
 #define GEN_MAX_REASONS 16
 
 struct gen_stats {
-	unsigned int idle, dialing, up, ended;  // sessions now
-	uint64_t dialed, came_up, failed, lost; // so far; lost: ended by themselves
-	uint64_t hung_up;                       // in order
-	struct hist setup;                      // ns, from SYN to up
+	unsigned int idle, dialing, up, closing, ended; // sessions now
+	uint64_t dialed, came_up, failed, lost;         // so far; lost: ended by themselves
+	uint64_t hung_up;                               // in order
+	struct hist setup;                              // ns, from SYN to up
 	struct gen_flow flow[GEN_N_DIRS];
 	uint64_t tcp_retransmits, mbufs_in_use;
 	uint64_t chaos_lost, chaos_duplicated, chaos_reordered, chaos_corrupted;
