@@ -191,6 +191,15 @@ static enum probe_result check_l4(const uint8_t *ip, size_t len)
 	return PROBE_OK;
 }
 
+static bool read_body(const uint8_t *body, uint32_t run, struct probe *p)
+{
+	*p = (struct probe){.run = run,
+		.session = get_u32(body + 8),
+		.seq = get_u64(body + 16),
+		.sent_ns = get_u64(body + 24)};
+	return get_u32(body + 12) == check_of(p);
+}
+
 enum probe_result probe_body_check(
 	const uint8_t *body, size_t len, size_t expected_len, uint32_t run, struct probe *p)
 {
@@ -204,15 +213,6 @@ enum probe_result probe_body_check(
 		return PROBE_CORRUPT;
 	fill(expected, len - BODY_HDR, p);
 	return memcmp(expected, body + BODY_HDR, len - BODY_HDR) ? PROBE_CORRUPT : PROBE_OK;
-}
-
-static bool read_body(const uint8_t *body, uint32_t run, struct probe *p)
-{
-	*p = (struct probe){.run = run,
-		.session = get_u32(body + 8),
-		.seq = get_u64(body + 16),
-		.sent_ns = get_u64(body + 24)};
-	return get_u32(body + 12) == check_of(p);
 }
 
 enum probe_result probe_peek(const uint8_t *ip, size_t len, uint32_t run, struct probe *p)
