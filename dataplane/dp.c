@@ -316,6 +316,7 @@ static void worker_empty(struct worker *w)
 		tcp_stack_levels(w->tcp, &w->left);
 	for (uint32_t i = 1; w->sessions && i <= w->max_sessions; i++)
 		session_abort(w, &w->sessions[i], DP_REASON_SHUTDOWN);
+	worker_fresh_free(w);
 	if (w->tcp)
 		tcp_destroy(w->tcp);
 	w->tcp = NULL;

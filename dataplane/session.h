@@ -106,6 +106,7 @@ struct session {
 	uint8_t renegotiations;
 	uint8_t key_updates; // without data in between
 	uint8_t raw_events;  // RX_RAW since the last CONSUME
+	uint64_t key_update_rx; // rx_packets at the last KeyUpdate
 	uint64_t retransmits;
 	uint32_t srtt_us;
 };

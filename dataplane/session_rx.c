@@ -29,24 +29,54 @@ static void stream_copy(const struct stream *st, uint8_t *dst, uint32_t n)
 	}
 }
 
-static uint16_t stream_cut(struct stream *st, uint32_t n, struct rec_slice *out)
+// n bytes, which are there, from where the walk is: where they lie when that is one place, else
+// copied to buf.
+static inline const uint8_t *stream_look(const struct stream *st, uint8_t *buf, uint32_t n)
+{
+	const struct tcp_slice *sl = &st->sl[st->i];
+
+	if (likely(sl->len - st->at >= n))
+		return sl->p + st->at;
+	stream_copy(st, buf, n);
+	return buf;
+}
+
+static inline uint16_t stream_cut(struct stream *st, uint32_t n, struct rec_slice *out)
 {
 	uint16_t nb = 0;
 
 	st->left -= n;
-	while (n) {
+	for (;;) {
 		struct tcp_slice *sl = &st->sl[st->i];
-		uint32_t k = RTE_MIN(n, sl->len - st->at);
+		uint32_t k = sl->len - st->at;
 
-		out[nb++] = (struct rec_slice){sl->p + st->at, k};
-		st->at += k;
-		n -= k;
-		if (st->at == sl->len) {
-			st->i++;
-			st->at = 0;
+		if (n < k) {
+			out[nb++] = (struct rec_slice){sl->p + st->at, n};
+			st->at += n;
+			return nb;
 		}
+		out[nb++] = (struct rec_slice){sl->p + st->at, k};
+		n -= k;
+		st->i++;
+		st->at = 0;
+		if (!n)
+			return nb;
 	}
-	return nb;
+}
+
+// A fresh mbuf for a record's plaintext, from a store that is filled by the burst.
+static inline struct rte_mbuf *fresh_mbuf(struct worker *w)
+{
+	struct rte_mbuf *m;
+
+	if (unlikely(!w->nb_fresh)) {
+		if (rte_pktmbuf_alloc_bulk(w->pool, w->fresh, WORKER_FRESH))
+			return worker_mbuf(w); // the pool is nearly empty: one by one
+		w->nb_fresh = WORKER_FRESH;
+	}
+	m = w->fresh[--w->nb_fresh];
+	m->data_off = MBUF_FRONT;
+	return m;
 }
 
 void session_batch_open(struct worker *w)
@@ -157,19 +187,21 @@ bool session_may_read(const struct session *s)
 bool session_collect(struct worker *w, struct session *s)
 {
 	struct rx_batch *b = &w->rxb;
-	struct stream st = {0};
+	struct stream st;
 	uint16_t most = s->mode == SESSION_HTTP ? 1 : RECORDS_PER_TURN;
 
+	st.i = 0;
+	st.at = 0;
 	st.n = tcp_peek(s->conn, 0, st.sl, RTE_DIM(st.sl), &st.left);
 	for (uint16_t k = 0; k < most; k++) {
 		uint8_t h[TLS_REC_HDR_LEN];
+		struct rec_open_op *op;
 		struct rte_mbuf *m;
 		int len;
 
 		if (st.left < TLS_REC_HDR_LEN)
 			return false;
-		stream_copy(&st, h, sizeof(h));
-		len = rec_peek(&s->rx, h);
+		len = rec_peek(&s->rx, stream_look(&st, h, sizeof(h)));
 		if (unlikely(len < 0)) {
 			if (k)
 				return true;
@@ -186,20 +218,21 @@ bool session_collect(struct worker *w, struct session *s)
 			return false;
 		if (b->n == WORKER_RX_OPS || b->nb_slices + TLS_REC_MAX_SLICES > WORKER_RX_SLICES)
 			return true;
-		m = worker_mbuf(w);
+		m = fresh_mbuf(w);
 		if (unlikely(!m))
 			return true;
+		op = &b->op[b->n];
 		b->m[b->n] = m;
 		b->s[b->n] = s;
 		b->gen[b->n] = s->gen;
 		b->rec_len[b->n] = (uint32_t)len;
-		b->op[b->n] = (struct rec_open_op){.d = &s->rx,
-			.src = &b->slice[b->nb_slices],
-			.dst = rte_pktmbuf_mtod(m, uint8_t *)};
-		b->op[b->n].nb_src = stream_cut(&st, (uint32_t)len, b->op[b->n].src);
-		if (b->op[b->n].nb_src > 1)
+		op->d = &s->rx;
+		op->src = &b->slice[b->nb_slices];
+		op->dst = rte_pktmbuf_mtod(m, uint8_t *);
+		op->nb_src = stream_cut(&st, (uint32_t)len, op->src);
+		if (op->nb_src > 1)
 			COUNT(&w->counters, rec_gathered);
-		b->nb_slices += b->op[b->n].nb_src;
+		b->nb_slices += op->nb_src;
 		b->n++;
 	}
 	return st.left >= TLS_REC_HDR_LEN;

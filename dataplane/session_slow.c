@@ -178,7 +178,11 @@ static void handshake_record_13(struct worker *w, struct session *s, const uint8
 		session_fail(w, s, 47); // illegal_parameter
 		return;
 	}
-	if (++s->key_updates > 32) { // with no data in between
+	if (s->rx_packets != s->key_update_rx) { // with no data in between
+		s->key_update_rx = s->rx_packets;
+		s->key_updates = 0;
+	}
+	if (++s->key_updates > 32) {
 		session_fail(w, s, 10);
 		return;
 	}

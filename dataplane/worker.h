@@ -20,6 +20,7 @@
 #define WORKER_RX_OPS 64      // records opened in one burst
 #define WORKER_RX_SLICES 1024 // of all of them together
 #define WORKER_STASH_SIZE 4096
+#define WORKER_FRESH 32        // mbufs taken from the pool at once
 #define WORKER_KEY_MARGIN 4096 // records in front of a key's limit at which another is asked for
 #define WORKER_TXQ_MAX 512     // inner packets in one session's queue
 #define WORKER_PLAINQ_MAX 6 // mbufs of plain bytes that wait (HTTP header and what came behind it)
@@ -90,6 +91,8 @@ struct worker {
 	struct rx_batch rxb;
 	struct rte_mbuf *core_out[WORKER_BURST];
 	uint16_t nb_core_out;
+	struct rte_mbuf *fresh[WORKER_FRESH]; // for the plaintext of records to come
+	uint16_t nb_fresh;
 	uint8_t *scratch;  // a record that fits no mbuf: 16 KiB and a little
 	uint8_t *scratch2; // a record in too many slices
 	// control
@@ -146,6 +149,13 @@ static inline struct rte_mbuf *worker_mbuf(struct worker *w)
 	}
 	m->data_off = MBUF_FRONT;
 	return m;
+}
+
+// Give back what lies ready for records to come.
+static inline void worker_fresh_free(struct worker *w)
+{
+	rte_pktmbuf_free_bulk(w->fresh, w->nb_fresh);
+	w->nb_fresh = 0;
 }
 
 // Largest payload a fresh mbuf takes with room for a record's tag behind.

@@ -255,6 +255,7 @@ void rig_destroy(struct rig *r)
 		free(c->in);
 	}
 	rig_run(r, 200000);
+	worker_fresh_free(w);
 	tcp_stack_levels(w->tcp, &l);
 	assert_int_equal(l.conns, 0);
 	assert_int_equal(l.mbufs_held, 0);
