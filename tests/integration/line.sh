@@ -34,6 +34,13 @@ topo_line() {
 	ip -n "$ns_wire" link set p-kern master br1 up
 	ip -n "$ns_kern" link set eth0 up
 	ip -n "$ns_kern" addr add "$kern/24" dev eth0
+	# Whatever the machine's default is: the kernels' connections outside are CUBIC. (A namespace may
+	# not choose its default freely, but its routes.)
+	local n
+	for n in 1 2; do
+		ip -n "$T-c$n" route replace 192.0.2.0/24 dev eth0 src "192.0.2.$((10 + n))" congctl cubic
+	done
+	ip -n "$ns_kern" route replace 192.0.2.0/24 dev eth0 src "$kern" congctl cubic
 }
 
 # line_start OPTION...: the line has these properties from now on (culvert-link's options).
