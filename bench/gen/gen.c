@@ -159,6 +159,7 @@ unsigned int gen_loop(struct gen *g, uint64_t now_us)
 		g->work++;
 	}
 	gen_rx_run(g);
+	gen_arp_run(g);
 	gen_calls_run(g);
 	gen_traffic_run(g);
 	gen_ports_flush(g);

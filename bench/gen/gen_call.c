@@ -406,7 +406,7 @@ static void dial_some(struct gen *g)
 {
 	unsigned int n = RTE_MIN(g->nb_dialq, (unsigned int)AT_ONCE), k;
 
-	if (!n || g->nb_state[GEN_STATE_DIALING] >= g->concurrent)
+	if (!n || !g->arp.done || g->nb_state[GEN_STATE_DIALING] >= g->concurrent)
 		return;
 	n = RTE_MIN(n, g->concurrent - g->nb_state[GEN_STATE_DIALING]);
 	n = pace_take(&g->dial_pace, 1, n, g->now_us);

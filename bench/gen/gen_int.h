@@ -105,6 +105,12 @@ struct gen_tx {
 	struct rte_mbuf *spare[GEN_TX_OPS * 4];
 };
 
+struct gen_arp { // asking for the server, once
+	bool done;
+	uint32_t asked, answers;
+	uint64_t start_us, asked_us;
+};
+
 struct gen {
 	struct gen_conf c;
 	uint64_t now_us;
@@ -124,6 +130,7 @@ struct gen {
 	unsigned int work;
 	bool destroying;
 	// dialing
+	struct gen_arp arp;
 	struct pace dial_pace, hang_pace;
 	unsigned int concurrent;
 	// traffic
@@ -187,6 +194,10 @@ void gen_ports_destroy(struct gen *g);
 void gen_ports_receive(struct gen *g);
 void gen_ports_flush(struct gen *g);
 void gen_tcp_output(void *user, struct rte_mbuf **pkts, uint16_t n);
+
+// gen_arp.c
+void gen_arp_run(struct gen *g);
+void gen_arp_watch(struct gen *g, struct rte_mbuf *const *m, uint16_t n); // borrows received frames
 
 // gen_call.c
 void gen_calls_run(struct gen *g); // dialing, hanging up

@@ -108,6 +108,8 @@ static void access_frames(struct gen *g, struct rte_mbuf **m, uint16_t n)
 {
 	struct netif_rx rx;
 
+	if (unlikely(!g->arp.done))
+		gen_arp_watch(g, m, n);
 	netif_input(g->access, m, n, g->now_us, false, &rx);
 	for (uint16_t i = 0; i < rx.nb_ip; i++) {
 		if (is_client_tcp(g, rx.ip[i]))
@@ -250,6 +252,7 @@ int gen_ports_create(struct gen *g, char *err, size_t cap)
 		.worker = c->queue,
 		.access = true,
 		.addr4 = rte_cpu_to_be_32(c->client_addr),
+		.gw4 = rte_cpu_to_be_32(c->server_addr), // kept resolved
 		.plen4 = c->client_plen,
 		.max_neighbours = NEIGHBOURS,
 		.icmp_per_second = 100,
