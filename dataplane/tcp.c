@@ -95,8 +95,8 @@ struct tcp_stack *tcp_create(const struct tcp_config *c, uint64_t now_us)
 	s->cfg = *c;
 	s->cc = c->cc ? c->cc : &tcp_cc_cubic;
 	s->counters = c->counters;
-	s->ev_tail = &s->ev_head;
 	take_secret(s);
+	tcp_hash_keys(s);
 	s->prng = (uint32_t)(s->k0 ^ s->k1 ^ now_us) | 1;
 	while (s->rcv_wscale < 14 && c->rcv_wnd_max >> s->rcv_wscale > UINT16_MAX)
 		s->rcv_wscale++;
@@ -123,6 +123,7 @@ void tcp_destroy(struct tcp_stack *s)
 		tcp_rcv_drop(c);
 		tcp_snd_drop(c);
 	}
+	tcp_flush_gone(s);
 	wheel_destroy(s->wheel);
 	rte_free(s->table);
 	rte_free(s->free_tw);
@@ -208,7 +209,8 @@ uint64_t tcp_tick(struct tcp_stack *s, uint64_t now_us)
 	uint64_t tw = tcp_tw_expire(s, now_us), next;
 
 	s->now_us = now_us;
-
+	if (s->nb_gone)
+		tcp_flush_gone(s);
 	if (wheel_advance(s->wheel, now_us, TICK_MAX, tcp_timer_expired, s))
 		tcp_flush(s);
 	next = wheel_next(s->wheel);
@@ -246,20 +248,18 @@ void tcp_icmp_error(struct tcp_stack *s, const struct ipaddr *local, uint16_t lp
 
 struct tcp_conn *tcp_poll(struct tcp_stack *s, unsigned int *events)
 {
-	struct tcp_conn *c = s->ev_head;
+	while (s->ev_head) {
+		struct tcp_conn *c = &s->conns[s->ev_head - 1];
 
-	if (!c)
-		return NULL;
-	*events = c->events;
-	c->events = 0;
-	s->ev_head = c->ev_next;
-	if (s->ev_head)
-		s->ev_head->ev_pprev = &s->ev_head;
-	else
-		s->ev_tail = &s->ev_head;
-	c->ev_next = NULL;
-	c->ev_pprev = NULL;
-	return c;
+		s->ev_head = c->ev_next;
+		c->flags &= ~(uint32_t)TF_EVENT;
+		if (likely(c->events)) { // none any more when it was muted
+			*events = c->events;
+			c->events = 0;
+			return c;
+		}
+	}
+	return NULL;
 }
 
 void tcp_stack_levels(const struct tcp_stack *s, struct tcp_levels *l)

@@ -2,7 +2,6 @@
 // Acknowledgements: what left the send queue, round trip times, and where recovery stands.
 #include "dataplane/tcp_int.h"
 
-#define FREE_BULK 32
 #define MIN_RTT_WINDOW_US 300000000ull
 #define DUP_THRESH 3
 
@@ -127,35 +126,47 @@ static void sack_received(
 static void pop_acked(
 	struct tcp_conn *c, const struct tcp_seg *seg, struct delivery *d, uint64_t now_us)
 {
-	struct rte_mbuf *gone[FREE_BULK], *m;
-	unsigned int n = 0;
+	struct rte_mbuf *m = c->sq_head, *next, *end = c->sq_next;
+	struct mbuf_priv last = {0};
+	struct tcp_stack *s = c->s;
 
-	while ((m = c->sq_head) && m != c->sq_next) {
+	for (; m != end; m = next) {
 		struct mbuf_priv *p = mbuf_priv(m);
 
 		if (seq_lt(seg->ack, seg_end(p)))
 			break;
-		if (p->flags & SEG_SACKED) {
+		next = p->next;
+		if (likely(!p->flags)) {
+			// Of segments sent once the first and the last tell all: later ones were
+			// not sent earlier.
+			if (!last.sent_us) {
+				d->oldest_us = d->oldest_us ? RTE_MIN(d->oldest_us, p->sent_us)
+							    : p->sent_us;
+				if (seq_lt(seg_end(p), c->fack))
+					c->flags |= TF_REORDER; // see tcp_rack_delivered()
+			}
+			last.sent_us = p->sent_us;
+			last.seq = seg_end(p);
+		} else if (p->flags & SEG_SACKED) {
 			d->was_sacked += p->len;
 			c->sacked_segs--;
+			forget_bytes(c, p, p->len);
 		} else {
 			delivered(c, p, seg, d, now_us);
+			forget_bytes(c, p, p->len);
 		}
-		forget_bytes(c, p, p->len);
-		c->sq_head = p->next;
-		if (c->sq_last == m)
-			c->sq_last = NULL;
-		c->s->mbufs_held--;
-		gone[n++] = m;
-		if (n == FREE_BULK) {
-			rte_pktmbuf_free_bulk(gone, n);
-			n = 0;
-		}
+		s->mbufs_held--;
+		tcp_free_later(s, m);
 	}
-	if (n)
-		rte_pktmbuf_free_bulk(gone, n);
-	if (!c->sq_head)
+	if (last.sent_us) {
+		d->newest_us = RTE_MAX(d->newest_us, last.sent_us);
+		tcp_rack_delivered(c, &last, 0, false, now_us);
+	}
+	c->sq_head = m;
+	if (!m) {
 		c->sq_tail = NULL;
+		c->flags &= ~(uint32_t)TF_SQ;
+	}
 }
 
 static void trim_acked(struct tcp_conn *c, uint32_t ack)
@@ -441,9 +452,10 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us)
 		lost = newreno_detect(c, &d);
 	else if (c->sacked_bytes || c->retrans_bytes || c->recovery != TCP_OPEN)
 		lost = tcp_rack_detect(c, now_us);
-	else
+	else if (c->reo_at_us)
 		c->reo_at_us = 0;
 	recovery_step(c, seg, &d, lost, now_us);
 out:
-	tcp_room_event(c);
+	if (c->flags & TF_ROOM_ASKED)
+		tcp_room_event(c);
 }

@@ -18,18 +18,26 @@ uint16_t tcp_adv_mss(const struct tcp_stack *s, const struct tcp_key *k)
 struct tcp_conn *tcp_conn_alloc(
 	struct tcp_stack *s, const struct tcp_key *k, uint32_t hash, uint64_t now_us)
 {
-	uint32_t i;
+	uint32_t i, ev_next;
 	struct tcp_conn *c;
+	bool listed;
 
 	if (!s->nb_free)
 		return NULL;
 	i = s->free_conns[--s->nb_free];
 	c = &s->conns[i];
+	// The one before it may still be in the list of events, with none.
+	listed = c->flags & TF_EVENT;
+	ev_next = c->ev_next;
 	memset(c, 0, sizeof(*c));
+	c->ev_next = ev_next;
 	c->key = *k;
+	c->key4 = (struct tcp_key4){k->remote.w[3], k->local.w[3], k->rport, k->lport};
 	c->hash = hash;
 	c->s = s;
-	c->flags = TF_USED | TF_IN_TABLE;
+	c->flags = TF_USED | TF_IN_TABLE | (listed ? TF_EVENT : 0) |
+		   (ipaddr_is4(&k->remote) ? TF_IP4 : 0);
+	tcp_conn_addr_sum(c);
 	c->pmtu = s->cfg.mtu;
 	// RFC 9293 3.7.1: without an MSS option.
 	c->mss_max = ipaddr_is4(&k->remote) ? 536 : 1220;
@@ -37,7 +45,7 @@ struct tcp_conn *tcp_conn_alloc(
 	c->rto_us = TCP_INITIAL_RTO_US;
 	c->reo_mult = 1;
 	c->quick_acks = TCP_QUICK_ACKS;
-	c->created_us = c->progress_us = c->last_rx_us = c->last_tx_us = now_us;
+	c->created_us = c->progress_us = c->last_rx_us = now_us;
 	tcp_conn_set_mss(c);
 	tcp_table_insert(s, hash, i + 1);
 	s->nb_conns++;
@@ -53,8 +61,6 @@ static void leave_table(struct tcp_conn *c)
 		tcp_table_remove(s, c->hash, (uint32_t)(c - s->conns) + 1);
 	if (c->flags & TF_HALF_OPEN)
 		s->nb_half_open--;
-	if (c->flags & TF_TOUCHED)
-		s->touched[c->touched] = NULL;
 	c->flags &= ~(uint32_t)(TF_IN_TABLE | TF_HALF_OPEN | TF_TOUCHED | TF_ACK_NOW | TF_DELACK);
 	tcp_timers_stop(c);
 }
@@ -63,15 +69,6 @@ void tcp_conn_mute(struct tcp_conn *c)
 {
 	c->flags |= TF_MUTE;
 	c->events = 0;
-	if (!c->ev_pprev)
-		return;
-	*c->ev_pprev = c->ev_next;
-	if (c->ev_next)
-		c->ev_next->ev_pprev = c->ev_pprev;
-	else
-		c->s->ev_tail = c->ev_pprev;
-	c->ev_next = NULL;
-	c->ev_pprev = NULL;
 }
 
 void tcp_conn_free(struct tcp_conn *c)
@@ -82,7 +79,7 @@ void tcp_conn_free(struct tcp_conn *c)
 	tcp_conn_mute(c);
 	tcp_rcv_drop(c);
 	tcp_snd_drop(c);
-	c->flags = 0;
+	c->flags &= TF_EVENT;
 	s->free_conns[s->nb_free++] = (uint32_t)(c - s->conns);
 	s->nb_conns--;
 }
@@ -90,16 +87,20 @@ void tcp_conn_free(struct tcp_conn *c)
 void tcp_conn_event(struct tcp_conn *c, unsigned int events)
 {
 	struct tcp_stack *s = c->s;
+	uint32_t i = (uint32_t)(c - s->conns) + 1;
 
 	if (c->flags & TF_MUTE)
 		return;
-	c->events |= events;
-	if (c->ev_pprev)
+	c->events |= (uint8_t)events;
+	if (c->flags & TF_EVENT)
 		return;
-	c->ev_next = NULL;
-	c->ev_pprev = s->ev_tail;
-	*s->ev_tail = c;
-	s->ev_tail = &c->ev_next;
+	c->flags |= TF_EVENT;
+	c->ev_next = 0;
+	if (s->ev_head)
+		s->conns[s->ev_tail - 1].ev_next = i;
+	else
+		s->ev_head = i;
+	s->ev_tail = i;
 }
 
 void tcp_conn_touch(struct tcp_conn *c)
@@ -109,7 +110,6 @@ void tcp_conn_touch(struct tcp_conn *c)
 	if (c->flags & TF_TOUCHED)
 		return;
 	c->flags |= TF_TOUCHED;
-	c->touched = s->nb_touched;
 	s->touched[s->nb_touched++] = c;
 }
 

@@ -30,8 +30,7 @@ static inline void sip_round(struct sip *h)
 	h->v2 = rol(h->v2, 32);
 }
 
-// SipHash-c-d of whole words (Aumasson, Bernstein 2012): c = 1, d = 3 for the table, 2-4 for
-// secrets.
+// SipHash-c-d of whole words (Aumasson, Bernstein 2012).
 static inline uint64_t siphash(
 	uint64_t k0, uint64_t k1, const uint64_t *w, unsigned int n, int c_rounds, int d_rounds)
 {
@@ -75,12 +74,38 @@ static inline unsigned int key_words(const struct tcp_key *k, uint64_t *w)
 	return 5;
 }
 
+// The table's hash: multilinear over 32-bit words, modulo 2^64, upper half. With random keys any
+// two different tuples share a hash, or any bits of it, with the chance of two random numbers
+// (strongly universal: Carter and Wegman 1979, Lemire and Kaser 2014), so nobody can fill a bucket
+// on purpose; it gives away nothing, as no hash ever leaves.
 uint32_t tcp_key_hash(const struct tcp_stack *s, const struct tcp_key *k)
 {
-	uint64_t w[5];
-	uint64_t h = siphash(s->k0, s->k1, w, key_words(k, w), 1, 3);
+	const uint64_t *key = s->hash_key;
+	uint32_t ports = (uint32_t)k->rport << 16 | k->lport;
+	uint64_t h;
 
-	return (uint32_t)(h ^ h >> 32);
+	if (likely(ipaddr_is4(&k->remote)))
+		return (uint32_t)((s->hash_key4 + key[3] * k->remote.w[3] + key[7] * k->local.w[3] +
+					  key[8] * ports) >>
+				  32);
+	h = key[9] + key[8] * ports;
+	for (unsigned int i = 0; i < 4; i++)
+		h += key[i] * k->remote.w[i] + key[4 + i] * k->local.w[i];
+	return (uint32_t)(h >> 32);
+}
+
+void tcp_hash_keys(struct tcp_stack *s)
+{
+	const struct ipaddr zero = ipaddr_from4(0);
+
+	for (uint64_t i = 0; i < RTE_DIM(s->hash_key); i++) {
+		uint64_t w[2] = {TCP_HASH_TABLE, i};
+
+		s->hash_key[i] = siphash(s->k0, s->k1, w, RTE_DIM(w), 2, 4);
+	}
+	s->hash_key4 = s->hash_key[9];
+	for (unsigned int i = 0; i < 3; i++)
+		s->hash_key4 += (s->hash_key[i] + s->hash_key[4 + i]) * zero.w[i];
 }
 
 uint64_t tcp_key_secret(
@@ -169,17 +194,36 @@ static inline bool key_equal(const struct tcp_key *a, const struct tcp_key *b)
 	       ipaddr_equal(&a->remote, &b->remote) && ipaddr_equal(&a->local, &b->local);
 }
 
+// Bit i: slot i is in use and has this hash.
+static inline unsigned int bucket_match(const struct tcp_bucket *b, uint32_t hash)
+{
+	unsigned int match = 0;
+
+	for (unsigned int i = 0; i < RTE_DIM(b->tag); i++)
+		match |= (unsigned int)(b->tag[i] == hash && b->ref[i]) << i;
+	return match;
+}
+
+uint32_t tcp_table_guess(const struct tcp_stack *s, uint32_t hash)
+{
+	const struct tcp_bucket *b = &s->table[hash & s->table_mask];
+	unsigned int match = bucket_match(b, hash);
+
+	return likely(match) ? b->ref[__builtin_ctz(match)] : 0;
+}
+
 uint32_t tcp_table_find(const struct tcp_stack *s, const struct tcp_key *k, uint32_t hash)
 {
-	for (uint32_t b = hash;; b++) {
-		const struct tcp_bucket *bk = &s->table[b & s->table_mask];
+	for (uint32_t at = hash;; at++) {
+		const struct tcp_bucket *b = &s->table[at & s->table_mask];
 
-		for (unsigned int i = 0; i < RTE_DIM(bk->ref); i++) {
-			if (bk->tag[i] == hash && bk->ref[i] &&
-				key_equal(ref_key(s, bk->ref[i]), k))
-				return bk->ref[i];
+		for (unsigned int m = bucket_match(b, hash); m; m &= m - 1) {
+			uint32_t ref = b->ref[__builtin_ctz(m)];
+
+			if (key_equal(ref_key(s, ref), k))
+				return ref;
 		}
-		if (!bk->overflow)
+		if (!b->overflow)
 			return 0;
 	}
 }

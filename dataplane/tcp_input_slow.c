@@ -253,7 +253,8 @@ static void take_fin(struct tcp_conn *c, uint64_t now_us)
 	if ((c->flags & (TF_FIN_SEEN | TF_FIN_RCVD)) != TF_FIN_SEEN || c->rcv_nxt != c->rcv_fin)
 		return;
 	c->flags |= TF_FIN_RCVD | TF_ACK_NOW;
-	c->rcv_nxt++;
+	if (!++c->rcv_nxt)
+		c->rcv_wraps++;
 	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt);
 	tcp_conn_event(c, TCP_EV_EOF);
 	switch ((enum tcp_state)c->state) {

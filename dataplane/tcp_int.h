@@ -2,6 +2,7 @@
 // What the files of the TCP stack share. Nobody else includes this (tests may).
 #pragma once
 
+#include <stddef.h>
 #include <rte_common.h>
 #include <rte_memory.h>
 
@@ -9,7 +10,7 @@
 #include "dataplane/tcp_cc.h"
 #include "dataplane/wheel.h"
 
-#define TCP_BURST 32
+#define TCP_BURST 64
 #define TCP_MAX_LISTEN 16
 #define TCP_MAX_SACK 4
 #define TCP_HDR 20
@@ -81,6 +82,10 @@ enum tcp_recovery {
 #define TF_DSACK 0x00200000   // dsack[] goes out with the next ACK
 #define TF_UNDO 0x00400000    // undo_* are good
 #define TF_RTT 0x00800000     // srtt_us is good
+#define TF_IP4 0x01000000
+#define TF_SQ 0x02000000    // sq_head is there
+#define TF_OOO 0x04000000   // ooo_head is there
+#define TF_EVENT 0x08000000 // in the stack's list of connections with events
 
 // Flags of a segment in the send queue (mbuf_priv.flags).
 #define SEG_SACKED 0x01
@@ -94,6 +99,12 @@ enum tcp_rtx_mode { TCP_RTX_OFF, TCP_RTX_RTO, TCP_RTX_TLP, TCP_RTX_REO, TCP_RTX_
 
 struct tcp_key {
 	struct ipaddr remote, local;
+	uint16_t rport, lport;
+};
+
+// What tells IPv4 connections from each other, and nearly all IPv6 ones.
+struct tcp_key4 {
+	uint32_t remote, local; // the last words of the addresses
 	uint16_t rport, lport;
 };
 
@@ -124,54 +135,79 @@ struct tcp_out {
 	uint32_t seq, ack;
 	uint16_t wnd;
 	uint8_t flags;
-	uint8_t optlen;
+	uint8_t optlen; // a multiple of 4
 	uint8_t opt[40];
 };
 
+// One connection. By cache line, hottest first; what each packet touches:
+//
+//                              line 0    1    2    3    4    5    6-
+//   data in, in order (ACK out)     rw   rw   .    .    .    (rw) .    5: the delayed ACK's
+//   deadline data in, acknowledging too      rw   rw   rw   rw   rw   rw   . ACK in rw   rw   rw rw
+//   rw   rw   .    4: while the window grows data out                        rw   rw   rw   rw   .
+//   rw   . set-up, loss recovery, closing, IPv6 addresses                rw
 struct tcp_conn {
-	// Identity.
-	struct tcp_key key;
-	uint32_t hash;
-	uint32_t flags;
+	// 0: every segment that comes in.
+	struct tcp_key4 key4;
 	uint8_t state;    // enum tcp_state
 	uint8_t recovery; // enum tcp_recovery
 	uint8_t snd_wscale, rcv_wscale;
-	struct tcp_stack *s;
-	void *user;
-
-	// Receiving.
+	uint32_t flags;
 	uint32_t rcv_nxt;
 	uint32_t rcv_adv; // right edge of the window that was advertised
-	uint32_t last_ack_sent;
+	uint32_t snd_una, snd_nxt;
 	uint32_t ts_recent;
+	uint32_t last_ack_sent;
+	uint32_t ts_offset;
+	uint64_t last_rx_us;
+	uint8_t delack_segs, quick_acks;
+	uint8_t probes;   // keepalives or window probes not yet answered
+	uint8_t events;   // TCP_EV_* not yet polled
+	uint8_t rtx_mode; // enum tcp_rtx_mode
+	uint16_t rx_mbufs;
+
+	// 1: payload in, ACKs out, the owner.
+	struct rte_mbuf *rx_head, *rx_tail;
+	struct tcp_stack *s;
+	void *user;
+	uint32_t snd_wnd, snd_wl1, snd_wl2;
 	uint32_t rx_bytes;    // in order, not yet consumed
 	uint32_t rcv_wnd_max; // bound of the receive window
-	uint16_t rx_mbufs, ooo_segs;
-	uint8_t delack_segs, quick_acks;
-	uint16_t mss; // payload of one segment, options deducted
-	uint32_t ts_offset;
-	struct rte_mbuf *rx_head, *rx_tail;
-	struct rte_mbuf *ooo_head, *ooo_tail;
+	uint32_t ev_next;     // in the stack's list, index + 1
+	uint32_t ts_recent_s; // when ts_recent was set, seconds
+	uint16_t addr_sum;    // of both addresses, as in every checksum
+	uint16_t mss;         // payload of one segment, options deducted
 
-	// Sending.
-	uint32_t snd_una, snd_nxt;
-	uint32_t snd_end; // behind the last queued byte
-	uint32_t snd_wnd, snd_wl1, snd_wl2;
-	uint32_t max_snd_wnd;
-	uint32_t sacked_bytes, lost_bytes, retrans_bytes;
-	uint32_t sacked_segs;
-	uint32_t reno_sacked; // without SACK: bytes taken for received from duplicate ACKs
-	uint32_t room_told;
+	// 2: payload out.
 	struct rte_mbuf *sq_head, *sq_tail;
 	struct rte_mbuf *sq_next; // first one not yet sent
-	struct rte_mbuf *sq_last; // last one sent, NULL when it was acknowledged
-	struct tcp_cc_flow cc;
+	uint64_t progress_us;     // last time the peer acknowledged something new, or sending began
+	uint64_t min_rtt_at_us;
+	uint32_t snd_end; // behind the last queued byte
+	uint32_t max_snd_wnd;
+	uint32_t sacked_bytes, lost_bytes, retrans_bytes;
+	uint32_t reno_sacked; // without SACK: bytes taken for received from duplicate ACKs
+
+	// 3: the round trip and the window.
 	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
+	uint32_t flight_round, flight_max, flight_prev; // largest flight of this and the last round
+	uint32_t fack;                                  // highest sequence known to have arrived
+	uint64_t rack_xmit_us;
+	uint32_t rack_end_seq, rack_rtt_us;
+	struct tcp_cc_flow cc; // its private part is line 4
+	uint64_t reo_at_us;
+
+	// 5: timers. Deadlines move freely; the wheel is only told when one moves closer.
+	uint64_t at_us[TCP_N_TIMERS]; // 0: off
+	struct wheel_timer timer;     // runs to the earliest of them, or earlier
+	uint64_t rto_base_us;         // the timeout runs from here
+	uint64_t tlp_base_us;
+
+	// Identity.
+	struct tcp_key key;
+	uint32_t hash;
 
 	// Loss recovery. RFC 8985's and 6937's names.
-	uint64_t rack_xmit_us, reo_at_us;
-	uint32_t rack_end_seq, rack_rtt_us;
-	uint32_t fack; // highest sequence known to have arrived
 	uint32_t recover;
 	uint32_t tlp_end_seq;
 	uint32_t prr_delivered, prr_out, prr_flight;
@@ -179,38 +215,42 @@ struct tcp_conn {
 	uint32_t reo_round; // reo_mult grows once per round trip
 	uint8_t reo_mult, reo_persist;
 	uint8_t dupacks, backoff;
-	uint32_t flight_round, flight_max, flight_prev; // largest flight of this and the last round
-
-	// Timers. Deadlines move freely; the wheel is only told when one moves closer.
-	uint64_t at_us[TCP_N_TIMERS]; // 0: off
-	uint64_t rto_base_us;         // the timeout runs from here
-	uint64_t tlp_base_us;
-	uint64_t progress_us; // last time the peer acknowledged something new, or sending began
-	uint64_t min_rtt_at_us;
-	uint64_t last_rx_us, last_tx_us;
-	struct wheel_timer timer[TCP_N_TIMERS];
-	uint8_t rtx_mode; // enum tcp_rtx_mode
-	uint8_t probes;   // keepalives or window probes not yet answered
-	uint16_t retries;
+	uint32_t sacked_segs;
+	uint64_t retransmits;
 
 	// Cold.
+	uint32_t room_told;
 	uint16_t mss_max; // what the peer accepts, options included
 	uint16_t pmtu;
+	struct rte_mbuf *ooo_head, *ooo_tail;
+	uint16_t ooo_segs;
+	uint16_t retries;
+	uint16_t rcv_wraps, snd_wraps; // how often rcv_nxt and snd_end passed zero
 	uint32_t iss, irs;
 	uint32_t rcv_fin;
-	uint32_t ts_recent_s; // when ts_recent was set, seconds
-	uint32_t touched;     // place in the burst's list
 	int error, soft_error;
-	unsigned int events;
-	struct tcp_conn *ev_next, **ev_pprev;
 	uint64_t pmtu_at_us, oow_ack_us, created_us;
 	struct tcp_block sack[TCP_MAX_SACK]; // blocks to report, most recent first
 	struct tcp_block dsack;
 	uint8_t nb_sack;
-	uint64_t bytes_in, bytes_out, retransmits;
 } __rte_cache_aligned;
 
-_Static_assert(sizeof(struct tcp_conn) <= 832, "memory per connection");
+#define TCP_LINE(field, n) \
+	_Static_assert(offsetof(struct tcp_conn, field) / RTE_CACHE_LINE_MIN_SIZE == n, #field)
+TCP_LINE(rx_mbufs, 0);
+TCP_LINE(rx_head, 1);
+TCP_LINE(mss, 1);
+TCP_LINE(sq_head, 2);
+TCP_LINE(reno_sacked, 2);
+TCP_LINE(srtt_us, 3);
+TCP_LINE(cc.mss, 3);
+TCP_LINE(cc.priv, 4);
+TCP_LINE(reo_at_us, 4);
+TCP_LINE(at_us, 5);
+TCP_LINE(tlp_base_us, 5);
+TCP_LINE(key, 6);
+#undef TCP_LINE
+_Static_assert(sizeof(struct tcp_conn) <= 704, "memory per connection");
 
 // TIME-WAIT keeps this much.
 struct tcp_tw {
@@ -248,6 +288,8 @@ struct tcp_stack {
 	uint32_t table_mask;
 	uint8_t rcv_wscale;
 	uint64_t k0, k1;
+	uint64_t hash_key[10]; // of the table: one for each word of the longest key, and a constant
+	uint64_t hash_key4;    // the constant with what all IPv4 keys have in common
 
 	struct tcp_conn *conns;
 	uint32_t *free_conns; // a stack of indices
@@ -261,11 +303,12 @@ struct tcp_stack {
 	uint32_t nb_free_tw, nb_tw;
 	uint32_t tw_first, tw_last; // oldest, youngest
 
-	struct tcp_conn *ev_head, **ev_tail;
+	uint32_t ev_head, ev_tail; // index + 1
 	struct tcp_conn *touched[TCP_BURST];
 	uint32_t nb_touched;
 	struct rte_mbuf *tx[TCP_BURST];
-	uint16_t nb_tx;
+	struct rte_mbuf *gone[TCP_BURST]; // to be freed together, at the latest by tcp_tick()
+	uint16_t nb_tx, nb_gone;
 
 	uint64_t now_us;    // of the tick that runs timers
 	uint64_t cookie_us; // when the last SYN cookie went out, 0: never
@@ -352,19 +395,22 @@ static inline uint32_t tcp_rcv_wnd_initial(const struct tcp_stack *s)
 	return initial && initial < s->cfg.rcv_wnd_max ? initial : s->cfg.rcv_wnd_max;
 }
 
-// tcp_hash.c: keyed hashing (SipHash) and the connection table.
-enum tcp_hash_use { TCP_HASH_ISN = 1, TCP_HASH_TS, TCP_HASH_COOKIE, TCP_HASH_PORT };
+// tcp_hash.c: keyed hashing and the connection table.
+enum tcp_hash_use { TCP_HASH_ISN = 1, TCP_HASH_TS, TCP_HASH_COOKIE, TCP_HASH_PORT, TCP_HASH_TABLE };
 uint32_t tcp_key_hash(const struct tcp_stack *s, const struct tcp_key *k);
 // For other uses, with two words of the caller's.
 uint64_t tcp_key_secret(
 	const struct tcp_stack *s, const struct tcp_key *k, enum tcp_hash_use use, uint64_t extra);
 uint32_t tcp_isn(const struct tcp_stack *s, const struct tcp_key *k, uint64_t now_us);
 uint32_t tcp_ts_offset(const struct tcp_stack *s, const struct tcp_key *k);
+void tcp_hash_keys(struct tcp_stack *s); // from k0 and k1
 int tcp_table_create(struct tcp_stack *s, uint32_t entries);
 void tcp_table_insert(struct tcp_stack *s, uint32_t hash, uint32_t ref);
 void tcp_table_remove(struct tcp_stack *s, uint32_t hash, uint32_t ref);
 // The reference stored for k, or 0.
 uint32_t tcp_table_find(const struct tcp_stack *s, const struct tcp_key *k, uint32_t hash);
+// The first reference with this hash, or 0: most likely the right one. Reads the bucket only.
+uint32_t tcp_table_guess(const struct tcp_stack *s, uint32_t hash);
 static inline void tcp_table_prefetch(const struct tcp_stack *s, uint32_t hash)
 {
 	__builtin_prefetch(&s->table[hash & s->table_mask]);
@@ -395,9 +441,21 @@ int tcp_parse(const struct tcp_stack *s, struct rte_mbuf *m, struct tcp_seg *seg
 // Headers in front of m's payload, into the transmit burst. Consumes m.
 void tcp_emit(
 	struct tcp_stack *s, struct rte_mbuf *m, const struct tcp_key *k, const struct tcp_out *o);
+void tcp_emit_conn(struct tcp_conn *c, struct rte_mbuf *m, const struct tcp_out *o);
 // A segment without payload.
 bool tcp_emit_bare(struct tcp_stack *s, const struct tcp_key *k, const struct tcp_out *o);
+bool tcp_emit_conn_bare(struct tcp_conn *c, const struct tcp_out *o);
+void tcp_conn_addr_sum(struct tcp_conn *c);
+// Hand over what was emitted.
 void tcp_flush(struct tcp_stack *s);
+void tcp_flush_gone(struct tcp_stack *s);
+// Consumes m; others go with it, all at once.
+static inline void tcp_free_later(struct tcp_stack *s, struct rte_mbuf *m)
+{
+	s->gone[s->nb_gone++] = m;
+	if (unlikely(s->nb_gone == TCP_BURST))
+		tcp_flush_gone(s);
+}
 void tcp_opt_ts(struct tcp_out *o, uint32_t tsval, uint32_t tsecr);
 void tcp_opt_sack(struct tcp_out *o, const struct tcp_block *b, unsigned int n);
 // wscale: 255: without.
@@ -406,7 +464,8 @@ void tcp_opt_syn(struct tcp_out *o, uint16_t mss, bool sack, uint8_t wscale);
 void tcp_reply_rst(struct tcp_stack *s, const struct tcp_seg *seg);
 
 // tcp_input.c
-void tcp_segment(struct tcp_stack *s, struct tcp_seg *seg, uint64_t now_us);
+// guess: reference that tcp_table_guess() gave.
+void tcp_segment(struct tcp_stack *s, struct tcp_seg *seg, uint32_t guess, uint64_t now_us);
 // tcp_input_slow.c: RFC 9293 3.10.7.3 and 3.10.7.4.
 void tcp_segment_slow(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us);
 // An ACK for a segment that was not acceptable; rate limited unless always.

@@ -54,7 +54,6 @@ void tcp_send_syn(struct tcp_conn *c, uint64_t now_us)
 		tcp_opt_ts(&o, tcp_conn_ts(c, now_us), first ? 0 : c->ts_recent);
 	if (!c->rto_base_us)
 		c->rto_base_us = now_us;
-	c->last_tx_us = now_us;
 	c->flags &= ~(uint32_t)TF_ACK_NOW;
 	tcp_emit_bare(s, &c->key, &o);
 }

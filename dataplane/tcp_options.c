@@ -78,20 +78,29 @@ static void parse_options(struct cursor *c, struct tcp_seg *seg)
 	}
 }
 
-// Sum of the pseudo header, for cksum_fold().
-static uint64_t pseudo_sum(const struct tcp_key *k, uint32_t len)
+// Both addresses, for cksum_fold(). The prefix ::ffff of mapped ones does not belong to IPv4's
+// pseudo header.
+static inline uint64_t addr_sum(const struct tcp_key *k)
 {
-	uint64_t sum = rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16((uint16_t)len);
-
-	// The prefix ::ffff of mapped addresses, in both, does not belong to IPv4's pseudo header.
-	if (ipaddr_is4(&k->remote))
-		return sum + k->remote.w[3] + k->local.w[3];
-	return sum + cksum_sum(k->remote.b, 16) + cksum_sum(k->local.b, 16);
+	if (likely(ipaddr_is4(&k->remote)))
+		return (uint64_t)k->remote.w[3] + k->local.w[3];
+	return cksum_sum_short(k->remote.b, 16) + cksum_sum_short(k->local.b, 16);
 }
 
-static uint16_t tcp_cksum(const struct tcp_key *k, const void *tcp, uint32_t len)
+void tcp_conn_addr_sum(struct tcp_conn *c)
 {
-	return cksum_fold(pseudo_sum(k, len) + cksum_sum(tcp, len));
+	c->addr_sum = cksum_fold(addr_sum(&c->key));
+}
+
+// The pseudo header without the addresses.
+static inline uint64_t proto_sum(uint32_t len)
+{
+	return rte_cpu_to_be_16(IPPROTO_TCP) + rte_cpu_to_be_16((uint16_t)len);
+}
+
+static bool cksum_good(const struct tcp_key *k, const void *tcp, uint32_t len)
+{
+	return cksum_fold(addr_sum(k) + proto_sum(len) + cksum_sum(tcp, len)) == 0xffff;
 }
 
 static bool cksum_vouched(const struct tcp_stack *s, const struct rte_mbuf *m)
@@ -135,7 +144,7 @@ int tcp_parse(const struct tcp_stack *s, struct rte_mbuf *m, struct tcp_seg *seg
 	hlen = (th->data_off >> 4) * 4u;
 	if (hlen < sizeof(*th) || hlen > len)
 		return -EBADMSG;
-	if (!cksum_vouched(s, m) && tcp_cksum(&seg->key, th, len) != 0xffff)
+	if (!cksum_vouched(s, m) && !cksum_good(&seg->key, th, len))
 		return -EBADMSG;
 
 	seg->m = m;
@@ -210,77 +219,120 @@ void tcp_opt_syn(struct tcp_out *o, uint16_t mss, bool sack, uint8_t wscale)
 		put32(opt_reserve(o, 4), OPT_NOP << 24 | OPT_WSCALE << 16 | 3 << 8 | wscale);
 }
 
-static void emit_ip4(struct tcp_stack *s, struct rte_mbuf *m, const struct tcp_key *k)
-{
-	struct rte_ipv4_hdr *ip = (void *)rte_pktmbuf_prepend(m, sizeof(*ip));
+struct ends { // of a segment that is sent
+	const struct tcp_key4 *k4;
+	const struct tcp_key *k6; // read for IPv6 only
+	uint64_t sum;             // of the addresses
+	bool is4;
+};
 
-	*ip = (struct rte_ipv4_hdr){
-		.version_ihl = RTE_IPV4_VHL_DEF,
-		.total_length = rte_cpu_to_be_16(m->data_len),
-		.fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG), // atomic: no ID (RFC 6864)
-		.time_to_live = 64,
-		.next_proto_id = IPPROTO_TCP,
-		.src_addr = k->local.w[3],
-		.dst_addr = k->remote.w[3],
+static inline void put_ip4(
+	struct tcp_stack *s, struct rte_mbuf *m, uint8_t *at, uint32_t total, const struct ends *e)
+{
+	uint32_t w[5] = {
+		rte_cpu_to_be_32(RTE_IPV4_VHL_DEF << 24 | total),
+		RTE_BE32(RTE_IPV4_HDR_DF_FLAG), // atomic: no ID (RFC 6864)
+		RTE_BE32(64 << 24 | IPPROTO_TCP << 16),
+		e->k4->local,
+		e->k4->remote,
 	};
-	m->l3_len = sizeof(*ip);
+
 	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		ip->hdr_checksum = rte_ipv4_cksum(ip);
+		w[2] |= rte_cpu_to_be_32(
+			rte_be_to_cpu_16((uint16_t)~cksum_fold(e->sum + w[0] + w[1] + w[2])));
+	memcpy(at, w, sizeof(w));
 }
 
-static void emit_ip6(struct rte_mbuf *m, const struct tcp_key *k)
+static inline void put_ip6(struct rte_mbuf *m, uint8_t *at, uint32_t len, const struct ends *e)
 {
-	uint16_t len = m->data_len;
-	struct rte_ipv6_hdr *ip = (void *)rte_pktmbuf_prepend(m, sizeof(*ip));
+	struct rte_ipv6_hdr *ip = (void *)at;
 
 	ip->vtc_flow = RTE_BE32(6u << 28);
-	ip->payload_len = rte_cpu_to_be_16(len);
+	ip->payload_len = rte_cpu_to_be_16((uint16_t)len);
 	ip->proto = IPPROTO_TCP;
 	ip->hop_limits = 64;
-	memcpy(ip->src_addr, k->local.b, 16);
-	memcpy(ip->dst_addr, k->remote.b, 16);
-	m->l3_len = sizeof(*ip);
+	memcpy(ip->src_addr, e->k6->local.b, 16);
+	memcpy(ip->dst_addr, e->k6->remote.b, 16);
 	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+}
+
+// Words of the header are kept in registers until they are summed and stored: what was just stored
+// in pieces is slow to load again.
+static inline void put_tcp(struct tcp_stack *s, struct rte_mbuf *m, uint8_t *at, uint32_t len,
+	const struct ends *e, const struct tcp_out *o)
+{
+	uint32_t hlen = TCP_HDR + o->optlen;
+	uint64_t sum = e->sum + proto_sum(len);
+	uint32_t opt[TCP_TS_OPT / 4],
+		w[4] = {
+			rte_cpu_to_be_32((uint32_t)e->k4->lport << 16 | e->k4->rport),
+			rte_cpu_to_be_32(o->seq),
+			rte_cpu_to_be_32(o->ack),
+			rte_cpu_to_be_32(hlen / 4 << 28 | (uint32_t)o->flags << 16 | o->wnd),
+		};
+	uint16_t end[2] = {0, 0}; // checksum, urgent pointer
+
+	memcpy(at, w, sizeof(w));
+	if (likely(o->optlen == sizeof(opt))) {
+		memcpy(opt, o->opt, sizeof(opt));
+		memcpy(at + TCP_HDR, opt, sizeof(opt));
+	} else {
+		memcpy(at + TCP_HDR, o->opt, o->optlen);
+	}
+	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+		end[0] = cksum_fold(sum);
+	} else {
+		sum += (uint64_t)w[0] + w[1] + w[2] + w[3];
+		sum += likely(o->optlen == sizeof(opt)) ? (uint64_t)opt[0] + opt[1] + opt[2]
+							: cksum_sum_short(o->opt, o->optlen);
+		end[0] = (uint16_t)~cksum_fold(sum + cksum_sum(at + hlen, len - hlen));
+	}
+	memcpy(at + 16, end, sizeof(end));
+}
+
+static inline void emit(
+	struct tcp_stack *s, struct rte_mbuf *m, const struct ends *e, const struct tcp_out *o)
+{
+	uint32_t hlen = TCP_HDR + o->optlen, len = m->data_len + hlen;
+	uint32_t l3 = e->is4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	uint8_t *at;
+
+	RTE_ASSERT(m->data_off >= hlen + l3);
+	m->data_off = (uint16_t)(m->data_off - hlen - l3);
+	m->data_len = (uint16_t)(len + l3);
+	m->pkt_len = len + l3;
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
+	m->tx_offload = rte_mbuf_tx_offload(0, l3, hlen, 0, 0, 0, 0);
+	at = rte_pktmbuf_mtod(m, uint8_t *);
+	put_tcp(s, m, at + l3, len, e, o);
+	if (likely(e->is4))
+		put_ip4(s, m, at, len + l3, e);
+	else
+		put_ip6(m, at, len, e);
+	COUNT(s->counters, tcp_tx_segments);
+	s->tx[s->nb_tx++] = m;
+	if (s->nb_tx == TCP_BURST)
+		tcp_flush(s);
 }
 
 void tcp_emit(
 	struct tcp_stack *s, struct rte_mbuf *m, const struct tcp_key *k, const struct tcp_out *o)
 {
-	struct rte_tcp_hdr *th = (void *)rte_pktmbuf_prepend(m, TCP_HDR + o->optlen);
-	uint32_t len = m->data_len;
+	struct tcp_key4 k4 = {k->remote.w[3], k->local.w[3], k->rport, k->lport};
+	struct ends e = {&k4, k, addr_sum(k), ipaddr_is4(&k->remote)};
 
-	*th = (struct rte_tcp_hdr){
-		.src_port = rte_cpu_to_be_16(k->lport),
-		.dst_port = rte_cpu_to_be_16(k->rport),
-		.sent_seq = rte_cpu_to_be_32(o->seq),
-		.recv_ack = rte_cpu_to_be_32(o->ack),
-		.data_off = (uint8_t)((TCP_HDR + o->optlen) / 4 << 4),
-		.tcp_flags = o->flags,
-		.rx_win = rte_cpu_to_be_16(o->wnd),
-	};
-	memcpy(th + 1, o->opt, o->optlen);
+	emit(s, m, &e, o);
+}
 
-	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
-	m->tx_offload = 0;
-	m->l4_len = TCP_HDR + o->optlen;
-	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
-		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		th->cksum = cksum_fold(pseudo_sum(k, len));
-	} else {
-		th->cksum = (uint16_t)~tcp_cksum(k, th, len);
-	}
-	if (ipaddr_is4(&k->remote))
-		emit_ip4(s, m, k);
-	else
-		emit_ip6(m, k);
+void tcp_emit_conn(struct tcp_conn *c, struct rte_mbuf *m, const struct tcp_out *o)
+{
+	struct ends e = {&c->key4, &c->key, c->addr_sum, c->flags & TF_IP4};
 
-	COUNT(s->counters, tcp_tx_segments);
-	s->tx[s->nb_tx++] = m;
-	if (s->nb_tx == TCP_BURST)
-		tcp_flush(s);
+	emit(c->s, m, &e, o);
 }
 
 void tcp_flush(struct tcp_stack *s)
@@ -293,16 +345,43 @@ void tcp_flush(struct tcp_stack *s)
 	s->cfg.output(s->cfg.user, s->tx, n);
 }
 
+void tcp_flush_gone(struct tcp_stack *s)
+{
+	rte_pktmbuf_free_bulk(s->gone, s->nb_gone);
+	s->nb_gone = 0;
+}
+
+static struct rte_mbuf *bare(struct tcp_stack *s)
+{
+	struct rte_mbuf *m = rte_mbuf_raw_alloc(s->cfg.pool);
+
+	if (unlikely(!m)) {
+		COUNT(s->counters, mbuf_alloc_failed);
+		return NULL;
+	}
+	m->data_off = RTE_PKTMBUF_HEADROOM;
+	m->data_len = 0;
+	m->ol_flags = 0;
+	m->port = RTE_MBUF_PORT_INVALID;
+	return m; // next, nb_segs and refcnt are as they must be in the pool
+}
+
 bool tcp_emit_bare(struct tcp_stack *s, const struct tcp_key *k, const struct tcp_out *o)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(s->cfg.pool);
+	struct rte_mbuf *m = bare(s);
 
-	if (!m) {
-		COUNT(s->counters, mbuf_alloc_failed);
-		return false;
-	}
-	tcp_emit(s, m, k, o);
-	return true;
+	if (m)
+		tcp_emit(s, m, k, o);
+	return m;
+}
+
+bool tcp_emit_conn_bare(struct tcp_conn *c, const struct tcp_out *o)
+{
+	struct rte_mbuf *m = bare(c->s);
+
+	if (m)
+		tcp_emit_conn(c, m, o);
+	return m;
 }
 
 void tcp_reply_rst(struct tcp_stack *s, const struct tcp_seg *seg)

@@ -24,6 +24,7 @@ void tcp_rcv_drop(struct tcp_conn *c)
 	c->rx_bytes = 0;
 	c->s->ooo_held -= c->ooo_segs;
 	c->rx_mbufs = c->ooo_segs = 0;
+	c->flags &= ~(uint32_t)TF_OOO;
 }
 
 // Copy len bytes at off of m behind t's payload if they fit. Slices already handed out stay where
@@ -48,10 +49,11 @@ static void rx_append(struct tcp_conn *c, struct rte_mbuf *m)
 
 	p->next = NULL;
 	c->rcv_nxt += len;
+	if (unlikely(c->rcv_nxt < len))
+		c->rcv_wraps++;
 	c->rx_bytes += len;
-	c->bytes_in += len;
-	if (c->rx_mbufs >= RX_COLLAPSE && merge(c->rx_tail, m, p->off, p->len)) {
-		rte_pktmbuf_free(m);
+	if (unlikely(c->rx_mbufs >= RX_COLLAPSE) && merge(c->rx_tail, m, p->off, p->len)) {
+		tcp_free_later(c->s, m);
 		c->s->mbufs_held--;
 		return;
 	}
@@ -66,9 +68,13 @@ static void rx_append(struct tcp_conn *c, struct rte_mbuf *m)
 static struct rte_mbuf *take_payload(struct tcp_conn *c, struct tcp_seg *seg)
 {
 	struct rte_mbuf *m = seg->m;
+	struct mbuf_priv *p = mbuf_priv(m);
 
 	seg->m = NULL;
-	*mbuf_priv(m) = (struct mbuf_priv){.seq = seg->seq, .off = seg->off, .len = seg->len};
+	p->seq = seg->seq;
+	p->off = seg->off;
+	p->len = seg->len;
+	p->flags = 0;
 	c->s->mbufs_held++;
 	return m;
 }
@@ -132,8 +138,10 @@ static void ooo_pull(struct tcp_conn *c)
 		trim_front(p, c->rcv_nxt - p->seq);
 		rx_append(c, m);
 	}
-	if (!c->ooo_head)
+	if (!c->ooo_head) {
 		c->ooo_tail = NULL;
+		c->flags &= ~(uint32_t)TF_OOO;
+	}
 }
 
 // RFC 2018 4: the block with the newest segment first. b joins the blocks that it touches.
@@ -253,6 +261,7 @@ static void ooo_insert(struct tcp_conn *c, struct tcp_seg *seg)
 		COUNT(c->s->counters, tcp_rx_ooo_full);
 		return;
 	}
+	c->flags |= TF_OOO;
 	if (!mbuf_priv(m)->next)
 		c->ooo_tail = m;
 	COUNT(c->s->counters, tcp_rx_out_of_order);

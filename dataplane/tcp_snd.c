@@ -5,7 +5,8 @@
 void tcp_snd_drop(struct tcp_conn *c)
 {
 	tcp_drop_queue(c->s, &c->sq_head);
-	c->sq_tail = c->sq_next = c->sq_last = NULL;
+	c->sq_tail = c->sq_next = NULL;
+	c->flags &= ~(uint32_t)TF_SQ;
 	c->sacked_segs = c->sacked_bytes = c->lost_bytes = c->retrans_bytes = c->reno_sacked = 0;
 }
 
@@ -29,9 +30,10 @@ static bool add_sack(struct tcp_conn *c, struct tcp_out *o, uint16_t len)
 	return true;
 }
 
-// Everything of a header that does not depend on the payload. Whatever leaves carries the ACK.
-static void fill(struct tcp_conn *c, struct tcp_out *o, uint32_t seq, uint8_t flags, uint16_t len,
-	uint64_t now_us)
+// Everything of a header but what differs from segment to segment of one push. Whatever leaves
+// carries the ACK. len: of the payload beside which SACK blocks must find room.
+static inline void fill(struct tcp_conn *c, struct tcp_out *o, uint32_t seq, uint8_t flags,
+	uint16_t len, uint64_t now_us)
 {
 	bool complete = true;
 
@@ -42,10 +44,10 @@ static void fill(struct tcp_conn *c, struct tcp_out *o, uint32_t seq, uint8_t fl
 	o->wnd = tcp_rcv_window(c);
 	if (c->flags & TF_TS)
 		tcp_opt_ts(o, tcp_conn_ts(c, now_us), c->ts_recent);
-	if ((c->flags & TF_DSACK) || (c->nb_sack && c->flags & TF_SACK))
+	if (unlikely(c->flags & (TF_DSACK | TF_OOO)) &&
+		(c->flags & TF_DSACK || (c->nb_sack && c->flags & TF_SACK)))
 		complete = add_sack(c, o, len);
 	c->last_ack_sent = c->rcv_nxt;
-	c->last_tx_us = now_us;
 	if (complete) {
 		c->flags &= ~(uint32_t)(TF_ACK_NOW | TF_DELACK);
 		c->delack_segs = 0;
@@ -57,7 +59,7 @@ void tcp_send_ack(struct tcp_conn *c, uint64_t now_us)
 	struct tcp_out o;
 
 	fill(c, &o, c->snd_nxt, 0, 0, now_us);
-	if (tcp_emit_bare(c->s, &c->key, &o))
+	if (tcp_emit_conn_bare(c, &o))
 		return;
 	// Out of mbufs: once more when the delayed ACK's time has passed.
 	c->flags |= TF_DELACK;
@@ -69,7 +71,7 @@ void tcp_send_probe(struct tcp_conn *c, uint64_t now_us)
 	struct tcp_out o;
 
 	fill(c, &o, c->snd_una - 1, 0, 0, now_us);
-	tcp_emit_bare(c->s, &c->key, &o);
+	tcp_emit_conn_bare(c, &o);
 }
 
 void tcp_send_rst(struct tcp_conn *c, uint64_t now_us)
@@ -78,7 +80,7 @@ void tcp_send_rst(struct tcp_conn *c, uint64_t now_us)
 
 	fill(c, &o, c->snd_nxt, TCP_RST, 0, now_us);
 	o.optlen = 0;
-	if (tcp_emit_bare(c->s, &c->key, &o))
+	if (tcp_emit_conn_bare(c, &o))
 		COUNT(c->s->counters, tcp_rst_tx);
 }
 
@@ -118,7 +120,7 @@ static bool xmit(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 	if (!p->next && c->flags & TF_FIN_QUEUED && seg_end(p) == c->snd_end)
 		flags |= TCP_FIN;
 	fill(c, &o, p->seq, flags, p->len, now_us);
-	tcp_emit(c->s, m, &c->key, &o);
+	tcp_emit_conn(c, m, &o);
 	p->sent_us = now_us;
 	if (c->recovery == TCP_RECOVERY)
 		c->prr_out += p->len;
@@ -146,8 +148,6 @@ static bool split(struct tcp_conn *c, struct rte_mbuf *m, uint16_t len)
 	p->next = d;
 	if (c->sq_tail == m)
 		c->sq_tail = d;
-	if (c->sq_last == m)
-		c->sq_last = d;
 	c->s->mbufs_held++;
 	return true;
 }
@@ -177,7 +177,7 @@ void tcp_retransmit_fin(struct tcp_conn *c, uint64_t now_us)
 	struct tcp_out o;
 
 	fill(c, &o, c->snd_nxt - 1, TCP_FIN, 0, now_us);
-	if (!tcp_emit_bare(c->s, &c->key, &o))
+	if (!tcp_emit_conn_bare(c, &o))
 		return;
 	c->retransmits++;
 	COUNT(c->s->counters, tcp_retransmits);
@@ -216,8 +216,6 @@ static void sent_new(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 	}
 	c->tlp_base_us = now_us;
 	c->snd_nxt += p->len;
-	c->bytes_out += p->len;
-	c->sq_last = m;
 	c->sq_next = p->next;
 }
 
@@ -226,17 +224,14 @@ static bool send_one(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 {
 	uint32_t nxt = c->snd_nxt;
 	uint64_t base = c->rto_base_us, progress = c->progress_us, tlp = c->tlp_base_us;
-	struct rte_mbuf *last = c->sq_last;
 
 	sent_new(c, m, now_us);
 	if (xmit(c, m, now_us))
 		return true;
 	c->snd_nxt = nxt;
-	c->bytes_out -= mbuf_priv(m)->len;
 	c->rto_base_us = base;
 	c->progress_us = progress;
 	c->tlp_base_us = tlp;
-	c->sq_last = last;
 	c->sq_next = m;
 	return false;
 }
@@ -282,7 +277,7 @@ static void send_fin(struct tcp_conn *c, uint64_t now_us)
 	if (!seq_lt(c->snd_nxt, c->snd_una + c->snd_wnd))
 		return;
 	fill(c, &o, c->snd_nxt, TCP_FIN, 0, now_us);
-	if (!tcp_emit_bare(c->s, &c->key, &o))
+	if (!tcp_emit_conn_bare(c, &o))
 		return;
 	if (c->snd_nxt == c->snd_una) {
 		c->rto_base_us = now_us;
@@ -299,13 +294,11 @@ static void check_stale(struct tcp_conn *c, uint64_t now_us)
 {
 	uint32_t restart = RTE_MIN(10u * c->mss, RTE_MAX(2u * c->mss, 14600u));
 
-	if (c->snd_nxt != c->snd_una || !c->sq_next)
-		return;
 	if (c->pmtu < c->s->cfg.mtu && now_us - c->pmtu_at_us > TCP_PMTU_RAISE_US) {
 		c->pmtu = c->s->cfg.mtu;
 		tcp_conn_set_mss(c);
 	}
-	if (now_us - c->last_tx_us <= c->rto_us || c->cc.cwnd <= restart)
+	if (now_us - c->tlp_base_us <= c->rto_us || c->cc.cwnd <= restart)
 		return;
 	c->cc.ssthresh = RTE_MAX(c->cc.ssthresh, c->cc.cwnd - c->cc.cwnd / 4);
 	c->cc.cwnd = restart;
@@ -325,9 +318,16 @@ static void note_flight(struct tcp_conn *c)
 
 void tcp_output(struct tcp_conn *c, uint64_t now_us)
 {
-	if (!tcp_synchronized(c))
+	if (unlikely(!tcp_synchronized(c)))
 		return;
-	check_stale(c, now_us);
+	// Nothing to send and nothing under way: who only receives has no more to look at.
+	if (!(c->flags & (TF_SQ | TF_FIN_QUEUED)) && c->rtx_mode == TCP_RTX_OFF) {
+		if (c->flags & TF_ACK_NOW)
+			tcp_send_ack(c, now_us);
+		return;
+	}
+	if (c->snd_nxt == c->snd_una && c->sq_next)
+		check_stale(c, now_us);
 	if ((!c->lost_bytes || send_lost(c, now_us)) && c->sq_next)
 		send_new(c, now_us);
 	if (c->flags & TF_FIN_QUEUED)
@@ -336,6 +336,16 @@ void tcp_output(struct tcp_conn *c, uint64_t now_us)
 	if (c->flags & TF_ACK_NOW)
 		tcp_send_ack(c, now_us);
 	tcp_rtx_update(c, now_us);
+}
+
+// The last segment that was sent and is not acknowledged, or NULL.
+static struct rte_mbuf *last_sent(const struct tcp_conn *c)
+{
+	struct rte_mbuf *last = NULL;
+
+	for (struct rte_mbuf *m = c->sq_head; m && m != c->sq_next; m = mbuf_priv(m)->next)
+		last = m;
+	return last;
 }
 
 // RFC 8985 7.3: one new segment if the peer's window has room, whatever the congestion window says;
@@ -351,8 +361,9 @@ bool tcp_send_tlp(struct tcp_conn *c, uint64_t now_us)
 		if (len && (len == mbuf_priv(m)->len || split(c, m, len)) && send_one(c, m, now_us))
 			retrans = false;
 	}
-	if (retrans && c->sq_last) {
-		if (!tcp_retransmit(c, c->sq_last, now_us))
+	m = retrans ? last_sent(c) : NULL;
+	if (m) {
+		if (!tcp_retransmit(c, m, now_us))
 			return false;
 	} else if (retrans) {
 		if (!(c->flags & TF_FIN_SENT))

@@ -45,19 +45,6 @@ uint16_t tcp_peek(
 	return n;
 }
 
-static struct rte_mbuf *rx_pop(struct tcp_conn *c)
-{
-	struct rte_mbuf *m = c->rx_head;
-
-	c->rx_head = mbuf_priv(m)->next;
-	if (!c->rx_head)
-		c->rx_tail = NULL;
-	mbuf_priv(m)->next = NULL;
-	c->rx_mbufs--;
-	c->s->mbufs_held--;
-	return m;
-}
-
 // Tell the peer when the window opened enough to matter (RFC 9293 3.8.6.2.2), else the next ACK
 // will.
 static void window_update(struct tcp_conn *c, uint64_t now_us)
@@ -75,10 +62,14 @@ static void window_update(struct tcp_conn *c, uint64_t now_us)
 
 void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
 {
+	struct rte_mbuf *m = c->rx_head;
+	struct tcp_stack *s = c->s;
+
 	n = RTE_MIN(n, c->rx_bytes);
 	c->rx_bytes -= n;
 	while (n) {
-		struct mbuf_priv *p = mbuf_priv(c->rx_head);
+		struct mbuf_priv *p = mbuf_priv(m);
+		struct rte_mbuf *next = p->next;
 
 		if (n < p->len) {
 			p->seq += n;
@@ -87,8 +78,14 @@ void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
 			break;
 		}
 		n -= p->len;
-		rte_pktmbuf_free(rx_pop(c));
+		c->rx_mbufs--;
+		s->mbufs_held--;
+		tcp_free_later(s, m);
+		m = next;
 	}
+	c->rx_head = m;
+	if (!m)
+		c->rx_tail = NULL;
 	window_update(c, now_us);
 }
 
@@ -99,11 +96,17 @@ struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us)
 
 	if (!m || mbuf_priv(m)->len != n)
 		return NULL;
-	p = mbuf_priv(rx_pop(c));
+	p = mbuf_priv(m);
+	c->rx_head = p->next;
+	if (!c->rx_head)
+		c->rx_tail = NULL;
+	c->rx_mbufs--;
+	c->s->mbufs_held--;
+	c->rx_bytes -= n;
+	p->next = NULL;
 	m->data_off = p->off;
 	m->data_len = p->len;
 	m->pkt_len = p->len;
-	c->rx_bytes -= n;
 	window_update(c, now_us);
 	return m;
 }
@@ -118,8 +121,15 @@ static void sq_append(struct tcp_conn *c, struct rte_mbuf *m)
 {
 	struct mbuf_priv *p = mbuf_priv(m);
 
-	*p = (struct mbuf_priv){.seq = c->snd_end, .off = m->data_off, .len = m->data_len};
+	p->next = NULL;
+	p->seq = c->snd_end;
+	p->off = m->data_off;
+	p->len = m->data_len;
+	p->flags = p->retransmits = 0;
 	c->snd_end += p->len;
+	if (unlikely(c->snd_end < p->len))
+		c->snd_wraps++;
+	c->flags |= TF_SQ;
 	if (c->sq_tail)
 		mbuf_priv(c->sq_tail)->next = m;
 	else
@@ -213,7 +223,9 @@ void tcp_push(struct tcp_conn *c, uint64_t now_us)
 
 uint32_t tcp_tx_queued(const struct tcp_conn *c)
 {
-	return c->sq_head ? c->snd_end - mbuf_priv(c->sq_head)->seq : 0;
+	if (!(c->flags & TF_SQ))
+		return 0;
+	return c->snd_end - c->snd_una - (c->state < TCP_ESTABLISHED); // less the SYN
 }
 
 // What windows leave free, less what waits already.
@@ -224,7 +236,7 @@ static uint32_t free_room(const struct tcp_conn *c, uint32_t want)
 	if (!tcp_synchronized(c) || c->flags & TF_FIN_QUEUED)
 		return 0;
 	if (c->sq_next)
-		unsent = c->snd_end - mbuf_priv(c->sq_next)->seq;
+		unsent = c->snd_end - c->snd_nxt;
 	// With nothing on its way one segment or record is always welcome: it makes window probes
 	// go, and a record over the MSS must not wait for ever.
 	if (!unsent && c->snd_nxt == c->snd_una)
@@ -334,6 +346,14 @@ void tcp_release(struct tcp_conn *c, uint64_t now_us)
 	tcp_misc_update(c, now_us);
 }
 
+// Bytes between the initial sequence number and seq, which passed zero so many times.
+static uint64_t stream_bytes(uint32_t isn, uint32_t seq, uint16_t wraps)
+{
+	uint64_t n = ((uint64_t)wraps << 32) + seq - isn;
+
+	return n ? n - 1 : 0; // less the SYN
+}
+
 static const char *const state_names[] = {
 #define X(name, text) text,
 	TCP_STATE_LIST(X)
@@ -342,6 +362,14 @@ static const char *const state_names[] = {
 
 void tcp_conn_info(const struct tcp_conn *c, struct tcp_info *i)
 {
+	uint64_t in = stream_bytes(c->irs, c->rcv_nxt, c->rcv_wraps);
+	uint64_t out = stream_bytes(c->iss, c->snd_end, c->snd_wraps);
+
+	if (c->flags & TF_FIN_RCVD)
+		in--;
+	if (c->sq_next)
+		out -= c->snd_end - c->snd_nxt;
+
 	*i = (struct tcp_info){
 		.local = c->key.local,
 		.remote = c->key.remote,
@@ -355,8 +383,8 @@ void tcp_conn_info(const struct tcp_conn *c, struct tcp_info *i)
 		.snd_wnd = c->snd_wnd,
 		.rcv_wnd = c->rcv_adv - c->rcv_nxt,
 		.mss = c->mss,
-		.bytes_in = c->bytes_in,
-		.bytes_out = c->bytes_out,
+		.bytes_in = in,
+		.bytes_out = out,
 		.retransmits = c->retransmits,
 		.state = state_names[c->state],
 	};

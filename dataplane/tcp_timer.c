@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Timers of a connection. Three in the wheel: retransmission (RTO, tail loss probe, RACK's
-// reordering timer and the window probe exclude each other), delayed ACK, and the slow ones.
+// Timers of a connection. Three deadlines, the earliest in the wheel: retransmission (RTO, tail
+// loss probe, RACK's reordering timer and the window probe exclude each other), delayed ACK, and
+// the slow ones.
 #include <errno.h>
+#include <string.h>
 
 #include "dataplane/tcp_int.h"
 
@@ -13,19 +15,17 @@
 // Deadlines that move away leave the wheel alone: the early call starts it again.
 void tcp_timer_set(struct tcp_conn *c, enum tcp_timer t, uint64_t at_us)
 {
-	struct wheel_timer *w = &c->timer[t];
+	struct wheel_timer *w = &c->timer;
 
 	c->at_us[t] = at_us;
-	if (at_us && (!wheel_running(w) || at_us < w->at_us))
+	if (at_us && (at_us < w->at_us || !wheel_running(w)))
 		wheel_start(c->s->wheel, w, at_us);
 }
 
 void tcp_timers_stop(struct tcp_conn *c)
 {
-	for (unsigned int i = 0; i < TCP_N_TIMERS; i++) {
-		c->at_us[i] = 0;
-		wheel_stop(c->s->wheel, &c->timer[i]);
-	}
+	memset(c->at_us, 0, sizeof(c->at_us));
+	wheel_stop(c->s->wheel, &c->timer);
 	c->rtx_mode = TCP_RTX_OFF;
 }
 
@@ -275,31 +275,39 @@ static void misc_expired(struct tcp_conn *c, uint64_t now_us)
 		keepalive(c, now_us);
 }
 
-void tcp_timer_expired(void *stack, struct wheel_timer *t)
+static void fire(struct tcp_conn *c, enum tcp_timer which, uint64_t now_us)
 {
-	struct tcp_stack *s = stack;
-	struct tcp_conn *c = &s->conns[(size_t)((char *)t - (char *)s->conns) / sizeof(*c)];
-	enum tcp_timer which = (enum tcp_timer)(t - c->timer);
-	uint64_t at = c->at_us[which];
-
-	if (!at)
-		return;
-	if (at > s->now_us) {
-		wheel_start(s->wheel, t, at);
-		return;
-	}
-	c->at_us[which] = 0;
 	switch (which) {
 	case TCP_TIMER_RTX:
-		rtx_expired(c, s->now_us);
+		rtx_expired(c, now_us);
 		break;
 	case TCP_TIMER_DELACK:
-		delack_expired(c, s->now_us);
+		delack_expired(c, now_us);
 		break;
 	case TCP_TIMER_MISC:
-		misc_expired(c, s->now_us);
+		misc_expired(c, now_us);
 		break;
 	case TCP_N_TIMERS:
 		break;
 	}
+}
+
+void tcp_timer_expired(void *stack, struct wheel_timer *t)
+{
+	struct tcp_stack *s = stack;
+	struct tcp_conn *c = &s->conns[(size_t)((char *)t - (char *)s->conns) / sizeof(*c)];
+	uint64_t next = 0;
+
+	// A connection that ends here has no deadlines any more.
+	for (unsigned int i = 0; i < TCP_N_TIMERS; i++) {
+		if (!c->at_us[i] || c->at_us[i] > s->now_us)
+			continue;
+		c->at_us[i] = 0;
+		fire(c, (enum tcp_timer)i, s->now_us);
+	}
+	for (unsigned int i = 0; i < TCP_N_TIMERS; i++)
+		if (c->at_us[i] && (!next || c->at_us[i] < next))
+			next = c->at_us[i];
+	if (next && (!wheel_running(t) || next < t->at_us))
+		wheel_start(s->wheel, t, next);
 }
