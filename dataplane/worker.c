@@ -11,6 +11,8 @@
 
 #include "dataplane/forward.h"
 
+#define RX_PACKETS 256 // at most in one loop, from one port
+#define RX_BYTES (32 * 1024)
 #define COMMANDS_PER_LOOP 64
 #define TIMERS_PER_LOOP 256
 #define TICK_US 10000
@@ -129,17 +131,25 @@ static void learn(struct worker *w, struct netif_rx *rx, enum handover what)
 	}
 }
 
-static uint16_t access_rx(struct worker *w)
+static uint32_t frame_bytes(struct rte_mbuf *const *m, uint16_t n)
+{
+	uint32_t sum = 0;
+
+	for (uint16_t i = 0; i < n; i++)
+		sum += m[i]->pkt_len;
+	return sum;
+}
+
+static uint16_t access_burst(struct worker *w, uint32_t *bytes)
 {
 	struct rte_mbuf *m[NETIF_BURST];
 	struct netif_rx rx;
 	uint16_t n;
 
-	if (w->access_rxq < 0)
-		return 0;
 	n = rte_eth_rx_burst(w->access_port->id, (uint16_t)w->access_rxq, m, NETIF_BURST);
 	if (!n)
 		return 0;
+	*bytes += frame_bytes(m, n);
 	netif_input(w->access, m, n, w->now_us, w->nb_workers > 1, &rx);
 	if (rx.nb_learn)
 		learn(w, &rx, HO_LEARN_ACCESS);
@@ -156,17 +166,16 @@ static uint16_t access_rx(struct worker *w)
 	return n;
 }
 
-static uint16_t core_rx(struct worker *w)
+static uint16_t core_burst(struct worker *w, uint32_t *bytes)
 {
 	struct rte_mbuf *m[NETIF_BURST];
 	struct netif_rx rx;
 	uint16_t n;
 
-	if (w->core_rxq < 0)
-		return 0;
 	n = rte_eth_rx_burst(w->core_port->id, (uint16_t)w->core_rxq, m, NETIF_BURST);
 	if (!n)
 		return 0;
+	*bytes += frame_bytes(m, n);
 	netif_input(w->core, m, n, w->now_us, w->nb_workers > 1, &rx);
 	if (rx.nb_learn)
 		learn(w, &rx, HO_LEARN_CORE);
@@ -177,7 +186,26 @@ static uint16_t core_rx(struct worker *w)
 	stage_enter(w->stages, WORKER_STAGE_DOWN);
 	if (rx.nb_ip)
 		forward_down(w, rx.ip, rx.nb_ip);
+	stage_enter(w->stages, WORKER_STAGE_RX);
 	return n;
+}
+
+// Both take a burst, and further ones from a queue that is full of small packets: those of one
+// session then share records, segments and acknowledgements. Large ones would push each other out
+// of the cache.
+static unsigned int rx_all(
+	struct worker *w, int rxq, uint16_t (*burst)(struct worker *w, uint32_t *bytes))
+{
+	unsigned int n, all = 0;
+	uint32_t bytes = 0;
+
+	if (rxq < 0)
+		return 0;
+	do {
+		n = burst(w, &bytes);
+		all += n;
+	} while (n == NETIF_BURST && all < RX_PACKETS && bytes < RX_BYTES);
+	return all;
 }
 
 static unsigned int handover_rx(struct worker *w)
@@ -290,8 +318,8 @@ unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 	unsigned int work;
 
 	stage_enter(w->stages, WORKER_STAGE_RX);
-	work = access_rx(w);
-	work += core_rx(w);
+	work = rx_all(w, w->access_rxq, access_burst);
+	work += rx_all(w, w->core_rxq, core_burst);
 	stage_enter(w->stages, WORKER_STAGE_HANDOVER);
 	work += handover_rx(w);
 	stage_enter(w->stages, WORKER_STAGE_KEEP);
