@@ -36,7 +36,7 @@ static struct tcp_stack *make_tcp(struct gen *g)
 		t.rcv_wnd_max = c->chaos.rcv_wnd;
 	t.mtu = c->access->mtu;
 	if (c->offloads)
-		t.tx_offloads = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+		t.tx_offloads = RTE_ETH_TX_OFFLOAD_TCP_CKSUM; // headers are right in any case
 	else if (port_txq(&g->access_via, c->queue) >= 0)
 		t.tx_offloads = c->access->tx_offloads;
 	t.pool = c->pool;
