@@ -37,6 +37,7 @@ static struct rec_crypto *evp_create(void)
 	if (!ec)
 		return NULL;
 	ec->rc.backend = &rec_backend_openssl;
+	ec->rc.key_head = sizeof(struct evp_key);
 	for (int i = 0; i < TLS_N_AEADS; i++) {
 		ec->ciphers[i] = EVP_CIPHER_fetch(NULL, names[i], NULL);
 		if (!ec->ciphers[i]) {
@@ -115,7 +116,6 @@ static bool evp_open(struct rec_crypto *rc, const struct rec_dir *d, const struc
 
 const struct rec_backend rec_backend_openssl = {
 	.name = "openssl",
-	.prefetch_len = sizeof(struct evp_key),
 	.create = evp_create,
 	.destroy = evp_destroy,
 	.key_size = evp_key_size,

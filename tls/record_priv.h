@@ -2,9 +2,12 @@
 // Between record.c, which knows TLS, and the backends, which know a cipher library.
 #pragma once
 
+#include <string.h>
+
 #include "tls/record.h"
 
 #define REC_TAG_LEN 16
+#define REC_CACHE_LINE 64
 
 typedef uint64_t rec_u64x2 __attribute__((vector_size(16)));
 
@@ -23,14 +26,16 @@ struct rec_aead {
 	uint32_t aad_len;
 };
 
-// Starts every backend's state.
+// Starts every backend's state. The lines of an expanded key that are worth having in the cache:
+// the first key_head bytes, and of the key_tail bytes in front of key_end those in the end that a
+// text's length asks for, 16 bytes a block (powers of the hash key, the highest first).
 struct rec_crypto {
 	const struct rec_backend *backend;
+	uint16_t key_head, key_tail, key_end;
 };
 
 struct rec_backend {
 	const char *name;
-	uint16_t prefetch_len; // of an expanded key, worth having in the cache
 	// One thread's state; NULL with errno.
 	struct rec_crypto *(*create)(void);
 	void (*destroy)(struct rec_crypto *rc);
@@ -56,3 +61,73 @@ int rec_backend_add(const struct rec_backend *b);
 
 extern const struct rec_backend rec_backend_openssl;
 extern const struct rec_backend rec_backend_imb;
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "nonces are put together as integers");
+
+static inline uint64_t rec_load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t rec_load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+// The last eight bytes of the IV xor x, which is in wire order: the sequence number (RFC 8446 5.3,
+// RFC 7905), or, the IV being zero there, the explicit nonce itself (RFC 5288 3).
+static inline void rec_set_nonce(struct rec_aead *a, const struct rec_dir *d, uint64_t x)
+{
+	a->nonce_v = (rec_u64x2){rec_load64(d->iv) ^ x << 32, rec_load32(d->iv + 8) ^ x >> 32};
+}
+
+// RFC 5246 6.2.3.3: sequence number, type, version, length of the plaintext; RFC 8446 5.2: the
+// header. type_version: its first three bytes, little-endian; len: of the ciphertext without its
+// tag. Put together, not loaded from the header: that may have been written just now, in pieces.
+static inline void rec_set_aad(struct rec_aead *a, const struct rec_dir *d, uint64_t seq,
+	uint32_t type_version, size_t len)
+{
+	if (d->version == 4) {
+		uint64_t be_len = __builtin_bswap16((uint16_t)(len + REC_TAG_LEN));
+
+		a->aad_v = (rec_u64x2){type_version | be_len << 24, 0};
+		a->aad_len = TLS_REC_HDR_LEN;
+	} else {
+		uint64_t be_len = __builtin_bswap16((uint16_t)len);
+
+		a->aad_v = (rec_u64x2){__builtin_bswap64(seq), type_version | be_len << 24};
+		a->aad_len = 13;
+	}
+}
+
+// Keys come from memory when sessions are many: 5000 of them in random order cost 390 ns a record
+// (1420 bytes, AES-256-GCM) without this and 160-200 with it; one session 115 either way.
+static inline void rec_prefetch_key(const struct rec_crypto *rc, const struct rec_dir *d,
+	const struct rec_dir *before, size_t len)
+{
+	const uint8_t *key = d->key;
+	size_t tail = (len / 16 + 2) * 16;
+
+	if (d == before)
+		return;
+	for (size_t i = 0; i < rc->key_head; i += REC_CACHE_LINE)
+		__builtin_prefetch(key + i);
+	for (size_t i = rc->key_end - (tail < rc->key_tail ? tail : rc->key_tail); i < rc->key_end;
+		i += REC_CACHE_LINE)
+		__builtin_prefetch(key + i);
+}
+
+// The first lines of a text; the processor's own prefetcher follows from there. With payload in the
+// last-level cache that halves a record's time (1420 bytes, 613 to 334 TSC cycles sealed, 1171 to
+// 533 opened from two pieces), and costs 1 to 3 cycles where there was nothing to fetch.
+static inline void rec_prefetch_text(const uint8_t *p, size_t len)
+{
+	for (size_t i = 0; i < len && i < 4 * REC_CACHE_LINE; i += REC_CACHE_LINE)
+		__builtin_prefetch(p + i);
+}

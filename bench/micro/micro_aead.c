@@ -58,9 +58,14 @@ void aead_bufs_free(struct aead_bufs *b)
 
 void aead_bufs_chill(const struct aead_bufs *b)
 {
+	size_t third;
+
 	if (!b->cold)
 		return;
-	for (size_t i = 0; i < (2 + AEAD_SLICES_MAX) * (size_t)b->n * b->stride; i += LINE)
+	third = (size_t)b->n * b->stride;
+	for (size_t i = 0; i < third; i += LINE)
 		_mm_clflush(b->all + i);
+	for (size_t i = 0; i < AEAD_SLICES_MAX * third; i += LINE)
+		_mm_clflush(b->all + 2 * third + i);
 	_mm_mfence();
 }

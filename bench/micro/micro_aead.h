@@ -16,7 +16,7 @@ enum { AEAD_ARG_AEAD, AEAD_ARG_OPEN, AEAD_ARG_KEYS, AEAD_ARG_SLICES, AEAD_ARG_CO
 struct aead_bufs {
 	uint32_t n, len; // buffers, and bytes of plaintext in each
 	uint32_t stride; // between buffers
-	bool cold;       // the payload is put out of all caches before each batch
+	bool cold;       // the payload comes from memory
 	uint8_t *p;      // plaintext of buffer 0, in place
 	uint8_t *dst;    // the same, out of place
 	uint8_t *piece;  // pieces of records that come in several
@@ -34,7 +34,8 @@ uint32_t aead_batch(uint32_t len);
 // Buffers for c, filled with a pattern. 0 or -ENOMEM.
 int aead_bufs_init(struct aead_bufs *b, const struct micro_case *c);
 void aead_bufs_free(struct aead_bufs *b);
-// Out of all caches, when the case wants it.
+// When the case wants it: what comes from outside (not where it is opened to, which is an mbuf that
+// was just freed) out of all caches.
 void aead_bufs_chill(const struct aead_bufs *b);
 // The name of the bare cipher's case with one key.
 void micro_bare_anchor(char name[MICRO_NAME_MAX], bool open, int aead, uint32_t size);
