@@ -19,9 +19,10 @@
 #define SHUTDOWN_S 10
 #define ABORT_S 1 // after the second signal, or the first one's time
 #define LINGER_MS 3000
-// Longer than this thread may lag behind when thousands dial at once: those are not to be shed.
-#define GIVE_WAY_S \
-	0.5 // at the default limit up to 8192 new calls a second that stop half way keep nobody out
+// Longer than this thread may lag behind. At the default limit up to 8192 new calls a second that
+// stop half way keep nobody out.
+#define GIVE_WAY_S 0.5
+#define AHEAD 32 // some milliseconds of work
 
 // -- what is made from the configuration --
 
@@ -73,6 +74,7 @@ static void make_limits(struct cp *cp)
 	l->shutdown_s = SHUTDOWN_S;
 	l->linger_ms = LINGER_MS;
 	l->max_half_open = c->max_half_open;
+	l->ahead = AHEAD;
 	l->give_way_s = GIVE_WAY_S;
 	l->hello_ms = c->keepalive_s * 1000;
 }
@@ -175,12 +177,15 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 void cp_listen(struct cp *cp, bool on)
 {
 	cp->listening = on;
+	cp_admit_reset(cp);
 	for (unsigned int w = 0; w < dp_chan_nb_workers(cp->ch); w++) {
 		struct dp_msg *m = cp_out_begin(cp, DP_CMD_LISTEN, 0);
 
 		m->worker = (uint16_t)w;
 		m->u.listen.port = cp->conf->sstp.port;
 		m->u.listen.on = on;
+		m->u.listen.admit = true;
+		m->u.listen.wait_ms = (uint32_t)(cp->limits.handshake_s * 1000);
 		cp_out_send(cp, m);
 	}
 }
@@ -190,6 +195,7 @@ static void handle(struct cp *cp, const struct dp_msg *m)
 	struct cp_session *s;
 
 	if (m->type == DP_EV_ACCEPTED) {
+		cp_admit_came(cp, m);
 		cp_session_accept(cp, m);
 		return;
 	}
@@ -203,7 +209,7 @@ static void handle(struct cp *cp, const struct dp_msg *m)
 static unsigned int take_events(struct cp *cp)
 {
 	struct dp_msg *m[BURST];
-	unsigned int total = 0, n;
+	unsigned int total = 0, n = 0;
 
 	for (unsigned int i = 0; i < BURSTS_PER_TURN; i++) {
 		n = dp_recv_events(cp->ch, m, BURST);
@@ -215,6 +221,7 @@ static unsigned int take_events(struct cp *cp)
 		if (n < BURST)
 			break;
 	}
+	cp_admit_more(cp, n < BURST);
 	return total;
 }
 
@@ -335,6 +342,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 	if (announce(cp, err, cap))
 		goto fail;
 	init_watchers(cp);
+	cp_admit_init(cp);
 	return cp;
 nomem:
 	snprintf(err, cap, "control plane: out of memory");

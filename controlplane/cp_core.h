@@ -29,12 +29,24 @@ struct cp_limits {
 	double shutdown_s;  // orderly shutdown
 	uint32_t linger_ms; // a connection's graceful close
 	uint32_t max_half_open;
+	uint32_t ahead;    // calls that may come up before the work of those before them is done
 	double give_way_s; // at the limit a call in progress this long silent gives way
 	uint32_t hello_ms; // 0: off
 };
 
 struct cp_totals {
 	uint64_t accepted, refused, authenticated, auth_refused, no_address, up, ended;
+};
+
+// How many new calls come up, and when (cp_admit.c).
+struct cp_admit {
+	struct {
+		uint32_t granted; // may still come up
+		uint32_t waiting; // were in line behind the last that came
+	} worker[CP_TABLE_MAX_WORKERS];
+	uint32_t granted; // in all
+	double last;      // when some were granted last
+	ev_timer again;
 };
 
 struct cp {
@@ -50,6 +62,7 @@ struct cp {
 	struct cp_session_list sessions;
 	struct cp_session_list half_open; // calls in progress, the longest silent one first
 	uint32_t nb_sessions, nb_half_open, nb_up;
+	struct cp_admit admit;
 	uint64_t next_session; // number of the next session, from 1
 	char hostname[64];
 	ev_io wake;
@@ -65,6 +78,16 @@ enum cp_stop { CP_RUNNING, CP_STOPPING, CP_STOP_NOW };
 // One turn of the loop: events, backlog, timers and descriptors. Sleeps for the next event when
 // there is nothing to do and wait is true. Returns how many events were handled.
 unsigned int cp_poll(struct cp *cp, bool wait);
+
+// -- cp_admit.c --
+
+void cp_admit_init(struct cp *cp);
+// Workers were told to listen, or not to: nothing is granted.
+void cp_admit_reset(struct cp *cp);
+// An ACCEPTED event.
+void cp_admit_came(struct cp *cp, const struct dp_msg *m);
+// Once a turn. drained: every event of calls and sessions that came up was handled.
+void cp_admit_more(struct cp *cp, bool drained);
 
 // Tell workers to listen, or to stop listening.
 void cp_listen(struct cp *cp, bool on);

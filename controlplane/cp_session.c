@@ -73,9 +73,7 @@ static void enter_half_open(struct cp_session *s)
 	TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
 }
 
-// Too many calls in progress: the one that has been silent longest gives way, so that a crowd that
-// stops half way cannot keep everybody else out. False: all of them are lively.
-static bool make_room(struct cp *cp)
+bool cp_session_make_room(struct cp *cp)
 {
 	struct cp_session *s = TAILQ_FIRST(&cp->half_open);
 
@@ -167,7 +165,7 @@ void cp_session_accept(struct cp *cp, const struct dp_msg *m)
 		refuse(cp, m, "shutting down");
 		return;
 	}
-	if (cp->nb_half_open >= cp->limits.max_half_open && !make_room(cp)) {
+	if (cp->nb_half_open >= cp->limits.max_half_open && !cp_session_make_room(cp)) {
 		refuse(cp, m, "too many calls in progress");
 		return;
 	}

@@ -104,6 +104,9 @@ void cp_session_why(struct cp_session *s, const char *why, const char *detail);
 void cp_session_close(struct cp_session *s, bool abort);
 // Note that the session can only be aborted; done by the next cp_call_settle() or turn of the loop.
 void cp_session_broken(struct cp *cp, dp_handle h, const char *why);
+// Too many calls in progress: the one that has been silent longest gives way, so that a crowd that
+// stops half way cannot keep everybody else out. False: all of them are lively.
+bool cp_session_make_room(struct cp *cp);
 // End the call in the way its stage asks for (orderly shutdown, operator).
 void cp_session_disconnect(struct cp_session *s, const char *why);
 // Forget a session without a word (end of the process).

@@ -194,7 +194,8 @@ void dp_msg_free(struct dp_chan *ch, struct dp_msg *m)
 
 int dp_send_command(struct dp_chan *ch, struct dp_msg *m)
 {
-	bool to_worker = m->type == DP_CMD_LISTEN || m->type == DP_CMD_STOP;
+	bool to_worker =
+		m->type == DP_CMD_LISTEN || m->type == DP_CMD_ADMIT || m->type == DP_CMD_STOP;
 	unsigned int w = to_worker ? m->worker : dp_handle_worker(m->handle);
 
 	if (w >= ch->nb_workers)

@@ -11,7 +11,13 @@
 //     CLOSE -> CLOSED
 //
 // CLOSED comes exactly once for every ACCEPTED, after which the handle is dead. Commands for a dead
-// handle are ignored. A message is owned by who holds its pointer: alloc -> send passes it on; recv
+// handle are ignored.
+//
+// How many connections come up is the control plane's to say, where LISTEN asks for it: a
+// connection waits in the worker, first until its peer has sent something, then in line until ADMIT
+// lets it through as ACCEPTED. When the line is long the worker answers no more SYNs.
+//
+// A message is owned by who holds its pointer: alloc -> send passes it on; recv
 // -> free gives it back.
 #pragma once
 
@@ -56,6 +62,7 @@ typedef uint64_t dp_handle;
 	X(CLOSE, "end the connection: u.close")                        \
 	X(QUERY, "send STATS")                                         \
 	X(LISTEN, "start or stop listening: u.listen")                 \
+	X(ADMIT, "so many more connections may come up: u.admit")      \
 	X(STOP, "end the worker's loop")
 
 #define X(name, help) DP_EV_##name,
@@ -107,6 +114,7 @@ struct dp_msg {
 		struct {
 			struct in6_addr peer, local;    // IPv4 as ::ffff:a.b.c.d
 			uint16_t peer_port, local_port; // host order
+			uint32_t waiting;               // connections in line behind this one
 		} accepted;
 		struct {
 			uint64_t offset; // of data[0] in the stream
@@ -152,7 +160,13 @@ struct dp_msg {
 		struct {
 			uint16_t port;
 			uint8_t on;
+			uint8_t admit;    // connections wait for ADMIT; 0: they come up at once
+			uint32_t wait_ms; // admit: who sends nothing, or waits in line, so long is
+					  // let go
 		} listen;
+		struct {
+			uint32_t n;
+		} admit;
 	} u;
 	uint8_t data[DP_MSG_DATA_MAX];
 };
@@ -168,8 +182,8 @@ unsigned int dp_chan_nb_workers(const struct dp_chan *ch);
 struct dp_msg *dp_msg_alloc(struct dp_chan *ch, unsigned int type, dp_handle h);
 void dp_msg_free(struct dp_chan *ch, struct dp_msg *m); // wipes key material
 
-// Send a command to the worker that owns m->handle, or for LISTEN, STOP to m->worker. 0 and the
-// message is gone; -ENOBUFS when the ring is full: the message is still the caller's. Control
+// Send a command to the worker that owns m->handle, or for LISTEN, ADMIT, STOP to m->worker. 0 and
+// the message is gone; -ENOBUFS when the ring is full: the message is still the caller's. Control
 // thread.
 int dp_send_command(struct dp_chan *ch, struct dp_msg *m);
 

@@ -80,7 +80,10 @@ struct session *session_open(struct worker *w, struct tcp_conn *c)
 	s->flags = SES_OWE_ACCEPTED;
 	s->last_rx_us = w->now_us;
 	tcp_conn_set_user(c, s);
-	session_want_run(w, s);
+	if (w->admit.on)
+		session_admit_new(w, s);
+	else
+		session_want_run(w, s);
 	return s;
 }
 
@@ -153,6 +156,7 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	if (s->conn) {
 		struct dp_session_stats st;
 
+		session_admit_leave(w, s);
 		session_stats(s, &st);
 		s->retransmits = st.tcp_retransmits;
 		s->srtt_us = st.srtt_us;
@@ -277,13 +281,24 @@ static void cmd_open_data(struct worker *w, struct session *s, const struct dp_m
 	tcp_set_rcv_wnd(s->conn, UINT32_MAX);
 }
 
+// Half an interval to a whole one. A session that is silent from its beginning is probed after this
+// time first, so that the probes of thousands that dialled in at once do not come at once; those
+// after it follow the answer's own time.
+static uint64_t first_interval(const struct session *s)
+{
+	uint32_t at = (s->slot * 2654435761u ^ s->gen * 2246822519u) >> 16;
+
+	return (uint64_t)s->hello_ms * 500 + (uint64_t)s->hello_ms * 500 * at / 65536;
+}
+
 static void session_set_hello(struct worker *w, struct session *s, uint32_t interval_ms)
 {
 	s->hello_ms = interval_ms;
 	s->hello_intervals = 0;
+	s->hello_at_us = 0;
 	wheel_stop(w->wheel, &s->hello);
 	if (interval_ms)
-		wheel_start(w->wheel, &s->hello, s->last_rx_us + (uint64_t)interval_ms * 1000);
+		wheel_start(w->wheel, &s->hello, s->last_rx_us + first_interval(s));
 }
 
 static void cmd_close(struct worker *w, struct session *s, const struct dp_msg *m)
@@ -391,9 +406,11 @@ void session_command(struct worker *w, struct dp_msg *m)
 void session_hello_expired(struct worker *w, struct session *s)
 {
 	uint64_t interval = (uint64_t)s->hello_ms * 1000;
+	uint64_t silence = s->hello_at_us ? interval : first_interval(s);
 
-	if (w->now_us - s->last_rx_us < interval) {
+	if (w->now_us - s->last_rx_us < silence) {
 		s->hello_intervals = 0;
+		s->hello_at_us = 1; // long ago: the first one is over
 		wheel_start(w->wheel, &s->hello, s->last_rx_us + interval);
 		return;
 	}

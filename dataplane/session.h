@@ -106,9 +106,16 @@ struct session {
 	uint8_t renegotiations;
 	uint8_t key_updates; // without data in between
 	uint8_t raw_events;  // RX_RAW since the last CONSUME
-	uint64_t key_update_rx; // rx_packets at the last KeyUpdate
-	uint64_t retransmits;
+	uint8_t wait_list;   // enum admit_list, while ACCEPTED is owed
+	uint8_t wait_mbufs;  // that it holds meanwhile
 	uint32_t srtt_us;
+	uint64_t key_update_rx; // rx_packets at the last KeyUpdate
+	union {
+		uint64_t retransmits;
+		struct {
+			uint32_t prev, next; // slots of its neighbours in the list, 0: none
+		} wait;
+	};
 };
 
 _Static_assert(offsetof(struct session, tx) == 64, "line 1");
@@ -155,8 +162,30 @@ void session_stats(const struct session *s, struct dp_session_stats *st);
 // make many of: when the ring is not nearly empty enough, so that the others always pass).
 struct dp_msg *session_event(struct worker *w, struct session *s, enum dp_event_type type);
 
+// ---- waiting to come up (session_admit.c)
+
+enum admit_list {
+	ADMIT_NONE,
+	ADMIT_SILENT, // nothing received yet
+	ADMIT_LINE,   // waits for ADMIT
+};
+
+// A fresh session that waits, when workers are told to have them wait.
+void session_admit_new(struct worker *w, struct session *s);
+// Its turn on the run list, while it waits: it may join the line, or be let go.
+void session_admit_run(struct worker *w, struct session *s);
+// It ends, or comes up: off the lists.
+void session_admit_leave(struct worker *w, struct session *s);
+// Let those in front of the line through, as far as ADMIT and the event ring allow, and let go
+// those that waited too long.
+void session_admit_serve(struct worker *w);
+// Let go all that wait.
+void session_admit_end(struct worker *w);
+
 // ---- the run list (session_run.c)
 
+// ACCEPTED. False: no room now.
+bool session_tell_accepted(struct worker *w, struct session *s);
 // Work off the run list: one turn for each session on it.
 void session_run_all(struct worker *w);
 

@@ -23,6 +23,7 @@ static bool owed_send(struct worker *w, struct session *s, uint32_t flag, enum d
 		memcpy(&m->u.accepted.local, i.local.b, 16);
 		m->u.accepted.peer_port = i.rport;
 		m->u.accepted.local_port = i.lport;
+		m->u.accepted.waiting = w->admit.line.n - (s->wait_list == ADMIT_LINE);
 		break;
 	}
 	case DP_EV_PEER_CLOSED:
@@ -45,6 +46,11 @@ static bool owed_send(struct worker *w, struct session *s, uint32_t flag, enum d
 	s->flags &= ~flag;
 	dp_send_event(w->ch, w->id, m);
 	return true;
+}
+
+bool session_tell_accepted(struct worker *w, struct session *s)
+{
+	return owed_send(w, s, SES_OWE_ACCEPTED, DP_EV_ACCEPTED);
 }
 
 static bool owed_send_all(struct worker *w, struct session *s)
@@ -156,7 +162,11 @@ static bool session_run(struct worker *w, struct session *s)
 	}
 	if (s->mode == SESSION_FREE)
 		return false;
-	if (!owed_send(w, s, SES_OWE_ACCEPTED, DP_EV_ACCEPTED))
+	if (s->wait_list) {
+		session_admit_run(w, s);
+		return s->mode == SESSION_GONE;
+	}
+	if (!session_tell_accepted(w, s))
 		return true;
 	if (s->mode == SESSION_DRAIN)
 		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);

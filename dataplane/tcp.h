@@ -65,6 +65,9 @@ void tcp_destroy(struct tcp_stack *s);
 // Accept connections to any local address on this port (host order). 0, -EADDRINUSE, -ENOSPC.
 int tcp_listen(struct tcp_stack *s, uint16_t port);
 void tcp_unlisten(struct tcp_stack *s, uint16_t port);
+// While on, SYNs are not answered, and cookies that went out are not taken: peers try again. What
+// is half open may still complete.
+void tcp_defer(struct tcp_stack *s, bool on);
 
 // Active open. lport 0: chosen at random. NULL with errno: EADDRINUSE, ENOBUFS, ENOMEM.
 struct tcp_conn *tcp_connect(struct tcp_stack *s, const struct ipaddr *local, uint16_t lport,

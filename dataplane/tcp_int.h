@@ -314,6 +314,7 @@ struct tcp_stack {
 	uint64_t cookie_us; // when the last SYN cookie went out, 0: never
 	uint16_t listen[TCP_MAX_LISTEN];
 	uint16_t nb_listen;
+	bool defer; // tcp_defer()
 	uint32_t prng;
 };
 

@@ -123,6 +123,10 @@ static struct tcp_conn *cookie_accept(
 			return NULL;
 	if (cookie_make(s, &seg->key, irs, period, iss >> 24 & 7) != iss)
 		return NULL;
+	if (unlikely(s->defer)) {
+		COUNT(s->counters, tcp_syn_deferred);
+		return NULL;
+	}
 	c = tcp_conn_alloc(s, &seg->key, seg->hash, now_us);
 	if (!c) {
 		COUNT(s->counters, tcp_conn_refused_full);
@@ -154,6 +158,10 @@ static void passive_open(
 		COUNT(s->counters, tcp_conn_refused_full);
 		return;
 	}
+	if (unlikely(s->defer)) {
+		COUNT(s->counters, tcp_syn_deferred);
+		return;
+	}
 	if (s->nb_half_open >= s->cfg.max_half_open) {
 		cookie_send(s, seg, now_us);
 		return;
@@ -172,6 +180,11 @@ static void passive_open(
 	tcp_send_syn(c, now_us);
 	tcp_rtx_update(c, now_us);
 	tcp_misc_update(c, now_us);
+}
+
+void tcp_defer(struct tcp_stack *s, bool on)
+{
+	s->defer = on;
 }
 
 void tcp_segment_listen(struct tcp_stack *s, struct tcp_seg *seg, uint32_t min_iss, uint64_t now_us)

@@ -243,12 +243,17 @@ static unsigned int handover_rx(struct worker *w)
 
 // ---- commands and timers
 
-static void worker_listen(struct worker *w, uint16_t port, bool on)
+static void worker_listen(struct worker *w, const struct dp_msg *m)
 {
+	uint16_t port = m->u.listen.port;
+
 	if (w->listening)
 		tcp_unlisten(w->tcp, w->listen_port);
-	w->listening = on && tcp_listen(w->tcp, port) == 0;
+	w->listening = m->u.listen.on && tcp_listen(w->tcp, port) == 0;
 	w->listen_port = port;
+	session_admit_end(w);
+	w->admit.on = m->u.listen.admit;
+	w->admit.wait_us = m->u.listen.wait_ms * UINT64_C(1000);
 }
 
 static unsigned int commands(struct worker *w)
@@ -260,7 +265,9 @@ static unsigned int commands(struct worker *w)
 		struct dp_msg *msg = m[i];
 
 		if (msg->type == DP_CMD_LISTEN) {
-			worker_listen(w, msg->u.listen.port, msg->u.listen.on);
+			worker_listen(w, msg);
+		} else if (msg->type == DP_CMD_ADMIT) {
+			w->admit.credit += msg->u.admit.n;
 		} else if (msg->type == DP_CMD_STOP) {
 			w->running = false;
 		} else {
@@ -326,6 +333,8 @@ unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 	work += commands(w);
 	*next_us = housekeeping(w);
 	tcp_events(w);
+	if (w->admit.silent.n | w->admit.line.n)
+		session_admit_serve(w);
 	work += w->run_head || w->tx_head;
 	if (w->run_head)
 		session_run_all(w);

@@ -175,30 +175,76 @@ static void test_crowd(void **state)
 
 static void test_half_open_limit(void **state)
 {
+	static const struct bed_conf conf1 = {.nb_workers = 1};
 	struct fake_client *c[6], *up;
 	struct bed b;
 
-	bed_open(&b, &plain);
+	bed_open(&b, &conf1);
 	up = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
-	b.cp->limits.max_half_open = 4;
-	for (unsigned int i = 0; i < 6; i++) {
+	b.cp->limits.max_half_open = 4 + b.cp->admit.granted; // those have been let in already
+	b.cp->limits.give_way_s = 60;
+	while (b.cp->admit.granted) {
 		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
 
 		conf.halt = FAKE_HALT_TCP;
+		bed_dial(&b, &conf);
+		bed_turn(&b);
+	}
+	for (unsigned int i = 0; i < 6; i++) {
+		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
 		c[i] = bed_dial(&b, &conf);
 	}
-	BED_UNTIL(&b, fake_open_conns(b.ch) == 5);
-	assert_int_equal(b.cp->totals.refused, 2);
-	assert_int_equal(b.cp->nb_half_open, 4);
+	bed_turns(&b, 50);
+	assert_int_equal(b.cp->nb_half_open, b.cp->limits.max_half_open);
+	assert_int_equal(fake_waiting(b.ch), 6);
 	for (unsigned int i = 0; i < 6; i++) {
-		assert_int_equal(c[i]->conn->closed, !bed_session(&b, c[i]));
-		assert_int_equal(c[i]->conn->out_rst, c[i]->conn->closed);
+		assert_null(bed_session(&b, c[i]));
+		assert_false(c[i]->conn->closed); // nobody is refused
 	}
-	// A session that is up does not count; room comes back.
+	// A session that is up does not count; room comes back, and they with it.
 	expire_half_open(&b);
-	BED_UNTIL(&b, b.cp->nb_half_open == 0);
+	BED_UNTIL(&b, b.cp->nb_half_open == 0 && b.cp->totals.up == 4);
 	assert_true(up->conn->data_open);
-	bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	assert_int_equal(b.cp->totals.refused, 0);
+	assert_int_equal(b.cp->totals.no_address, 3);
+	bed_close(&b);
+}
+
+// Hundreds dial at once: they come up as fast as this thread works, none is refused, and those that
+// are up already are answered meanwhile.
+static void test_storm(void **state)
+{
+	static const char many[] =
+		"ip-pools:\n"
+		"  clients: [10.0.0.2-10.0.3.254]\n"
+		"ppp-profiles:\n"
+		"  default: { local-address: 10.0.0.1, remote-address: clients }\n"
+		"ppp-secrets:\n"
+		"  - { name: bob, password: \"" BED_PASSWORD "\" }\n";
+	struct bed_conf conf = {.ecdsa = true, .yaml = many};
+	static const uint8_t echo_request[] = {0x10, 1, 0, 8, 0, 8, 0, 0};
+	struct fake_client *up;
+	struct bed b;
+
+	bed_open(&b, &conf);
+	up = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	for (unsigned int i = 0; i < 400; i++) {
+		struct fake_client_conf cc = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
+		bed_dial(&b, &cc);
+	}
+	while (b.cp->totals.up < 401) {
+		uint64_t accepted = b.cp->totals.accepted, answers = up->conn->tx.seq;
+
+		fake_client_send(up, echo_request, sizeof(echo_request));
+		bed_turn(&b);
+		assert_true(b.cp->totals.accepted - accepted <= b.cp->limits.ahead);
+		assert_int_equal(up->conn->tx.seq, answers + 1);
+	}
+	assert_int_equal(b.cp->totals.refused, 0);
+	assert_int_equal(b.cp->totals.ended, 0);
+	assert_true(up->conn->data_open);
 	bed_close(&b);
 }
 
@@ -543,13 +589,16 @@ static void test_shutdown_with_calls_in_progress(void **state)
 		bed_turn(&b);
 	}
 	bed_turns(&b, 5);
-	cp_stop(b.cp);
-	// Nobody gets in any more.
+	// Nobody gets in any more, on the way or in line.
 	struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-	struct fake_client *late = bed_dial(&b, &conf);
+	struct fake_client *late = bed_dial(&b, &conf), *later;
 
-	BED_UNTIL(&b, late->conn->closed && !b.cp->nb_sessions);
+	fake_step(b.ch);
+	cp_stop(b.cp);
+	later = bed_dial(&b, &conf);
+	BED_UNTIL(&b, late->conn->closed && later->conn->closed && !b.cp->nb_sessions);
 	assert_int_equal(b.cp->totals.refused, 1);
+	assert_false(later->conn->accepted_told);
 	// One that is up is told; how it takes it is test_ends'.
 	b.cp->stop = CP_RUNNING;
 	bed_close(&b);
@@ -629,6 +678,7 @@ int main(void)
 		cmocka_unit_test(test_lcp_gives_up),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_half_open_limit),
+		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_half_open_gives_way),
 		cmocka_unit_test(test_garbage_below_tls),
 		cmocka_unit_test(test_garbage_in_records),

@@ -27,7 +27,8 @@ struct dp_chan {
 	bool stalled, armed;
 	int fd;
 	struct ring cmd[MAX_WORKERS], ev[MAX_WORKERS];
-	bool listening[MAX_WORKERS];
+	bool listening[MAX_WORKERS], admit[MAX_WORKERS];
+	uint32_t credit[MAX_WORKERS], waiting[MAX_WORKERS];
 	struct dp_msg *spare[MAX_SPARE]; // freed messages, for programs that count time
 	unsigned int nb_spare, max_spare;
 	struct fake_conn *conn[MAX_CONNS];
@@ -560,15 +561,35 @@ static void deliver_sstp(struct fake_conn *c)
 	}
 }
 
+static void leave_line(struct fake_conn *c)
+{
+	c->ch->waiting[c->handle >> 56] -= c->in_line;
+	c->in_line = false;
+}
+
 static bool tell_accepted(struct fake_conn *c)
 {
 	struct dp_msg *m;
 
+	unsigned int w = (unsigned int)(c->handle >> 56);
+
 	if (c->accepted_told)
 		return true;
-	if (!event_room(c))
+	if (c->rst) { // nobody ever heard of it
+		leave_line(c);
+		c->draining = c->closed = true;
 		return false;
+	}
+	if (!c->in_line) {
+		c->in_line = true;
+		c->ch->waiting[w]++;
+	}
+	if (!event_room(c) || (c->ch->admit[w] && !c->ch->credit[w]))
+		return false;
+	leave_line(c);
+	c->ch->credit[w] -= c->ch->admit[w];
 	m = event_new(c, DP_EV_ACCEPTED);
+	m->u.accepted.waiting = c->ch->waiting[w];
 	m->u.accepted.peer.s6_addr[10] = m->u.accepted.peer.s6_addr[11] = 0xff;
 	for (unsigned int i = 0; i < 4; i++)
 		m->u.accepted.peer.s6_addr[12 + i] = (uint8_t)(c->peer_ip >> (24 - 8 * i));
@@ -769,6 +790,30 @@ static struct fake_conn *find(const struct dp_chan *ch, dp_handle h)
 	return c && c->handle == h ? c : NULL;
 }
 
+static void listen_on(struct dp_chan *ch, unsigned int w, const struct dp_msg *m)
+{
+	ch->listening[w] = m->u.listen.on;
+	ch->admit[w] = m->u.listen.admit;
+	ch->credit[w] = 0;
+	for (unsigned int i = 0; i < ch->end; i++) {
+		struct fake_conn *c = ch->conn[i];
+
+		if (!c || c->accepted_told || c->handle >> 56 != w)
+			continue;
+		leave_line(c);
+		c->out_rst = c->draining = c->closed = true;
+	}
+}
+
+uint32_t fake_waiting(const struct dp_chan *ch)
+{
+	uint32_t n = 0;
+
+	for (unsigned int w = 0; w < ch->nb_workers; w++)
+		n += ch->waiting[w];
+	return n;
+}
+
 void fake_step(struct dp_chan *ch)
 {
 	struct dp_msg *m;
@@ -778,7 +823,9 @@ void fake_step(struct dp_chan *ch)
 			struct fake_conn *c = m->handle ? find(ch, m->handle) : NULL;
 
 			if (m->type == DP_CMD_LISTEN)
-				ch->listening[w] = m->u.listen.on;
+				listen_on(ch, w, m);
+			else if (m->type == DP_CMD_ADMIT)
+				ch->credit[w] += m->u.admit.n;
 			else if (c && !c->closed && (!c->draining || m->type == DP_CMD_CLOSE))
 				command(c, m);
 			dp_msg_free(ch, m);

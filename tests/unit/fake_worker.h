@@ -25,7 +25,7 @@ struct fake_conn {
 	dp_handle handle;
 	uint32_t peer_ip;
 	uint16_t peer_port;
-	bool accepted_told;
+	bool accepted_told, in_line;
 	// towards the client
 	struct fake_buf out;
 	bool out_fin, out_rst;
@@ -64,6 +64,8 @@ bool fake_listening(const struct dp_chan *ch);
 uint32_t fake_published(const struct dp_chan *ch);
 uint32_t fake_open_conns(const struct dp_chan *ch);
 uint32_t fake_msgs_in_use(const struct dp_chan *ch);
+// Connections that wait for ADMIT; here whether they sent something or not.
+uint32_t fake_waiting(const struct dp_chan *ch);
 unsigned int fake_nb_locals(const struct dp_chan *ch);
 unsigned int fake_nb_ranges(const struct dp_chan *ch);
 

@@ -622,7 +622,7 @@ static void hello_timer(void **state)
 	m->u.hello.interval_ms = 200;
 	rig_command(r, m);
 	for (int i = 0; i < 4; i++) {
-		rig_run(r, 150000);
+		rig_run(r, i ? 150000 : 90000);
 		rig_send_record(r, c, TLS_CT_APPLICATION_DATA, echo, 8);
 	}
 	assert_null(rig_event(r, DP_EV_HELLO_EXPIRED));
