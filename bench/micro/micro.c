@@ -244,6 +244,9 @@ int bench_micro(int argc, char **argv)
 	micro_bare_cases(&s);
 	micro_record_cases(&s);
 	micro_lookup_cases(&s);
+	micro_mem_cases(&s);
+	micro_net_cases(&s);
+	micro_tcp_cases(&s);
 	if (m.list) {
 		for (unsigned int i = 0; i < s.n; i++)
 			puts(s.cases[i].name);
