@@ -175,6 +175,7 @@ const struct gen_stats *gen_stats(struct gen *g)
 	st->up = g->nb_state[GEN_STATE_UP];
 	st->ended = g->nb_state[GEN_STATE_ENDED];
 	st->closing = g->nb_state[GEN_STATE_CLOSING];
+	gen_count_unopened(g);
 	for (unsigned int d = 0; d < GEN_N_DIRS; d++) {
 		struct gen_flow *f = &st->flow[d];
 

@@ -96,8 +96,9 @@ struct gen_traffic {
 	// Of what the clients receive, open and check every n-th record's bytes (1: all). Others
 	// are acknowledged, counted by their record headers and not opened. AEAD is the generator's
 	// greatest cost. 0: none. What is not opened is counted by length: with several sizes the
-	// number of packets is then an estimate. The host looks at every packet's header and at
-	// each n-th one's bytes.
+	// number of packets is then an estimate, right when nothing is lost. With down and hairpin
+	// together all is opened. The host looks at every packet's header and at each n-th one's
+	// bytes.
 	unsigned int verify;
 };
 

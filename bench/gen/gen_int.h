@@ -140,7 +140,9 @@ struct gen {
 	struct gen_stream *stream[GEN_N_DIRS]; // of sessions t.first on
 	struct pace pace[GEN_N_DIRS];
 	unsigned int turn[GEN_N_DIRS];
-	unsigned int weights, mean_size;
+	unsigned int weights;
+	uint64_t unopened;                         // plaintext that clients did not open
+	uint64_t unopened_packets, unopened_bytes; // of it, as counted in the flow
 	uint64_t rng;
 	unsigned int host_skipped;
 	double ns_per_tsc;
@@ -234,6 +236,7 @@ uint16_t gen_next_size(struct gen *g);
 // A packet that a client received; bytes it did not open; one that the host received.
 void gen_packet_in(struct gen_session *s, const uint8_t *ip, size_t len);
 void gen_skipped_in(struct gen_session *s, uint32_t plain_len);
+void gen_count_unopened(struct gen *g);
 void gen_host_in(struct gen *g, const uint8_t *ip, size_t len);
 // Whether a record with so much plaintext is one with data, that may go unopened.
 bool gen_may_skip(const struct gen_session *s, uint32_t plain_len);

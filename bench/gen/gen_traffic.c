@@ -149,6 +149,8 @@ bool gen_may_skip(const struct gen_session *s, uint32_t plain_len)
 {
 	const struct gen_traffic *t = &s->g->t;
 
+	if (has(s->g, GEN_DIR_DOWN) && has(s->g, GEN_DIR_HAIRPIN))
+		return false; // whose it is must be seen
 	if (t->nb_sizes == 1)
 		return plain_len % (t->size[0] + GEN_FRAME_LEN) == 0;
 	return plain_len >= PROBE_MIN_SIZE + GEN_FRAME_LEN;
@@ -225,13 +227,23 @@ void gen_packet_in(struct gen_session *s, const uint8_t *ip, size_t len)
 
 void gen_skipped_in(struct gen_session *s, uint32_t plain_len)
 {
-	struct gen *g = s->g;
-	struct gen_flow *f = &g->st.flow[down_direction(g)];
-	unsigned int n = RTE_MAX(plain_len / (g->mean_size + GEN_FRAME_LEN), 1u);
-
 	s->flags |= GENF_HEARD;
-	f->received += n;
-	f->received_bytes += plain_len - n * GEN_FRAME_LEN;
+	s->g->unopened += plain_len;
+}
+
+// Packets that were not opened: their bytes by the mean length of what was sent.
+void gen_count_unopened(struct gen *g)
+{
+	struct gen_flow *f = &g->st.flow[down_direction(g)];
+	uint64_t framed = f->sent_bytes + f->sent * GEN_FRAME_LEN, n;
+
+	if (!g->unopened || !framed)
+		return;
+	n = (uint64_t)((double)g->unopened * (double)f->sent / (double)framed + 0.5);
+	f->received += n - g->unopened_packets;
+	f->received_bytes += g->unopened - n * GEN_FRAME_LEN - g->unopened_bytes;
+	g->unopened_packets = n;
+	g->unopened_bytes = g->unopened - n * GEN_FRAME_LEN;
 }
 
 void gen_host_in(struct gen *g, const uint8_t *ip, size_t len)
@@ -270,6 +282,7 @@ void gen_traffic_reset(struct gen *g, uint64_t now_us)
 	// Packets that are under way bear the old number.
 	g->run = (uint32_t)gen_random(g) | 1;
 	memset(g->st.flow, 0, sizeof(g->st.flow));
+	g->unopened = g->unopened_packets = g->unopened_bytes = 0;
 	for (unsigned int d = 0; d < GEN_N_DIRS; d++)
 		if (g->stream[d])
 			memset(g->stream[d], 0, g->t.active * sizeof(*g->stream[d]));
@@ -278,7 +291,6 @@ void gen_traffic_reset(struct gen *g, uint64_t now_us)
 static bool fix_traffic(struct gen *g)
 {
 	struct gen_traffic *t = &g->t;
-	unsigned int sum = 0;
 
 	if (!t->nb_sizes || t->nb_sizes > GEN_MAX_SIZES || t->first >= g->c.sessions)
 		return false;
@@ -292,9 +304,7 @@ static bool fix_traffic(struct gen *g)
 			return false;
 		t->weight[i] = RTE_MAX(t->weight[i], 1u);
 		g->weights += t->weight[i];
-		sum += t->weight[i] * t->size[i];
 	}
-	g->mean_size = sum / g->weights;
 	if (!g->core)
 		t->directions &= GEN_HAIRPIN;
 	return t->active > 0;
