@@ -147,7 +147,7 @@ static void batch_sent(struct worker *w, struct session *s, bool broken)
 		session_abort(w, s, DP_REASON_NO_MEMORY);
 		return;
 	}
-	tcp_push(s->conn, w->now_us);
+	tcp_push_burst(s->conn, w->now_us);
 	if (s->txq.head)
 		tx_again(w, s);
 }

@@ -124,6 +124,7 @@ void tcp_destroy(struct tcp_stack *s)
 		tcp_snd_drop(c);
 	}
 	tcp_flush_gone(s);
+	rte_pktmbuf_free_bulk(s->tx, s->nb_tx);
 	wheel_destroy(s->wheel);
 	rte_free(s->table);
 	rte_free(s->free_tw);
@@ -211,8 +212,8 @@ uint64_t tcp_tick(struct tcp_stack *s, uint64_t now_us)
 	s->now_us = now_us;
 	if (s->nb_gone)
 		tcp_flush_gone(s);
-	if (wheel_advance(s->wheel, now_us, TICK_MAX, tcp_timer_expired, s))
-		tcp_flush(s);
+	wheel_advance(s->wheel, now_us, TICK_MAX, tcp_timer_expired, s);
+	tcp_flush(s);
 	next = wheel_next(s->wheel);
 	return RTE_MIN(next, tw);
 }

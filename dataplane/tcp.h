@@ -131,6 +131,11 @@ struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us);
 int tcp_send(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us);
 // Transmit what windows allow, now. Call once per burst and connection.
 void tcp_push(struct tcp_conn *c, uint64_t now_us);
+// The same for many connections in a row: segments leave by full bursts, the rest with tcp_flush().
+void tcp_push_burst(struct tcp_conn *c, uint64_t now_us);
+// Hand to the output what was made and waits for its burst to fill: tcp_push_burst()'s segments,
+// tcp_consume()'s window updates. tcp_input() and tcp_tick() end with it.
+void tcp_flush(struct tcp_stack *s);
 // Bytes that would go out at once now if queued (congestion and peer's window, less what is queued
 // unsent); the owner keeps the rest in its own queue, so that a TCP inside TCP builds no standing
 // queue here. When 0 or less than `want`, TCP_EV_WRITABLE follows later. With nothing queued or in

@@ -448,7 +448,6 @@ bool tcp_emit_bare(struct tcp_stack *s, const struct tcp_key *k, const struct tc
 bool tcp_emit_conn_bare(struct tcp_conn *c, const struct tcp_out *o);
 void tcp_conn_addr_sum(struct tcp_conn *c);
 // Hand over what was emitted.
-void tcp_flush(struct tcp_stack *s);
 void tcp_flush_gone(struct tcp_stack *s);
 // Consumes m; others go with it, all at once.
 static inline void tcp_free_later(struct tcp_stack *s, struct rte_mbuf *m)

@@ -57,7 +57,6 @@ static void window_update(struct tcp_conn *c, uint64_t now_us)
 	if (seq_lt(tcp_rcv_edge(c), c->rcv_adv + RTE_MAX(matters, 1u)))
 		return;
 	tcp_send_ack(c, now_us);
-	tcp_flush(c->s);
 }
 
 void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
@@ -213,11 +212,15 @@ int tcp_send(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 	return rc;
 }
 
+void tcp_push_burst(struct tcp_conn *c, uint64_t now_us)
+{
+	if (likely(tcp_synchronized(c)))
+		tcp_output(c, now_us);
+}
+
 void tcp_push(struct tcp_conn *c, uint64_t now_us)
 {
-	if (!tcp_synchronized(c))
-		return;
-	tcp_output(c, now_us);
+	tcp_push_burst(c, now_us);
 	tcp_flush(c->s);
 }
 

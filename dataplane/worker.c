@@ -343,6 +343,7 @@ unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 	stage_enter(w->stages, WORKER_STAGE_FRAME);
 	if (w->tx_head)
 		session_tx_all(w);
+	tcp_flush(w->tcp);
 	stage_enter(w->stages, WORKER_STAGE_TX);
 	forward_core_flush(w);
 	netif_flush(w->access);
