@@ -10,19 +10,6 @@
 #define TCP_OPT_NOP 1
 #define TCP_OPT_MSS 2
 
-// Whether the checksum of a header without options is right.
-static inline bool cksum20_ok(const struct rte_ipv4_hdr *ip)
-{
-	uint64_t a, b;
-	uint32_t c;
-
-	memcpy(&a, ip, sizeof(a));
-	memcpy(&b, (const char *)ip + 8, sizeof(b));
-	memcpy(&c, (const char *)ip + 16, sizeof(c));
-	a = (a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c;
-	return cksum_fold(a) == 0xffff;
-}
-
 int inner4_check(struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
@@ -34,7 +21,7 @@ int inner4_check(struct rte_mbuf *m)
 	total = rte_be_to_cpu_16(ip->total_length);
 	if (hlen < sizeof(*ip) || total < hlen || total > m->data_len)
 		return -EBADMSG;
-	if (likely(hlen == sizeof(*ip)) ? !cksum20_ok(ip) : cksum_of(ip, hlen) != 0)
+	if (likely(hlen == sizeof(*ip)) ? !inner4_cksum20_ok(ip) : cksum_of(ip, hlen) != 0)
 		return -EBADMSG;
 	m->data_len = total;
 	m->pkt_len = total;

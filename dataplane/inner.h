@@ -8,11 +8,25 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/cksum.h"
 #include "dataplane/mbuf.h"
 
 // Check version, header length, total length (a longer mbuf is trimmed to it: padding) and header
 // checksum. 0 or -EBADMSG. Sets l3_len.
 int inner4_check(struct rte_mbuf *m);
+
+// Whether the checksum of a header without options is right.
+static inline bool inner4_cksum20_ok(const struct rte_ipv4_hdr *ip)
+{
+	uint64_t a, b;
+	uint32_t c;
+
+	memcpy(&a, ip, sizeof(a));
+	memcpy(&b, (const char *)ip + 8, sizeof(b));
+	memcpy(&c, (const char *)ip + 16, sizeof(c));
+	return cksum_fold((a & 0xffffffff) + (a >> 32) + (b & 0xffffffff) + (b >> 32) + c) ==
+	       0xffff;
+}
 
 // Decrement TTL with incremental checksum. False when it was 0 or 1 (packet untouched).
 bool inner4_ttl(struct rte_mbuf *m);

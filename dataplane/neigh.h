@@ -65,6 +65,16 @@ struct neigh {
 
 TAILQ_HEAD(neigh_head, neigh);
 
+// Whether a packet may go to e with nothing else to be done; notes that it is used.
+static inline bool neigh_is_ready(struct neigh *e, uint64_t now_us)
+{
+	if (e->state != NEIGH_REACHABLE || now_us >= e->valid_us || !e->sent)
+		return false;
+	if (e->used_us != now_us)
+		e->used_us = now_us;
+	return true;
+}
+
 struct neigh_table {
 	struct neigh *entries;
 	uint32_t *buckets; // index + 1

@@ -251,6 +251,46 @@ static void input6(struct netif *n, struct rte_mbuf *m, uint16_t l2, uint64_t no
 	local6(n, m, l2, &k, now_us, rx);
 }
 
+// The ordinary frame: untagged IPv4 without options, for us, to be forwarded or TCP to be served.
+// False: nothing was done.
+static inline bool input_fast(struct netif *n, struct rte_mbuf *m, struct netif_rx *rx)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(eth + 1);
+	uint16_t total;
+
+	if (unlikely(m->nb_segs != 1 || m->data_len < sizeof(*eth) + sizeof(*ip) ||
+		     eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_IPV4) ||
+		     ip->version_ihl != RTE_IPV4_VHL_DEF || n->c.vlan || n->addr4 == 0 ||
+		     m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED ||
+		     !rte_is_same_ether_addr(&eth->dst_addr, &n->port->mac)))
+		return false;
+	total = rte_be_to_cpu_16(ip->total_length);
+	if (unlikely(total < sizeof(*ip) || total > m->data_len - sizeof(*eth) ||
+		     martian4(n, ip->src_addr) || netif_broadcast4(n, ip->src_addr)))
+		return false;
+	if (unlikely((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+		     !inner4_cksum20_ok(ip)))
+		return false;
+	if (ip->dst_addr == n->addr4) {
+		if (unlikely(!n->c.access || ip->next_proto_id != IPPROTO_TCP ||
+			     ip->fragment_offset & RTE_BE16(0x3fff)))
+			return false;
+		rx->tcp[rx->nb_tcp++] = m;
+	} else {
+		if (unlikely(rte_be_to_cpu_32(ip->dst_addr) >= 0xe0000000 ||
+			     netif_broadcast4(n, ip->dst_addr)))
+			return false;
+		rx->ip[rx->nb_ip++] = m;
+	}
+	m->data_off += sizeof(*eth);
+	m->data_len = total;
+	m->pkt_len = total;
+	m->tx_offload = 0;
+	m->l3_len = sizeof(*ip);
+	return true;
+}
+
 static void input_arp(struct netif *n, struct rte_mbuf *m, uint16_t l2, uint64_t now_us,
 	bool want_learn, struct netif_rx *rx)
 {
@@ -276,6 +316,8 @@ void netif_input(struct netif *n, struct rte_mbuf **frames, uint16_t nb, uint64_
 	for (i = 0; i < nb; i++) {
 		if (i + PREFETCH < nb)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH], void *));
+		if (likely(input_fast(n, frames[i], rx)))
+			continue;
 		l2 = l2_parse(n, frames[i], &type);
 		if (unlikely(l2 == 0))
 			netif_drop(n, frames[i], CNT_rx_not_ours);

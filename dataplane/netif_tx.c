@@ -143,6 +143,14 @@ void netif_tx_l3(struct netif *n, const struct neigh *e, struct rte_mbuf *m)
 	netif_tx_frame(n, m);
 }
 
+// Neither multicast, reserved nor broadcast, this net nor loopback.
+static inline bool unicast4(rte_be32_t dst)
+{
+	uint32_t a = rte_be_to_cpu_32(dst);
+
+	return a < 0xe0000000 && a >> 24 != 0 && a >> 24 != 127;
+}
+
 static void output4(struct netif *n, struct rte_mbuf *m, uint64_t now_us)
 {
 	rte_be32_t dst = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->dst_addr;
@@ -164,9 +172,7 @@ static void output4(struct netif *n, struct rte_mbuf *m, uint64_t now_us)
 			}
 			n->hot4 = e;
 		}
-	} else if (unlikely(!e || rte_be_to_cpu_32(dst) >= 0xe0000000 ||
-			    (dst & RTE_BE32(0xff000000)) == 0 ||
-			    (dst & RTE_BE32(0xff000000)) == RTE_BE32(0x7f000000))) {
+	} else if (unlikely(!e || !unicast4(dst))) {
 		netif_drop(n, m, CNT_tx_no_route);
 		return;
 	}
@@ -209,12 +215,50 @@ static void output6(struct netif *n, struct rte_mbuf *m, uint64_t now_us)
 	neigh_send(n, e, m, now_us);
 }
 
+// The ordinary packet: IPv4 to the gateway or to the neighbour that had the last one, reachable and
+// in use, by a queue of this worker's. False: nothing was done.
+static inline bool output_fast(struct netif *n, struct rte_mbuf *m, uint64_t now_us)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
+	struct neigh *e = n->gw4;
+	char *at = (char *)m->buf_addr + m->data_off - RTE_ETHER_HDR_LEN;
+	uint64_t head;
+
+	if (unlikely(m->data_len < sizeof(*ip) || ip->version_ihl >> 4 != 4))
+		return false;
+	if (netif_onlink4(n, ip->dst_addr)) {
+		e = n->hot4;
+		if (unlikely(!e || e->addr.w[3] != ip->dst_addr))
+			return false;
+	} else if (unlikely(!unicast4(ip->dst_addr))) {
+		return false;
+	}
+	if (unlikely(!e || !neigh_is_ready(e, now_us) || n->txq < 0 ||
+		     n->l2_len != RTE_ETHER_HDR_LEN || m->data_off < RTE_ETHER_HDR_LEN ||
+		     m->pkt_len > n->mtu || !RTE_MBUF_DIRECT(m)))
+		return false;
+	memcpy(&head, e->l2, sizeof(head));
+	memcpy(at, &head, sizeof(head));
+	memcpy(&head, e->l2 + RTE_ETHER_HDR_LEN - sizeof(head), sizeof(head));
+	memcpy(at + RTE_ETHER_HDR_LEN - sizeof(head), &head, sizeof(head));
+	m->data_off -= RTE_ETHER_HDR_LEN;
+	m->data_len += RTE_ETHER_HDR_LEN;
+	m->pkt_len += RTE_ETHER_HDR_LEN;
+	m->l2_len = RTE_ETHER_HDR_LEN;
+	n->tx[n->nb_tx++] = m;
+	if (unlikely(n->nb_tx == NETIF_TX_BUFFER))
+		netif_flush(n);
+	return true;
+}
+
 void netif_output(struct netif *n, struct rte_mbuf **pkts, uint16_t nb, uint64_t now_us)
 {
 	uint16_t i;
 	uint8_t v;
 
 	for (i = 0; i < nb; i++) {
+		if (likely(output_fast(n, pkts[i], now_us)))
+			continue;
 		v = *rte_pktmbuf_mtod(pkts[i], const uint8_t *) >> 4;
 		if (likely(v == 4 && pkts[i]->data_len >= sizeof(struct rte_ipv4_hdr)))
 			output4(n, pkts[i], now_us);
