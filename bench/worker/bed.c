@@ -320,7 +320,8 @@ static int make_client_tls(struct bed *b)
 	b->in->client_tls = call_tls_ctx_create(&t, err, sizeof(err));
 	if (!b->in->client_tls)
 		return fail(-EINVAL, "clients' TLS: %s", err);
-	SSL_CTX_set1_groups_list(b->in->client_tls, "X25519");
+	// P-256 is the certificate's.
+	SSL_CTX_set1_groups_list(b->in->client_tls, "X25519:P-256");
 	return 0;
 }
 
@@ -385,8 +386,17 @@ static int make_lanes(struct bed *b)
 
 static int start_lanes(struct bed *b)
 {
-	for (unsigned int i = 0; i < b->nb_workers; i++)
+	for (unsigned int i = 0; i < b->nb_workers; i++) {
 		b->worker_lane[i]->w = dp_worker(b->dp, i);
+	}
+	for (unsigned int i = 0; i < b->nb_workers; i++) {
+		struct lane *l = b->gen_lane[i];
+
+		l->ahead[0] = b->in->up[i];
+		l->ahead[1] = b->in->core_down[i];
+		// Packets to this generator's sessions are handed to their worker by another one.
+		l->ahead[2] = dp_worker(b->dp, i)->handover;
+	}
 	for (unsigned int i = 0; i < b->nb_lanes; i++)
 		if (lane_start(b->lanes[i], i + 1))
 			return fail(-EIO, "lane %u did not start", i);

@@ -81,7 +81,7 @@ struct config *bed_make_config(const struct bed *b)
 		"dataplane:\n"
 		"  workers: [%s]\n"
 		"  control-core: %u\n"
-		"  poll: busy\n"
+		"  poll: adaptive\n"
 		"  max-sessions: %u\n"
 		"  memory: { hugepages: %s, mbufs: %u }\n"
 		"  ports:\n"

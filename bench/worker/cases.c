@@ -27,6 +27,7 @@ struct flows { // of all generators
 
 struct on_gen {
 	struct gen_traffic t;
+	unsigned int turns;
 	int rc;
 };
 
@@ -34,6 +35,7 @@ static void do_start(struct lane *l, void *arg)
 {
 	struct on_gen *g = arg;
 
+	l->gen_turns = g->turns;
 	g->rc = gen_traffic_start(l->g, &g->t, lane_now_us(l));
 }
 
@@ -114,12 +116,21 @@ static struct flows flows_now(struct bed *b)
 	return f;
 }
 
+// The generator reads a bounded number of one session's records in a turn: it gets more turns than
+// the worker, so that one session can be given a burst as large as many can.
+static unsigned int turns(const struct wb_opts *o)
+{
+	return o->turn >= 4 * 4 ? 4 : 1;
+}
+
 // A kernel's client sends what there is: a small packet's record by itself; large ones come faster
 // than they leave.
-static bool straddles(const struct wb_opts *o, const struct wb_case *c)
+static bool straddles(const struct wb_opts *o, const struct wb_case *c, double pps)
 {
 	if (o->straddle >= 0)
 		return o->straddle;
+	if (pps > 0) // below what the line takes nothing waits for the next packet
+		return false;
 	return c->size == WB_IMIX || c->size >= SMALL;
 }
 
@@ -129,20 +140,21 @@ static int traffic_start(
 	int rc = 0;
 
 	for (unsigned int i = 0; i < b->nb_workers; i++) {
-		struct on_gen g = {.t = {
-					   .directions = c->directions,
-					   .nb_sizes = 1,
-					   .size = {(uint16_t)c->size},
-					   .weight = {1},
-					   .pps = pps / b->nb_workers,
-					   .per_turn = o->turn,
-					   .burst = o->burst,
-					   .active = bed_share(b, c->sessions, i),
-					   .random = o->random,
-					   .straddle = straddles(o, c),
-					   .per_record = 1,
-					   .verify = o->verify,
-				   }};
+		struct on_gen g = {.turns = turns(o),
+			.t = {
+				.directions = c->directions,
+				.nb_sizes = 1,
+				.size = {(uint16_t)c->size},
+				.weight = {1},
+				.pps = pps / b->nb_workers,
+				.per_turn = o->turn / turns(o),
+				.burst = o->burst,
+				.active = bed_share(b, c->sessions, i),
+				.random = o->random,
+				.straddle = straddles(o, c, pps),
+				.per_record = 1,
+				.verify = o->verify,
+			}};
 
 		if (c->size == WB_IMIX) {
 			g.t.nb_sizes = RTE_DIM(imix);
@@ -455,5 +467,7 @@ int wb_run_cases(struct bed *b, const struct wb_opts *o, struct wb_result *r)
 	}
 	for (unsigned int i = 0; i < r->nb_cases; i++)
 		r->failed |= r->cases[i].failed;
+	if (r->failed)
+		bed_report_counters(b);
 	return rc;
 }

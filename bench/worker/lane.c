@@ -116,6 +116,18 @@ static void rest(struct lane *l, unsigned int work)
 		rte_pause();
 }
 
+static unsigned int gen_turns(struct lane *l)
+{
+	unsigned int work = 0;
+
+	for (unsigned int i = 0; i < RTE_DIM(l->ahead); i++)
+		if (rte_ring_count(l->ahead[i]) > WORKER_BURST)
+			return 1;
+	for (unsigned int i = 0; i < RTE_MAX(l->gen_turns, 1u); i++)
+		work += gen_loop(l->g, lane_now_us(l));
+	return work;
+}
+
 static int lane_main(void *arg)
 {
 	struct lane *l = arg;
@@ -133,7 +145,7 @@ static int lane_main(void *arg)
 			work = 1;
 		}
 		if (l->g)
-			work += gen_loop(l->g, lane_now_us(l));
+			work += gen_turns(l);
 		if (l->w)
 			work += worker_turn(l);
 		rest(l, work);

@@ -28,6 +28,9 @@ struct lane {
 	struct worker *w;
 	struct gen *g;
 	unsigned int lcore;
+	unsigned int gen_turns; // of the generator, for one of the worker
+	// The generator waits while more than a burst is here that workers have not taken.
+	const struct rte_ring *ahead[3];
 	bool stages;
 	bool counting; // samples, and no sleep
 	struct lane_count count;

@@ -29,7 +29,7 @@ static SSL_CTX *bare_ctx(const struct bed *b, const struct wb_opts *o, bool serv
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	if (SSL_CTX_set_min_proto_version(ctx, version) &&
 		SSL_CTX_set_max_proto_version(ctx, version) &&
-		SSL_CTX_set1_groups_list(ctx, "X25519") &&
+		SSL_CTX_set1_groups_list(ctx, "X25519:P-256") &&
 		(!server || (SSL_CTX_use_certificate_chain_file(ctx, b->cert_file) == 1 &&
 				    SSL_CTX_use_PrivateKey_file(
 					    ctx, b->cert_file, SSL_FILETYPE_PEM) == 1)))

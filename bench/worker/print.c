@@ -166,13 +166,13 @@ static void print_stages(FILE *out, const struct wb_result *r)
 	}
 }
 
-static void print_faults(FILE *out, const struct wb_result *r)
+static void print_faults(FILE *out, const struct wb_opts *o, const struct wb_result *r)
 {
 	for (unsigned int i = 0; i < r->nb_cases; i++) {
 		const struct wb_case *c = &r->cases[i];
 		char size[16];
 
-		if (!c->failed && !c->lost && !c->lost_sessions && !c->retransmits)
+		if (!c->failed && !o->chaos)
 			continue;
 		size_text(c->size, size, sizeof(size));
 		fprintf(out,
@@ -224,7 +224,7 @@ static void print_traffic(
 		print_stages(out, r);
 	if (o->latency)
 		print_latency(out, r);
-	print_faults(out, r);
+	print_faults(out, o, r);
 }
 
 static void setup_medians(const struct wb_result *r, double *cp, double *bare, double *wall)
