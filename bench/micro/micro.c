@@ -243,10 +243,12 @@ int bench_micro(int argc, char **argv)
 		return rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
 	micro_bare_cases(&s);
 	micro_record_cases(&s);
+	micro_cryptodev_cases(&s);
 	micro_lookup_cases(&s);
 	micro_mem_cases(&s);
 	micro_net_cases(&s);
 	micro_tcp_cases(&s);
+	micro_tls_cases(&s);
 	if (m.list) {
 		for (unsigned int i = 0; i < s.n; i++)
 			puts(s.cases[i].name);

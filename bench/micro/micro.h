@@ -25,6 +25,7 @@ struct micro_ops {
 	void (*run)(void *state, unsigned int phase);
 	void (*teardown)(void *state);
 	unsigned int phases; // 0: 1
+	bool cpu_time;       // so long that it will be interrupted: the thread's CPU time counts
 };
 
 struct micro_case {

@@ -5,10 +5,11 @@
 #include "bench/micro/micro.h"
 
 #define STRIDE 2688 // of the worker's mbufs in memory
+#define ROOM 256
 
 struct mem_state {
 	uint8_t *src, *dst;
-	size_t len; // hidden from the compiler
+	size_t len, stride, n;
 	struct rte_mbuf *m[MICRO_BURST];
 };
 
@@ -24,14 +25,14 @@ static void mem_teardown(void *state)
 static void *mem_setup(const struct micro_case *c, char *why, size_t cap)
 {
 	struct mem_state *s = micro_alloc(sizeof(*s));
-	size_t all = MICRO_BURST * (size_t)(c->bytes + STRIDE);
-
 	snprintf(why, cap, "no memory");
 	if (!s)
 		return NULL;
-	s->src = micro_alloc(all);
-	s->dst = micro_alloc(all);
 	s->len = c->bytes;
+	s->n = c->batch;
+	s->stride = s->len + ROOM <= STRIDE ? STRIDE : s->len + ROOM;
+	s->src = micro_alloc(s->n * s->stride);
+	s->dst = micro_alloc(s->n * s->stride);
 	if (s->src && s->dst && micro_pool())
 		return s;
 	mem_teardown(s);
@@ -43,9 +44,9 @@ static void copy_run(void *state, unsigned int phase)
 	struct mem_state *s = state;
 	size_t len = s->len;
 
-	for (size_t i = 0; i < MICRO_BURST; i++) {
-		__asm__("" : "+r"(len));
-		memcpy(s->dst + i * (len + STRIDE) + 192, s->src + i * (len + STRIDE) + 130, len);
+	for (size_t i = 0; i < s->n; i++) {
+		__asm__("" : "+r"(len)); // a length that the compiler does not know
+		memcpy(s->dst + i * s->stride + 192, s->src + i * s->stride + 130, len);
 	}
 }
 
@@ -87,6 +88,8 @@ void micro_mem_cases(struct micro_suite *s)
 		struct micro_case *c = micro_add(s, &copy_ops, "copy", "mem/copy/%u", sizes[i]);
 
 		c->bytes = sizes[i];
+		if (sizes[i] > STRIDE)
+			c->batch = MICRO_BURST / 8;
 		with_anchor(c);
 	}
 	with_anchor(micro_add(s, &alloc_ops, "mbuf", "mbuf/one-by-one"));

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <rte_cycles.h>
 
 #include "bench/micro/micro.h"
@@ -68,6 +69,17 @@ __attribute__((noinline)) static void micro_counted(
 	__asm__ volatile("" ::: "memory");
 }
 
+static uint64_t now(const struct micro_ops *ops)
+{
+	struct timespec ts;
+
+	if (!ops->cpu_time)
+		return rte_rdtsc_precise();
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)((double)ts.tv_sec * (double)rte_get_tsc_hz() +
+			  (double)ts.tv_nsec * (double)rte_get_tsc_hz() / 1e9);
+}
+
 static uint64_t batch(struct running *r)
 {
 	const struct micro_ops *ops = r->c->ops;
@@ -76,9 +88,9 @@ static uint64_t batch(struct running *r)
 	for (unsigned int phase = 0; phase < (ops->phases ? ops->phases : 1); phase++) {
 		if (ops->prepare)
 			ops->prepare(r->state, phase);
-		t = rte_rdtsc_precise();
+		t = now(ops);
 		ops->run(r->state, phase);
-		cycles += rte_rdtsc_precise() - t;
+		cycles += now(ops) - t;
 	}
 	return cycles;
 }
