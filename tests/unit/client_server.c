@@ -312,7 +312,7 @@ static void on_closed(void *user, enum call_end why)
 	b->end = why;
 }
 
-static const struct call_ops call_ops = {.up = on_up, .packet = on_packet, .closed = on_closed};
+const struct call_ops bed_call_ops = {.up = on_up, .packet = on_packet, .closed = on_closed};
 
 // --- both ---
 
@@ -348,7 +348,10 @@ void bed_start(struct bed *b)
 	assert_true(b->ssl && b->in && b->out);
 	SSL_set_bio(b->ssl, b->in, b->out);
 	SSL_set_accept_state(b->ssl);
-	assert_int_equal(call_init(&b->call, &b->call_conf, &call_ops, b, b->now_ms), 0);
+	assert_int_equal(
+		call_init(&b->call, &b->call_conf,
+			b->conf.client_ops ? b->conf.client_ops : &bed_call_ops, b, b->now_ms),
+		0);
 }
 
 void bed_free(struct bed *b)
@@ -380,7 +383,10 @@ static bool move(struct bed *b)
 	server_run(b);
 	while ((got = BIO_read(b->out, buf, (int)(b->conf.chunk ? b->conf.chunk : sizeof(buf)))) >
 		0) {
-		call_input(&b->call, buf, (size_t)got, b->now_ms);
+		if (b->conf.client_input)
+			b->conf.client_input(b, buf, (size_t)got);
+		else
+			call_input(&b->call, buf, (size_t)got, b->now_ms);
 		moved = true;
 	}
 	return moved;

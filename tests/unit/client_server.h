@@ -26,7 +26,12 @@ struct bed_conf {
 	// with *len = 0.
 	void (*lie)(struct bed *b, uint8_t *pkt, size_t *len);
 	size_t chunk; // bytes given to the client at once, 0: all there are
+	// A client that is not only a call: instead of bed_call_ops and call_input().
+	const struct call_ops *client_ops;
+	void (*client_input)(struct bed *b, const uint8_t *p, size_t n);
 };
+
+extern const struct call_ops bed_call_ops; // with the bed as user
 
 struct bed {
 	struct bed_conf conf;
@@ -58,6 +63,7 @@ struct bed {
 	unsigned int rx_client_ip;
 	uint8_t last_client_ip[4096];
 	size_t last_client_ip_len;
+	void *more; // of a test's own
 };
 
 // Both sides ready, nothing sent yet; call_conf and conf may still be changed. Asserts.
