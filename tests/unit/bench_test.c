@@ -6,12 +6,17 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "bench/hist.h"
 #include "bench/probe.h"
+#include "bench/sockets/cpu.h"
+#include "bench/sockets/far.h"
 #include "bench/sockets/load.h"
 #include "bench/window.h"
 
@@ -197,12 +202,140 @@ static void test_verdict(void **state)
 	r.up = 1;
 	r.failed = 1;
 	assert_false(load_passed(&conf, &r));
+	r = good;
+	r.no_far = true;
+	assert_false(load_passed(&conf, &r));
 	r = (struct load_result){.up = 2, .hung_up = 2};
 	assert_false(load_passed(&conf, &r));
 	r = (struct load_result){.ended_by_server = 2};
 	assert_true(load_passed(&stall, &r));
 	r.still_open = 1;
 	assert_false(load_passed(&stall, &r));
+}
+
+// A far host sees the payload only, and makes payloads for others to put headers around.
+static void test_probe_body(void **state)
+{
+	uint8_t ip[PROBE_MAX_SIZE];
+	struct probe got;
+
+	for (size_t size = PROBE_MIN_SIZE; size <= PROBE_MAX_SIZE; size += 61) {
+		size_t len = size - PROBE_HDR_LEN;
+		uint8_t *body = ip + PROBE_HDR_LEN;
+
+		probe_body_build(body, len, &sample);
+		assert_int_equal(probe_body_check(body, len, len, sample.run, &got), PROBE_OK);
+		assert_true(got.seq == sample.seq && got.session == sample.session);
+		assert_int_equal(
+			probe_body_check(body, len, len, sample.run + 1, &got), PROBE_OTHER);
+		assert_int_equal(
+			probe_body_check(body, len, len + 1, sample.run, &got), PROBE_CORRUPT);
+		probe_wrap_udp(ip, size, 0x0a000002, 0xc6336401, 40000, 7777);
+		assert_int_equal(checksum(ip, 20, 0), 0);
+		assert_int_equal(checksum(ip + 20, size - 20,
+					 17 + (uint32_t)size - 20 + 0x0a00 + 2 + 0xc633 + 0x6401),
+			0);
+		assert_int_equal(ip[22] << 8 | ip[23], 7777);
+		assert_int_equal(probe_check(ip, size, size, sample.run, &got), PROBE_OK);
+		body[len - 1] ^= 1;
+		assert_int_equal(probe_body_check(body, len, len, sample.run, &got), PROBE_CORRUPT);
+	}
+}
+
+// Every message comes back as it was, and nothing shorter or longer is one.
+static void test_far_messages(void **state)
+{
+	struct far_msg m[] = {
+		{.type = FAR_HELLO, .u.hello = {0x1122334455667788, 64, 100000}},
+		{.type = FAR_WELCOME, .u.welcome = {1}},
+		{.type = FAR_SEND, .u.send = {1ull << 40, 77, 64, 1400}},
+		{.type = FAR_ACK, .u.ack = {12, 11, UINT64_MAX}},
+		{.type = FAR_ASK},
+		{.type = FAR_REPORT,
+			.u.report = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, UINT64_MAX - 1}},
+	};
+
+	for (unsigned int i = 0; i < sizeof(m) / sizeof(m[0]); i++) {
+		uint8_t buf[FAR_MSG_MAX + 1] = {0};
+		struct far_msg got;
+		size_t n;
+
+		m[i].run = 0xcafe0001;
+		m[i].session = 4711;
+		n = far_encode(buf, &m[i]);
+		assert_in_range(n, 16, FAR_MSG_MAX);
+		assert_int_equal(far_decode(buf, n, &got), 0);
+		assert_memory_equal(&got, &m[i], sizeof(got));
+		for (size_t len = 0; len < n; len++)
+			assert_int_equal(far_decode(buf, len, &got), -EBADMSG);
+		assert_int_equal(far_decode(buf, n + 1, &got), -EBADMSG);
+		buf[0] ^= 1;
+		assert_int_equal(far_decode(buf, n, &got), -EBADMSG);
+		buf[0] ^= 1;
+		buf[7] = 99; // no such type
+		assert_int_equal(far_decode(buf, n, &got), -EBADMSG);
+	}
+	assert_true(far_boot_id() == far_boot_id());
+}
+
+static void test_cpu_parse(void **state)
+{
+	uint64_t utime, stime;
+
+	assert_int_equal(cpu_parse_stat("12 (a b) c) (d) S 1 2 3 4 5 6 7 8 9 10 1234 567 0 0 20",
+				 &utime, &stime),
+		0);
+	assert_true(utime == 1234 && stime == 567);
+	assert_int_equal(cpu_parse_stat("12 (a) S 1 2 3", &utime, &stime), -EBADMSG);
+	assert_int_equal(cpu_parse_stat("", &utime, &stime), -EBADMSG);
+}
+
+// This process's own time, taken as another's is.
+static void test_cpu_sample(void **state)
+{
+	struct cpu_sample *s = calloc(3, sizeof(*s));
+	pid_t self = getpid(), nobody = 0x3fffffff;
+	clock_t start = clock();
+
+	assert_int_equal(cpu_sample(&self, 1, &s[0]), 0);
+	while (clock() < start + CLOCKS_PER_SEC / 10)
+		;
+	assert_int_equal(cpu_sample(&self, 1, &s[1]), 0);
+	cpu_between(&s[0], &s[1], &s[2]);
+	// In clock ticks of a hundredth of a second.
+	assert_true(s[2].user_s + s[2].system_s > 0.05);
+	assert_true(s[2].at_ns >= 90000000);
+	assert_true(s[2].all_user_s + s[2].all_system_s > 0);
+	assert_int_equal(cpu_sample(&nobody, 1, &s[0]), -ESRCH);
+	free(s);
+}
+
+static void test_cost(void **state)
+{
+	struct load_result r = {.has_cpu = true,
+		.up = 10,
+		.window = {.s = 2, .received = 100000, .rx_bytes = 140000000},
+		.setup_cpu = {.user_s = 0.01},
+		.traffic_cpu = {.at_ns = 2000000000,
+			.tsc = 5000000000,
+			.user_s = 0.3,
+			.system_s = 0.2,
+			.all_softirq_s = 0.1}};
+	struct load_cost c;
+
+	assert_true(load_cost(&r, &c));
+	assert_true(c.us > 4.999 && c.us < 5.001);
+	assert_true(c.cycles > 12499 && c.cycles < 12501);
+	assert_true(c.cores > 0.2499 && c.cores < 0.2501);
+	assert_true(c.softirq_us > 0.999 && c.softirq_us < 1.001);
+	assert_true(c.packets_cpu_s > 199999 && c.packets_cpu_s < 200001);
+	assert_true(c.mbit_cpu_s > 2239 && c.mbit_cpu_s < 2241);
+	assert_true(c.setup_us > 999 && c.setup_us < 1001);
+	r.window.received = 0;
+	assert_true(load_cost(&r, &c));
+	assert_true(c.us == 0);
+	r.has_cpu = false;
+	assert_false(load_cost(&r, &c));
 }
 
 int main(void)
@@ -215,6 +348,11 @@ int main(void)
 		cmocka_unit_test(test_window_random),
 		cmocka_unit_test(test_hist),
 		cmocka_unit_test(test_verdict),
+		cmocka_unit_test(test_probe_body),
+		cmocka_unit_test(test_far_messages),
+		cmocka_unit_test(test_cpu_parse),
+		cmocka_unit_test(test_cpu_sample),
+		cmocka_unit_test(test_cost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
