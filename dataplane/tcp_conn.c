@@ -84,16 +84,12 @@ void tcp_conn_free(struct tcp_conn *c)
 	s->nb_conns--;
 }
 
-void tcp_conn_event(struct tcp_conn *c, unsigned int events)
+// Into the list: its first event since it was polled.
+void tcp_conn_event_first(struct tcp_conn *c)
 {
 	struct tcp_stack *s = c->s;
 	uint32_t i = (uint32_t)(c - s->conns) + 1;
 
-	if (c->flags & TF_MUTE)
-		return;
-	c->events |= (uint8_t)events;
-	if (c->flags & TF_EVENT)
-		return;
 	c->flags |= TF_EVENT;
 	c->ev_next = 0;
 	if (s->ev_head)
@@ -101,16 +97,6 @@ void tcp_conn_event(struct tcp_conn *c, unsigned int events)
 	else
 		s->ev_head = i;
 	s->ev_tail = i;
-}
-
-void tcp_conn_touch(struct tcp_conn *c)
-{
-	struct tcp_stack *s = c->s;
-
-	if (c->flags & TF_TOUCHED)
-		return;
-	c->flags |= TF_TOUCHED;
-	s->touched[s->nb_touched++] = c;
 }
 
 void tcp_conn_close(struct tcp_conn *c, int error)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <rte_lcore.h>
 #include <rte_malloc.h>
+#include <rte_vect.h>
 
 #include "dataplane/tcp_int.h"
 
@@ -194,13 +195,23 @@ static inline bool key_equal(const struct tcp_key *a, const struct tcp_key *b)
 	       ipaddr_equal(&a->remote, &b->remote) && ipaddr_equal(&a->local, &b->local);
 }
 
-// Bit i: slot i is in use and has this hash.
+// Bit i: slot i has this hash, if it is in use.
 static inline unsigned int bucket_match(const struct tcp_bucket *b, uint32_t hash)
 {
 	unsigned int match = 0;
 
+#ifdef RTE_ARCH_X86
+	__m128i h = _mm_set1_epi32((int)hash);
+	__m128i lo = _mm_cmpeq_epi32(h, _mm_load_si128((const __m128i *)&b->tag[0]));
+	__m128i hi = _mm_cmpeq_epi32(h, _mm_load_si128((const __m128i *)&b->tag[4]));
+
+	match = (unsigned int)_mm_movemask_ps(_mm_castsi128_ps(lo)) |
+		(unsigned int)_mm_movemask_ps(_mm_castsi128_ps(hi)) << 4;
+	match &= (1u << RTE_DIM(b->tag)) - 1;
+#else
 	for (unsigned int i = 0; i < RTE_DIM(b->tag); i++)
-		match |= (unsigned int)(b->tag[i] == hash && b->ref[i]) << i;
+		match |= (unsigned int)(b->tag[i] == hash) << i;
+#endif
 	return match;
 }
 
@@ -209,7 +220,7 @@ uint32_t tcp_table_guess(const struct tcp_stack *s, uint32_t hash)
 	const struct tcp_bucket *b = &s->table[hash & s->table_mask];
 	unsigned int match = bucket_match(b, hash);
 
-	return likely(match) ? b->ref[__builtin_ctz(match)] : 0;
+	return likely(match) ? b->ref[__builtin_ctz(match)] : 0; // 0 too when not in use
 }
 
 uint32_t tcp_table_find(const struct tcp_stack *s, const struct tcp_key *k, uint32_t hash)
@@ -220,7 +231,7 @@ uint32_t tcp_table_find(const struct tcp_stack *s, const struct tcp_key *k, uint
 		for (unsigned int m = bucket_match(b, hash); m; m &= m - 1) {
 			uint32_t ref = b->ref[__builtin_ctz(m)];
 
-			if (key_equal(ref_key(s, ref), k))
+			if (ref && key_equal(ref_key(s, ref), k))
 				return ref;
 		}
 		if (!b->overflow)

@@ -80,7 +80,7 @@ void tcp_segment(struct tcp_stack *s, struct tcp_seg *seg, uint32_t ref, uint64_
 		c = ref_conn(s, ref);
 	}
 	if (likely(c)) {
-		tcp_conn_touch(c);
+		tcp_conn_touch(s, c);
 		c->last_rx_us = now_us;
 		c->probes = 0;
 		if (likely(predicted(c, seg)))

@@ -135,7 +135,9 @@ struct tcp_out {
 	uint32_t seq, ack;
 	uint16_t wnd;
 	uint8_t flags;
-	uint8_t optlen; // a multiple of 4
+	bool ts;               // a timestamp option in front of the others
+	uint32_t tsval, tsecr; // its values
+	uint8_t optlen;        // of the others, a multiple of 4
 	uint8_t opt[40];
 };
 
@@ -422,9 +424,25 @@ struct tcp_conn *tcp_conn_alloc(
 	struct tcp_stack *s, const struct tcp_key *k, uint32_t hash, uint64_t now_us);
 void tcp_conn_free(struct tcp_conn *c);
 void tcp_conn_mute(struct tcp_conn *c); // no events any more, pending ones included
-void tcp_conn_event(struct tcp_conn *c, unsigned int events);
+void tcp_conn_event_first(struct tcp_conn *c);
+static inline void tcp_conn_event(struct tcp_conn *c, unsigned int events)
+{
+	if (unlikely(c->flags & TF_MUTE))
+		return;
+	c->events |= (uint8_t)events;
+	if (!(c->flags & TF_EVENT))
+		tcp_conn_event_first(c);
+}
+
 // In the burst's list of connections that output() visits at its end.
-void tcp_conn_touch(struct tcp_conn *c);
+static inline void tcp_conn_touch(struct tcp_stack *s, struct tcp_conn *c)
+{
+	if (c->flags & TF_TOUCHED)
+		return;
+	c->flags |= TF_TOUCHED;
+	s->touched[s->nb_touched++] = c;
+}
+
 // The connection is over: out of the table, nothing more is sent. The owner is told, or it is freed
 // at once when nobody owns it. error: errno, 0 for an orderly end.
 void tcp_conn_close(struct tcp_conn *c, int error);

@@ -199,7 +199,7 @@ void tcp_segment_listen(struct tcp_stack *s, struct tcp_seg *seg, uint32_t min_i
 		if (!(seg->flags & TCP_SYN) && cookies_out(s, now_us)) {
 			c = cookie_accept(s, seg, now_us);
 			if (c) {
-				tcp_conn_touch(c);
+				tcp_conn_touch(s, c);
 				tcp_segment_slow(c, seg, now_us);
 			}
 			// No RST while cookies are out: with the first segment lost, a later one of

@@ -20,6 +20,9 @@ enum {
 	OPT_TS = 8,
 };
 
+// RFC 7323 appendix A's layout, which nearly every segment has: NOP NOP TS.
+#define OPT_TS_WORD (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10)
+
 static uint32_t get32(const uint8_t *p)
 {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -161,9 +164,8 @@ int tcp_parse(const struct tcp_stack *s, struct rte_mbuf *m, struct tcp_seg *seg
 	seg->nb_sack = 0;
 
 	c = cursor_make(th + 1, hlen - sizeof(*th));
-	if (cur_left(&c) == TCP_TS_OPT &&
-		get32(c.p) == (OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10)) {
-		seg->has_ts = true; // RFC 7323 appendix A's layout: nearly every segment
+	if (cur_left(&c) == TCP_TS_OPT && get32(c.p) == OPT_TS_WORD) {
+		seg->has_ts = true;
 		seg->tsval = get32(c.p + 4);
 		seg->tsecr = get32(c.p + 8);
 	} else {
@@ -193,7 +195,7 @@ void tcp_opt_ts(struct tcp_out *o, uint32_t tsval, uint32_t tsecr)
 {
 	uint8_t *p = opt_reserve(o, TCP_TS_OPT);
 
-	put32(p, OPT_NOP << 24 | OPT_NOP << 16 | OPT_TS << 8 | 10);
+	put32(p, OPT_TS_WORD);
 	put32(p + 4, tsval);
 	put32(p + 8, tsecr);
 }
@@ -226,24 +228,29 @@ struct ends { // of a segment that is sent
 	bool is4;
 };
 
+static inline void store32(uint8_t *at, uint32_t w)
+{
+	memcpy(at, &w, sizeof(w));
+}
+
 static inline void put_ip4(
 	struct tcp_stack *s, struct rte_mbuf *m, uint8_t *at, uint32_t total, const struct ends *e)
 {
-	uint32_t w[5] = {
-		rte_cpu_to_be_32(RTE_IPV4_VHL_DEF << 24 | total),
-		RTE_BE32(RTE_IPV4_HDR_DF_FLAG), // atomic: no ID (RFC 6864)
-		RTE_BE32(64 << 24 | IPPROTO_TCP << 16),
-		e->k4->local,
-		e->k4->remote,
-	};
+	uint32_t w0 = rte_cpu_to_be_32(RTE_IPV4_VHL_DEF << 24 | total);
+	uint32_t w1 = RTE_BE32(RTE_IPV4_HDR_DF_FLAG); // atomic: no ID (RFC 6864)
+	uint32_t w2 = RTE_BE32(64 << 24 | IPPROTO_TCP << 16);
 
 	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	else
-		w[2] |= rte_cpu_to_be_32(
-			rte_be_to_cpu_16((uint16_t)~cksum_fold(e->sum + w[0] + w[1] + w[2])));
-	memcpy(at, w, sizeof(w));
+		w2 |= rte_cpu_to_be_32(
+			rte_be_to_cpu_16((uint16_t)~cksum_fold(e->sum + w0 + w1 + w2)));
+	store32(at, w0);
+	store32(at + 4, w1);
+	store32(at + 8, w2);
+	store32(at + 12, e->k4->local);
+	store32(at + 16, e->k4->remote);
 }
 
 static inline void put_ip6(struct rte_mbuf *m, uint8_t *at, uint32_t len, const struct ends *e)
@@ -259,45 +266,55 @@ static inline void put_ip6(struct rte_mbuf *m, uint8_t *at, uint32_t len, const 
 	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
 }
 
+static inline uint32_t header_len(const struct tcp_out *o)
+{
+	return TCP_HDR + (o->ts ? TCP_TS_OPT : 0) + o->optlen;
+}
+
 // Words of the header are kept in registers until they are summed and stored: what was just stored
 // in pieces is slow to load again.
 static inline void put_tcp(struct tcp_stack *s, struct rte_mbuf *m, uint8_t *at, uint32_t len,
 	const struct ends *e, const struct tcp_out *o)
 {
-	uint32_t hlen = TCP_HDR + o->optlen;
-	uint64_t sum = e->sum + proto_sum(len);
-	uint32_t opt[TCP_TS_OPT / 4],
-		w[4] = {
-			rte_cpu_to_be_32((uint32_t)e->k4->lport << 16 | e->k4->rport),
-			rte_cpu_to_be_32(o->seq),
-			rte_cpu_to_be_32(o->ack),
-			rte_cpu_to_be_32(hlen / 4 << 28 | (uint32_t)o->flags << 16 | o->wnd),
-		};
-	uint16_t end[2] = {0, 0}; // checksum, urgent pointer
+	uint32_t hlen = header_len(o);
+	uint32_t w0 = rte_cpu_to_be_32((uint32_t)e->k4->lport << 16 | e->k4->rport);
+	uint32_t w1 = rte_cpu_to_be_32(o->seq), w2 = rte_cpu_to_be_32(o->ack);
+	uint32_t w3 = rte_cpu_to_be_32(hlen / 4 << 28 | (uint32_t)o->flags << 16 | o->wnd);
+	uint64_t pseudo = e->sum + proto_sum(len), sum = pseudo + w0 + w1 + w2 + w3;
+	uint8_t *opt = at + TCP_HDR;
 
-	memcpy(at, w, sizeof(w));
-	if (likely(o->optlen == sizeof(opt))) {
-		memcpy(opt, o->opt, sizeof(opt));
-		memcpy(at + TCP_HDR, opt, sizeof(opt));
-	} else {
-		memcpy(at + TCP_HDR, o->opt, o->optlen);
+	store32(at, w0);
+	store32(at + 4, w1);
+	store32(at + 8, w2);
+	store32(at + 12, w3);
+	if (likely(o->ts)) {
+		uint32_t tsval = rte_cpu_to_be_32(o->tsval), tsecr = rte_cpu_to_be_32(o->tsecr);
+
+		store32(opt, RTE_BE32(OPT_TS_WORD));
+		store32(opt + 4, tsval);
+		store32(opt + 8, tsecr);
+		sum += (uint64_t)RTE_BE32(OPT_TS_WORD) + tsval + tsecr;
+		opt += TCP_TS_OPT;
+	}
+	if (unlikely(o->optlen)) {
+		memcpy(opt, o->opt, o->optlen);
+		sum += cksum_sum_short(o->opt, o->optlen);
 	}
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		end[0] = cksum_fold(sum);
-	} else {
-		sum += (uint64_t)w[0] + w[1] + w[2] + w[3];
-		sum += likely(o->optlen == sizeof(opt)) ? (uint64_t)opt[0] + opt[1] + opt[2]
-							: cksum_sum_short(o->opt, o->optlen);
-		end[0] = (uint16_t)~cksum_fold(sum + cksum_sum(at + hlen, len - hlen));
+		store32(at + 16,
+			rte_cpu_to_be_32((uint32_t)rte_be_to_cpu_16(cksum_fold(pseudo)) << 16));
+		return;
 	}
-	memcpy(at + 16, end, sizeof(end));
+	sum += cksum_sum(at + hlen, len - hlen);
+	store32(at + 16, rte_cpu_to_be_32((uint32_t)rte_be_to_cpu_16((uint16_t)~cksum_fold(sum))
+					  << 16)); // and no urgent pointer
 }
 
 static inline void emit(
 	struct tcp_stack *s, struct rte_mbuf *m, const struct ends *e, const struct tcp_out *o)
 {
-	uint32_t hlen = TCP_HDR + o->optlen, len = m->data_len + hlen;
+	uint32_t hlen = header_len(o), len = m->data_len + hlen;
 	uint32_t l3 = e->is4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
 	uint8_t *at;
 

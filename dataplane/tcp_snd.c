@@ -15,7 +15,7 @@ void tcp_snd_drop(struct tcp_conn *c)
 static bool add_sack(struct tcp_conn *c, struct tcp_out *o, uint16_t len)
 {
 	struct tcp_block b[TCP_MAX_SACK + 1];
-	unsigned int n = 0, max = (sizeof(o->opt) - o->optlen - 4) / 8;
+	unsigned int n = 0, max = (sizeof(o->opt) - (o->ts ? TCP_TS_OPT : 0) - 4) / 8;
 	unsigned int room = c->mss > len ? (c->mss - len) / 4 * 4 : 0;
 
 	if (c->flags & TF_DSACK)
@@ -42,8 +42,9 @@ static inline void fill(struct tcp_conn *c, struct tcp_out *o, uint32_t seq, uin
 	o->flags = flags | TCP_ACK;
 	o->optlen = 0;
 	o->wnd = tcp_rcv_window(c);
-	if (c->flags & TF_TS)
-		tcp_opt_ts(o, tcp_conn_ts(c, now_us), c->ts_recent);
+	o->ts = c->flags & TF_TS;
+	o->tsval = tcp_conn_ts(c, now_us);
+	o->tsecr = c->ts_recent;
 	if (unlikely(c->flags & (TF_DSACK | TF_OOO)) &&
 		(c->flags & TF_DSACK || (c->nb_sack && c->flags & TF_SACK)))
 		complete = add_sack(c, o, len);
@@ -79,6 +80,7 @@ void tcp_send_rst(struct tcp_conn *c, uint64_t now_us)
 	struct tcp_out o;
 
 	fill(c, &o, c->snd_nxt, TCP_RST, 0, now_us);
+	o.ts = false;
 	o.optlen = 0;
 	if (tcp_emit_conn_bare(c, &o))
 		COUNT(c->s->counters, tcp_rst_tx);
@@ -99,32 +101,39 @@ static struct rte_mbuf *copy_payload(struct tcp_conn *c, struct rte_mbuf *m, uin
 	return d;
 }
 
-// Hand one segment to the output: the queue's own mbuf by reference when no driver holds it any
-// more, else a copy. False: no memory, nothing went out.
-static bool xmit(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
+// The queue's own mbuf by reference when no driver holds it any more, else a copy. NULL: no memory.
+static inline struct rte_mbuf *sendable_mbuf(struct tcp_conn *c, struct rte_mbuf *m)
+{
+	const struct mbuf_priv *p = mbuf_priv(m);
+
+	if (unlikely(rte_mbuf_refcnt_read(m) != 1))
+		return copy_payload(c, m, 0);
+	rte_mbuf_refcnt_set(m, 2);
+	m->data_off = p->off;
+	m->data_len = p->len;
+	return m;
+}
+
+// Hand one segment to the output. o: filled for this connection and moment; its SACK blocks, if
+// any, were made for this segment. False: no memory, nothing went out.
+static inline bool xmit(struct tcp_conn *c, struct rte_mbuf *m, struct tcp_out *o, uint64_t now_us)
 {
 	struct mbuf_priv *p = mbuf_priv(m);
-	uint8_t flags = TCP_PSH;
-	struct tcp_out o;
 
-	if (rte_mbuf_refcnt_read(m) == 1) {
-		rte_mbuf_refcnt_update(m, 1);
-		m->data_off = p->off;
-		m->data_len = p->len;
-		m->pkt_len = p->len;
-	} else {
-		m = copy_payload(c, m, 0);
-		if (!m)
-			return false;
+	m = sendable_mbuf(c, m);
+	if (unlikely(!m)) {
+		c->flags |= TF_ACK_NOW; // filling o took it for sent
+		return false;
 	}
-	if (!p->next && c->flags & TF_FIN_QUEUED && seg_end(p) == c->snd_end)
-		flags |= TCP_FIN;
-	fill(c, &o, p->seq, flags, p->len, now_us);
-	tcp_emit_conn(c, m, &o);
+	o->seq = p->seq;
+	o->flags = TCP_ACK | TCP_PSH;
+	if (unlikely(c->flags & TF_FIN_QUEUED) && !p->next && seg_end(p) == c->snd_end)
+		o->flags |= TCP_FIN;
+	tcp_emit_conn(c, m, o);
 	p->sent_us = now_us;
-	if (c->recovery == TCP_RECOVERY)
+	if (unlikely(c->recovery == TCP_RECOVERY))
 		c->prr_out += p->len;
-	if (flags & TCP_FIN && !(c->flags & TF_FIN_SENT)) {
+	if (o->flags & TCP_FIN && !(c->flags & TF_FIN_SENT)) {
 		c->flags |= TF_FIN_SENT;
 		c->snd_nxt++;
 	}
@@ -155,10 +164,12 @@ static bool split(struct tcp_conn *c, struct rte_mbuf *m, uint16_t len)
 bool tcp_retransmit(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 {
 	struct mbuf_priv *p = mbuf_priv(m);
+	struct tcp_out o;
 
 	if (p->len > c->mss && !split(c, m, c->mss))
 		return false;
-	if (!xmit(c, m, now_us))
+	fill(c, &o, p->seq, 0, p->len, now_us);
+	if (!xmit(c, m, &o, now_us))
 		return false;
 	if (!(p->flags & SEG_RETRANS))
 		c->retrans_bytes += p->len;
@@ -206,34 +217,33 @@ static bool send_lost(struct tcp_conn *c, uint64_t now_us)
 	return true;
 }
 
-static void sent_new(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
+// A segment never sent before. snd_nxt moves before xmit() may add a FIN's number to it.
+static inline bool send_one(
+	struct tcp_conn *c, struct rte_mbuf *m, struct tcp_out *o, uint64_t now_us)
 {
 	struct mbuf_priv *p = mbuf_priv(m);
+	uint32_t nxt = c->snd_nxt;
 
-	if (c->snd_nxt == c->snd_una) { // the clocks start
+	c->snd_nxt += p->len;
+	if (unlikely(!xmit(c, m, o, now_us))) {
+		c->snd_nxt = nxt;
+		return false;
+	}
+	if (nxt == c->snd_una) { // the clocks start
 		c->rto_base_us = now_us;
 		c->progress_us = now_us;
 	}
 	c->tlp_base_us = now_us;
-	c->snd_nxt += p->len;
 	c->sq_next = p->next;
+	return true;
 }
 
-// snd_nxt moves before xmit() may add a FIN's number to it.
-static bool send_one(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
+static bool send_alone(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 {
-	uint32_t nxt = c->snd_nxt;
-	uint64_t base = c->rto_base_us, progress = c->progress_us, tlp = c->tlp_base_us;
+	struct tcp_out o;
 
-	sent_new(c, m, now_us);
-	if (xmit(c, m, now_us))
-		return true;
-	c->snd_nxt = nxt;
-	c->rto_base_us = base;
-	c->progress_us = progress;
-	c->tlp_base_us = tlp;
-	c->sq_next = m;
-	return false;
+	fill(c, &o, 0, 0, mbuf_priv(m)->len, now_us);
+	return send_one(c, m, &o, now_us);
 }
 
 // Of an unsent segment, how much the peer's window lets go (RFC 9293 3.8.6.2.1): all of it, or a
@@ -252,18 +262,24 @@ static uint16_t sendable(const struct tcp_conn *c, const struct mbuf_priv *p)
 
 static void send_new(struct tcp_conn *c, uint64_t now_us)
 {
-	struct rte_mbuf *m;
+	struct rte_mbuf *m = c->sq_next;
+	bool filled = false;
+	struct tcp_out o;
 
-	while ((m = c->sq_next)) {
+	for (; m; m = c->sq_next) {
 		struct mbuf_priv *p = mbuf_priv(m);
 		uint32_t flight = tcp_in_flight(c);
 		uint16_t len = sendable(c, p);
 
 		if (!len || (flight && flight + len > c->cc.cwnd))
 			return;
-		if (len < p->len && !split(c, m, len))
+		if (unlikely(len < p->len) && !split(c, m, len))
 			return;
-		if (!send_one(c, m, now_us))
+		// One header does for all, unless it has SACK blocks.
+		if (!filled || unlikely(c->flags & (TF_DSACK | TF_OOO)))
+			fill(c, &o, 0, 0, len, now_us);
+		filled = true;
+		if (!send_one(c, m, &o, now_us))
 			return;
 	}
 }
@@ -358,7 +374,8 @@ bool tcp_send_tlp(struct tcp_conn *c, uint64_t now_us)
 	if (m) {
 		uint16_t len = sendable(c, mbuf_priv(m));
 
-		if (len && (len == mbuf_priv(m)->len || split(c, m, len)) && send_one(c, m, now_us))
+		if (len && (len == mbuf_priv(m)->len || split(c, m, len)) &&
+			send_alone(c, m, now_us))
 			retrans = false;
 	}
 	m = retrans ? last_sent(c) : NULL;
@@ -387,5 +404,5 @@ bool tcp_send_override(struct tcp_conn *c, uint64_t now_us)
 		return false;
 	if (mbuf_priv(m)->len > c->mss && !split(c, m, c->mss))
 		return false;
-	return send_one(c, m, now_us);
+	return send_alone(c, m, now_us);
 }
