@@ -72,6 +72,12 @@ static void level_mbufs(void *arg, uint32_t *in_use, uint32_t *size)
 
 // ---- memory
 
+// Who holds one for long gives way (session_stash.c).
+static uint32_t nb_stashes(uint32_t sessions)
+{
+	return RTE_MIN(sessions, RTE_MAX(sessions / 16, 1024u));
+}
+
 unsigned int dp_memory_mb(const struct config_dataplane *c)
 {
 	uint64_t bytes = (uint64_t)c->mbufs * (sizeof(struct rte_mbuf) + MBUF_DATA_ROOM + 64);
@@ -79,7 +85,8 @@ unsigned int dp_memory_mb(const struct config_dataplane *c)
 	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
 	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *
 		 (sizeof(struct dp_msg) + 64);
-	bytes += (uint64_t)c->max_sessions * WORKER_STASH_SIZE;
+	bytes += (uint64_t)c->nb_workers * nb_stashes(c->max_sessions / c->nb_workers + 1) *
+		 (WORKER_STASH_SIZE + 64);
 	return (unsigned int)(bytes >> 20) + 128;
 }
 
@@ -215,9 +222,8 @@ static int make_pools(struct worker *w)
 	w->keys = rte_mempool_create(name, w->max_sessions * 2 + 64, (unsigned int)key, 0, 0, NULL,
 		NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	snprintf(name, sizeof(name), "stashes_%u", w->id);
-	// One for each session: half a packet is all it takes to hold one.
-	w->stashes = rte_mempool_create(name, w->max_sessions, WORKER_STASH_SIZE, 0, 0, NULL, NULL,
-		NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	w->stashes = rte_mempool_create(name, nb_stashes(w->max_sessions), WORKER_STASH_SIZE, 0, 0,
+		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	return w->keys && w->stashes ? 0 : -ENOMEM;
 }
 

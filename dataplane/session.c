@@ -102,16 +102,6 @@ static void session_remove_keys(struct worker *w, struct session *s)
 	s->flags &= ~SES_KEYS;
 }
 
-static void session_drop_stash(struct worker *w, struct session *s)
-{
-	if (s->stash) {
-		secret_wipe(s->stash, s->stash_len);
-		rte_mempool_put(w->stashes, s->stash);
-	}
-	s->stash = NULL;
-	s->stash_len = 0;
-}
-
 void session_stats(const struct session *s, struct dp_session_stats *st)
 {
 	memset(st, 0, sizeof(*st));
@@ -166,7 +156,7 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	wheel_stop(w->wheel, &s->hello);
 	wheel_stop(w->wheel, &s->linger);
 	session_remove_keys(w, s);
-	session_drop_stash(w, s);
+	session_stash_drop(w, s);
 	mbufq_free(&s->plainq);
 	session_txq_free(w, s);
 	s->flags &= ~(SES_DATA_OPEN | SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_KEY_UPDATE);

@@ -212,6 +212,15 @@ void session_sstp_start(struct worker *w, struct session *s, uint64_t offset);
 // Work off the plain bytes that wait. False: still blocked for want of room for an event.
 bool session_plainq_run(struct worker *w, struct session *s);
 
+// ---- the start of a packet (session_stash.c)
+
+// Room for one SSTP packet at s->stash. False: none, and nobody who gives way.
+bool session_stash_take(struct worker *w, struct session *s);
+// Give it back, if s has one.
+void session_stash_put(struct worker *w, struct session *s);
+// The same, and wipe what it holds.
+void session_stash_drop(struct worker *w, struct session *s);
+
 // ---- receive, out of the ordinary (session_slow.c)
 
 // Deliver raw stream bytes. False: no room for events.

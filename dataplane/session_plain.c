@@ -184,24 +184,15 @@ static int stash_fill(struct worker *w, struct session *s, const uint8_t *p, uin
 		s->stash_len = had;
 		return -1;
 	}
-	if (s->stash) { // the session may have ended meanwhile
-		rte_mempool_put(w->stashes, s->stash);
-		s->stash = NULL;
-		s->stash_len = 0;
-	}
+	session_stash_put(w, s); // if the session has not ended meanwhile
 	return take - had;
 }
 
 // Keep the start of a packet until its rest comes. False: no memory.
 static bool stash_start(struct worker *w, struct session *s, const uint8_t *p, uint32_t n)
 {
-	void *buf;
-
-	if (rte_mempool_get(w->stashes, &buf)) {
-		COUNT(&w->counters, mbuf_alloc_failed);
+	if (!session_stash_take(w, s))
 		return false;
-	}
-	s->stash = buf;
 	memcpy(s->stash, p, n);
 	s->stash_len = (uint16_t)n;
 	return true;

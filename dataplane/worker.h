@@ -17,9 +17,9 @@
 #include "tls/record.h"
 
 #define WORKER_BURST 64
-#define WORKER_RX_OPS 64      // records opened in one burst
-#define WORKER_RX_SLICES 1024 // of all of them together
-#define WORKER_STASH_SIZE 4096
+#define WORKER_RX_OPS 64       // records opened in one burst
+#define WORKER_RX_SLICES 1024  // of all of them together
+#define WORKER_STASH_SIZE 4160 // an SSTP packet, and what the list needs
 #define WORKER_FRESH 32        // mbufs taken from the pool at once
 #define WORKER_KEY_MARGIN 4096 // records in front of a key's limit at which another is asked for
 #define WORKER_TXQ_MAX 512     // inner packets in one session's queue
@@ -42,7 +42,8 @@ struct rx_batch {
 	struct rec_open_op op[WORKER_RX_OPS];
 	struct session *s[WORKER_RX_OPS];
 	struct rte_mbuf *m[WORKER_RX_OPS];
-	uint32_t rec_len[WORKER_RX_OPS]; // bytes to consume from the stream; 0: taken already
+	uint32_t rec_len[WORKER_RX_OPS]; // bytes to consume from the stream
+	bool in_place[WORKER_RX_OPS];    // m is a segment's, which TCP gives up when consumed
 	uint32_t gen[WORKER_RX_OPS];
 	struct rec_slice slice[WORKER_RX_SLICES];
 };
@@ -101,6 +102,9 @@ struct worker {
 	uint32_t snd_max; // of the mbufs that TCP may hold with data: below its own bound, so that
 			  // the control plane's messages still go
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
+	struct stash_list {
+		struct stash *first, *last; // the one first that is held for longest
+	} stash_list[2];                    // sessions without data, and with
 	struct admit {
 		struct admit_queue {
 			uint32_t first, last, n; // slots of sessions, the longest waiting one first

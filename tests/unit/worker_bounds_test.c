@@ -490,6 +490,66 @@ static void alert_before_the_end(void **state)
 	rig_destroy(r);
 }
 
+// ---- half packets
+
+static void send_half(struct rig *r, struct rig_client *c)
+{
+	static const uint8_t half[10] = {0x10, 0, 0, 20, 0xff, 3, 0xc0, 0x21, 9, 1};
+
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, half, sizeof(half));
+	rig_run(r, 5000);
+}
+
+static void send_rest(struct rig *r, struct rig_client *c)
+{
+	static const uint8_t rest[10] = {0, 12, 1, 2, 3, 4, 5, 6, 7, 8};
+	struct dp_msg *m;
+
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, rest, sizeof(rest));
+	m = rig_expect(r, DP_EV_RX_SSTP);
+	assert_int_equal(m->handle, c->handle);
+	assert_int_equal(m->len, 20);
+	dp_msg_free(r->ch, m);
+}
+
+// There is room for a few: who keeps it long gives way, strangers before those that are logged in.
+static void half_packets(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
+	struct rig_client *c = rig_connect_sstp(r), *d = rig_connect_sstp(r);
+	void *other[64];
+	unsigned int nb = 0;
+	struct dp_msg *m;
+
+	rig_open_data(r, b, IN_1, 1400, 0);
+	while (rte_mempool_avail_count(r->w->stashes) > 2)
+		assert_int_equal(rte_mempool_get(r->w->stashes, &other[nb++]), 0);
+	send_half(r, b);
+	rig_run(r, 300000);
+	send_half(r, a);
+	rig_run(r, 300000);
+	send_half(r, c); // a has had its room for a moment only, b is known
+	m = rig_expect(r, DP_EV_CLOSED);
+	assert_int_equal(m->handle, c->handle);
+	dp_msg_free(r->ch, m);
+	assert_int_equal(counter(r, CNT_stash_full), 1);
+	rig_run(r, 300000);
+	send_half(r, d);
+	m = rig_expect(r, DP_EV_CLOSED);
+	assert_int_equal(m->handle, a->handle);
+	assert_int_equal(m->u.closed.reason, DP_REASON_FLOOD);
+	dp_msg_free(r->ch, m);
+	assert_int_equal(counter(r, CNT_stash_gave_way), 1);
+	send_rest(r, b);
+	send_rest(r, d);
+	send_half(r, b); // and again
+	send_rest(r, b);
+	while (nb)
+		rte_mempool_put(r->w->stashes, other[--nb]);
+	rig_destroy(r);
+}
+
 // ---- secrets
 
 // A password that came in two records stays nowhere.
@@ -516,6 +576,7 @@ static void control_bytes_wiped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(half_packets),
 		cmocka_unit_test(queues_share),
 		cmocka_unit_test(memory_short),
 		cmocka_unit_test(memory_share),
