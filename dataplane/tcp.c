@@ -62,6 +62,10 @@ static int alloc_conns(struct tcp_stack *s)
 	s->free_conns = alloc_array("tcp_free", n, sizeof(*s->free_conns));
 	if (!s->conns || !s->free_conns)
 		return -ENOMEM;
+	if (s->cc->state_size)
+		s->cc_state = alloc_array("tcp_cc", n, s->cc->state_size);
+	if (s->cc->state_size && !s->cc_state)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++)
 		s->free_conns[i] = n - 1 - i;
 	s->nb_free = n;
@@ -130,6 +134,7 @@ void tcp_destroy(struct tcp_stack *s)
 	rte_free(s->free_tw);
 	rte_free(s->tw);
 	rte_free(s->free_conns);
+	rte_free(s->cc_state);
 	rte_free(s->conns);
 	rte_free(s);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Acknowledgements: what left the send queue, round trip times, and where recovery stands.
-#include "dataplane/tcp_int.h"
+#include "dataplane/tcp_rate.h"
 
 #define MIN_RTT_WINDOW_US 300000000ull
 #define DUP_THRESH 3
@@ -277,7 +277,7 @@ static void prr(struct tcp_conn *c, uint32_t delivered_bytes, bool growing)
 	c->cc.cwnd = (uint32_t)(flight + RTE_MAX(snd, (int64_t)0));
 }
 
-void tcp_enter_recovery(struct tcp_conn *c, uint32_t arrived, uint64_t now_us)
+void tcp_enter_recovery(struct tcp_conn *c, uint32_t nb_arrived, uint64_t now_us)
 {
 	COUNT(c->s->counters, tcp_fast_recovery);
 	c->recovery = TCP_RECOVERY;
@@ -286,7 +286,8 @@ void tcp_enter_recovery(struct tcp_conn *c, uint32_t arrived, uint64_t now_us)
 	c->prr_delivered = c->prr_out = 0;
 	c->flags &= ~(uint32_t)(TF_TLP | TF_TLP_RETRANS);
 	c->s->cc->loss(&c->cc, RTE_MIN(c->prr_flight, c->cc.cwnd), now_us);
-	prr(c, arrived, false);
+	if (!(c->flags & TF_RATE))
+		prr(c, nb_arrived, false);
 }
 
 void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us)
@@ -371,18 +372,22 @@ static bool newreno_detect(struct tcp_conn *c, const struct delivery *d)
 
 static void leave_recovery(struct tcp_conn *c)
 {
-	if (c->recovery == TCP_RECOVERY)
+	if (c->recovery == TCP_RECOVERY && !(c->flags & TF_RATE))
 		c->cc.cwnd = RTE_MAX(c->cc.ssthresh, (uint32_t)c->mss);
 	c->recovery = TCP_OPEN;
 	if (c->reo_persist && !--c->reo_persist) // RFC 8985 6.2, step 4
 		c->reo_mult = 1;
 }
 
+// Bytes not known before to have arrived.
+static uint32_t arrived(const struct delivery *d)
+{
+	return d->acked - RTE_MIN(d->was_sacked, d->acked) + d->sacked;
+}
+
 static void recovery_step(struct tcp_conn *c, const struct tcp_seg *seg, const struct delivery *d,
 	bool lost, uint64_t now_us)
 {
-	uint32_t arrived = d->acked - RTE_MIN(d->was_sacked, d->acked) + d->sacked;
-
 	if (c->recovery == TCP_LOSS && d->acked)
 		undo_spurious_timeout(c, seg, now_us);
 	if (c->recovery != TCP_OPEN && seq_le(c->recover, c->snd_una)) {
@@ -391,13 +396,15 @@ static void recovery_step(struct tcp_conn *c, const struct tcp_seg *seg, const s
 			return;
 	}
 	if (c->recovery == TCP_OPEN && lost) {
-		tcp_enter_recovery(c, arrived, now_us);
-	} else if (c->recovery == TCP_RECOVERY) {
-		prr(c, arrived, d->acked && !lost);
+		tcp_enter_recovery(c, arrived(d), now_us);
+	} else if (c->recovery == TCP_RECOVERY && !(c->flags & TF_RATE)) {
+		prr(c, arrived(d), d->acked && !lost);
 		if (!(c->flags & TF_SACK) && lost) // a partial ACK's segment goes at once
 			c->cc.cwnd = RTE_MAX(c->cc.cwnd, tcp_in_flight(c) + c->mss);
 		return;
 	}
+	if (c->flags & TF_RATE) // its own step follows in any state
+		return;
 	if (c->recovery != TCP_RECOVERY && d->acked && cwnd_limited(c))
 		c->s->cc->acked(&c->cc, d->acked, c->srtt_us, now_us);
 }
@@ -423,6 +430,8 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us)
 	struct delivery d = {0};
 	bool outstanding = c->snd_nxt != c->snd_una, lost = false, wnd_changed;
 
+	if (c->flags & TF_RATE)
+		tcp_rate_before_ack(c);
 	if (c->rtx_mode == TCP_RTX_PERSIST)
 		c->retries = 0; // RFC 9293 3.8.6.1: alive, whatever its window
 	if (c->flags & TF_SACK && seg->nb_sack && outstanding)
@@ -455,6 +464,8 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us)
 	else if (c->reo_at_us)
 		c->reo_at_us = 0;
 	recovery_step(c, seg, &d, lost, now_us);
+	if (c->flags & TF_RATE)
+		tcp_rate_acked(c, arrived(&d), now_us);
 out:
 	if (c->flags & TF_ROOM_ASKED)
 		tcp_room_event(c);

@@ -156,5 +156,7 @@ const struct tcp_cc *tcp_cc_find(const char *name)
 		return &tcp_cc_cubic;
 	if (!strcmp(name, tcp_cc_newreno.name))
 		return &tcp_cc_newreno;
+	if (!strcmp(name, tcp_cc_bbr.name))
+		return &tcp_cc_bbr;
 	return NULL;
 }

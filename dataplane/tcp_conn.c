@@ -121,6 +121,19 @@ void tcp_conn_reset(struct tcp_conn *c, int error, uint64_t now_us)
 	tcp_conn_close(c, error);
 }
 
+static void cc_start(struct tcp_conn *c, uint64_t now_us)
+{
+	struct tcp_stack *s = c->s;
+	size_t size = s->cc->state_size;
+
+	if (size) {
+		c->cc.priv.p = s->cc_state + size * (size_t)(c - s->conns);
+		memset(c->cc.priv.p, 0, size);
+		c->flags |= TF_RATE;
+	}
+	s->cc->init(&c->cc, now_us);
+}
+
 void tcp_conn_established(struct tcp_conn *c, uint64_t now_us)
 {
 	struct tcp_stack *s = c->s;
@@ -133,7 +146,7 @@ void tcp_conn_established(struct tcp_conn *c, uint64_t now_us)
 	// RFC 6928 2; one segment when SYN or SYN-ACK had to be sent more than twice.
 	iw = c->retries > 1 ? c->mss : RTE_MIN(10u * c->mss, RTE_MAX(2u * c->mss, 14600u));
 	c->cc = (struct tcp_cc_flow){.cwnd = iw, .ssthresh = UINT32_MAX, .mss = c->mss};
-	s->cc->init(&c->cc, now_us);
+	cc_start(c, now_us);
 	c->state = c->flags & TF_FIN_QUEUED ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED;
 	c->retries = c->backoff = 0;
 	c->fack = c->snd_una;

@@ -86,6 +86,7 @@ enum tcp_recovery {
 #define TF_SQ 0x02000000    // sq_head is there
 #define TF_OOO 0x04000000   // ooo_head is there
 #define TF_EVENT 0x08000000 // in the stack's list of connections with events
+#define TF_RATE 0x10000000  // congestion control samples the delivery rate (tcp_rate.h)
 
 // Flags of a segment in the send queue (mbuf_priv.flags).
 #define SEG_SACKED 0x01
@@ -93,9 +94,19 @@ enum tcp_recovery {
 #define SEG_RETRANS 0x04 // a retransmission is in flight
 #define SEG_EVER 0x08    // was retransmitted once
 
+// The same for one in the receive queue.
+#define SEG_KEPT 0x10 // tcp_keep()
+
 enum tcp_timer { TCP_TIMER_RTX, TCP_TIMER_DELACK, TCP_TIMER_MISC, TCP_N_TIMERS };
 
-enum tcp_rtx_mode { TCP_RTX_OFF, TCP_RTX_RTO, TCP_RTX_TLP, TCP_RTX_REO, TCP_RTX_PERSIST };
+enum tcp_rtx_mode {
+	TCP_RTX_OFF,
+	TCP_RTX_RTO,
+	TCP_RTX_TLP,
+	TCP_RTX_REO,
+	TCP_RTX_PERSIST,
+	TCP_RTX_PACE,
+};
 
 struct tcp_key {
 	struct ipaddr remote, local;
@@ -294,6 +305,7 @@ struct tcp_stack {
 	uint64_t hash_key4;    // the constant with what all IPv4 keys have in common
 
 	struct tcp_conn *conns;
+	uint8_t *cc_state;    // of each connection, cc->state_size bytes
 	uint32_t *free_conns; // a stack of indices
 	uint32_t nb_free;
 	uint32_t nb_conns, nb_conns_max, nb_half_open;
@@ -533,8 +545,8 @@ void tcp_room_event(struct tcp_conn *c);
 void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us);
 void tcp_rtt_sample(struct tcp_conn *c, uint32_t rtt_us, uint64_t now_us);
 void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us);
-// arrived: bytes that the ACK which showed the loss reports as delivered.
-void tcp_enter_recovery(struct tcp_conn *c, uint32_t arrived, uint64_t now_us);
+// nb_arrived: bytes that the ACK which showed the loss reports as delivered.
+void tcp_enter_recovery(struct tcp_conn *c, uint32_t nb_arrived, uint64_t now_us);
 // tcp_rack.c
 void tcp_rack_delivered(struct tcp_conn *c, const struct mbuf_priv *p, uint32_t tsecr, bool has_ts,
 	uint64_t now_us);

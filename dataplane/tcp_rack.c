@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // RACK, RFC 8985 6: a segment is lost when one sent sufficiently later has arrived.
-#include "dataplane/tcp_int.h"
+#include "dataplane/tcp_rate.h"
 
 #define DUP_THRESH 3
 #define REO_MULT_MAX 16
@@ -59,6 +59,8 @@ void tcp_mark_lost(struct tcp_conn *c, struct rte_mbuf *m)
 {
 	struct mbuf_priv *p = mbuf_priv(m);
 
+	if (c->flags & TF_RATE && (p->flags & (SEG_LOST | SEG_RETRANS)) != SEG_LOST)
+		tcp_rate(c)->lost += p->len;
 	if (p->flags & SEG_RETRANS) {
 		p->flags &= (uint16_t)~SEG_RETRANS;
 		c->retrans_bytes -= p->len;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The send queue and everything that leaves a connection.
-#include "dataplane/tcp_int.h"
+#include "dataplane/tcp_rate.h"
 
 void tcp_snd_drop(struct tcp_conn *c)
 {
@@ -131,6 +131,8 @@ static inline bool xmit(struct tcp_conn *c, struct rte_mbuf *m, struct tcp_out *
 		o->flags |= TCP_FIN;
 	tcp_emit_conn(c, m, o);
 	p->sent_us = now_us;
+	if (unlikely(c->cc.pace))
+		tcp_pace_sent(c, p->len, now_us);
 	if (unlikely(c->recovery == TCP_RECOVERY))
 		c->prr_out += p->len;
 	if (o->flags & TCP_FIN && !(c->flags & TF_FIN_SENT)) {
@@ -208,6 +210,8 @@ static bool send_lost(struct tcp_conn *c, uint64_t now_us)
 			continue;
 		if (flight && flight + RTE_MIN(p->len, c->mss) > c->cc.cwnd)
 			return false;
+		if (c->cc.pace && flight && !tcp_pace_room(c, now_us))
+			return false;
 		// A window that was taken back: only the first segment, which serves as a probe.
 		if (m != c->sq_head && seq_lt(edge, p->seq + RTE_MIN(p->len, c->mss)))
 			return false;
@@ -273,6 +277,8 @@ static void send_new(struct tcp_conn *c, uint64_t now_us)
 
 		if (!len || (flight && flight + len > c->cc.cwnd))
 			return;
+		if (unlikely(c->cc.pace) && flight && !tcp_pace_room(c, now_us))
+			return;
 		if (unlikely(len < p->len) && !split(c, m, len))
 			return;
 		// One header does for all, unless it has SACK blocks.
@@ -314,7 +320,7 @@ static void check_stale(struct tcp_conn *c, uint64_t now_us)
 		c->pmtu = c->s->cfg.mtu;
 		tcp_conn_set_mss(c);
 	}
-	if (now_us - c->tlp_base_us <= c->rto_us || c->cc.cwnd <= restart)
+	if (now_us - c->tlp_base_us <= c->rto_us || c->cc.cwnd <= restart || c->flags & TF_RATE)
 		return;
 	c->cc.ssthresh = RTE_MAX(c->cc.ssthresh, c->cc.cwnd - c->cc.cwnd / 4);
 	c->cc.cwnd = restart;
@@ -334,6 +340,8 @@ static void note_flight(struct tcp_conn *c)
 
 void tcp_output(struct tcp_conn *c, uint64_t now_us)
 {
+	uint32_t nxt;
+
 	if (unlikely(!tcp_synchronized(c)))
 		return;
 	// Nothing to send and nothing under way: who only receives has no more to look at.
@@ -344,8 +352,11 @@ void tcp_output(struct tcp_conn *c, uint64_t now_us)
 	}
 	if (c->snd_nxt == c->snd_una && c->sq_next)
 		check_stale(c, now_us);
+	nxt = c->snd_nxt;
 	if ((!c->lost_bytes || send_lost(c, now_us)) && c->sq_next)
 		send_new(c, now_us);
+	if (c->flags & TF_RATE && c->snd_nxt != nxt)
+		tcp_rate_sent(c, now_us);
 	if (c->flags & TF_FIN_QUEUED)
 		send_fin(c, now_us);
 	note_flight(c);

@@ -2,7 +2,7 @@
 // The owner's side of a connection: reading, writing, closing.
 #include <errno.h>
 
-#include "dataplane/tcp_int.h"
+#include "dataplane/tcp_rate.h"
 
 void *tcp_conn_user(const struct tcp_conn *c)
 {
@@ -39,6 +39,7 @@ uint16_t tcp_peek(
 		}
 		sl[n].p = (uint8_t *)m->buf_addr + p->off + skip;
 		sl[n].len = p->len - skip;
+		sl[n].m = m;
 		*bytes += sl[n++].len;
 		skip = 0;
 	}
@@ -57,6 +58,7 @@ static void window_update(struct tcp_conn *c, uint64_t now_us)
 	if (seq_lt(tcp_rcv_edge(c), c->rcv_adv + RTE_MAX(matters, 1u)))
 		return;
 	tcp_send_ack(c, now_us);
+	tcp_flush(c->s);
 }
 
 void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
@@ -79,7 +81,8 @@ void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
 		n -= p->len;
 		c->rx_mbufs--;
 		s->mbufs_held--;
-		tcp_free_later(s, m);
+		if (!(p->flags & SEG_KEPT))
+			tcp_free_later(s, m);
 		m = next;
 	}
 	c->rx_head = m;
@@ -88,26 +91,14 @@ void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us)
 	window_update(c, now_us);
 }
 
-struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us)
+void tcp_keep(struct rte_mbuf *m)
 {
-	struct rte_mbuf *m = c->rx_head;
-	struct mbuf_priv *p;
+	mbuf_priv(m)->flags |= SEG_KEPT;
+}
 
-	if (!m || mbuf_priv(m)->len != n)
-		return NULL;
-	p = mbuf_priv(m);
-	c->rx_head = p->next;
-	if (!c->rx_head)
-		c->rx_tail = NULL;
-	c->rx_mbufs--;
-	c->s->mbufs_held--;
-	c->rx_bytes -= n;
-	p->next = NULL;
-	m->data_off = p->off;
-	m->data_len = p->len;
-	m->pkt_len = p->len;
-	window_update(c, now_us);
-	return m;
+void tcp_unkeep(struct rte_mbuf *m)
+{
+	mbuf_priv(m)->flags &= (uint16_t)~SEG_KEPT;
 }
 
 // Ready to send from where it lies: alone, in one piece, with room for the headers in front.
@@ -247,6 +238,8 @@ static uint32_t free_room(const struct tcp_conn *c, uint32_t want)
 	room = c->cc.cwnd > flight ? c->cc.cwnd - flight : 0;
 	wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
 	room = RTE_MIN(room, (int32_t)wnd > 0 ? wnd : 0);
+	if (unlikely(c->cc.pace) && flight)
+		room = RTE_MIN(room, tcp_pace_room(c, c->s->now_us));
 	room = room > unsent ? room - unsent : 0;
 	if (!unsent && c->snd_nxt == c->snd_una)
 		room = RTE_MAX(
@@ -262,6 +255,8 @@ uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)
 	if (!room || room < want) {
 		c->flags |= TF_ROOM_ASKED;
 		c->room_told = room;
+		if (unlikely(c->cc.pace))
+			tcp_rtx_update(c, c->s->now_us);
 	}
 	return room;
 }

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "dataplane/tcp_int.h"
+#include "dataplane/tcp_rate.h"
 
 #define WC_DELACK_US 200000 // the longest a peer should delay an ACK (RFC 8985 7.2)
 #define TLP_SLACK_US 4000   // batching at both ends
@@ -56,6 +56,17 @@ static uint64_t tlp_at(const struct tcp_conn *c)
 	return c->tlp_base_us + pto;
 }
 
+// When what the pace holds back may go, if there is any.
+static uint64_t pace_at(const struct tcp_conn *c, uint64_t now_us)
+{
+	uint64_t at;
+
+	if (!c->sq_next && !c->lost_bytes && !(c->flags & TF_ROOM_ASKED))
+		return UINT64_MAX;
+	at = tcp_pace_due_us(c);
+	return at > now_us ? at : UINT64_MAX; // else something other than the pace holds it
+}
+
 static void rtx_set(struct tcp_conn *c, enum tcp_rtx_mode mode, uint64_t at_us)
 {
 	if ((mode == TCP_RTX_PERSIST) != (c->rtx_mode == TCP_RTX_PERSIST))
@@ -66,7 +77,7 @@ static void rtx_set(struct tcp_conn *c, enum tcp_rtx_mode mode, uint64_t at_us)
 
 void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us)
 {
-	uint64_t at, tlp;
+	uint64_t at, tlp, pace;
 
 	if (c->state == TCP_CLOSED)
 		return;
@@ -82,8 +93,11 @@ void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us)
 	}
 	at = RTE_MIN(c->rto_base_us + backed_off(c), RTE_MAX(give_up_at(c), now_us + 1));
 	tlp = tcp_synchronized(c) ? tlp_at(c) : UINT64_MAX;
-	if (c->reo_at_us && c->reo_at_us < at)
+	pace = unlikely(c->cc.pace) ? pace_at(c, now_us) : UINT64_MAX;
+	if (c->reo_at_us && c->reo_at_us < RTE_MIN(at, pace))
 		rtx_set(c, TCP_RTX_REO, c->reo_at_us);
+	else if (pace < RTE_MIN(at, tlp))
+		rtx_set(c, TCP_RTX_PACE, pace);
 	else if (tlp < at)
 		rtx_set(c, TCP_RTX_TLP, tlp);
 	else
@@ -194,6 +208,12 @@ static void on_persist(struct tcp_conn *c, uint64_t now_us)
 		tcp_rtx_update(c, now_us);
 }
 
+static void on_pace(struct tcp_conn *c, uint64_t now_us)
+{
+	tcp_room_event(c);
+	tcp_output(c, now_us);
+}
+
 static void rtx_expired(struct tcp_conn *c, uint64_t now_us)
 {
 	switch ((enum tcp_rtx_mode)c->rtx_mode) {
@@ -210,6 +230,9 @@ static void rtx_expired(struct tcp_conn *c, uint64_t now_us)
 		break;
 	case TCP_RTX_PERSIST:
 		on_persist(c, now_us);
+		break;
+	case TCP_RTX_PACE:
+		on_pace(c, now_us);
 		break;
 	}
 }

@@ -72,6 +72,7 @@ void sim_config(struct tcp_config *c)
 	c->snd_buf_max = 256 << 10;
 	c->mem_max_mbufs = 2048;
 	c->ooo_max_segs = 256;
+	c->cc = &tcp_cc_cubic;
 	memcpy(c->secret, "0123456789abcdef", 16);
 }
 
@@ -183,11 +184,35 @@ static void trace(const struct sim *s, const struct sim_packet *p, const char *w
 			what);
 }
 
+// The bottleneck: false when its queue is full, else when p has left it.
+static bool bottleneck(struct sim *s, const struct sim_packet *p, uint64_t *at_us)
+{
+	uint64_t now_ns = s->now_us * 1000, *free_ns = &s->free_ns[p->to], wait;
+
+	*at_us = s->now_us;
+	if (!s->link.rate_bps)
+		return true;
+	wait = *free_ns > now_ns ? *free_ns - now_ns : 0;
+	if (wait * s->link.rate_bps / 8000000000u + p->len > s->link.queue) {
+		s->queue_dropped++;
+		return false;
+	}
+	s->wait_max_us = RTE_MAX(s->wait_max_us, wait / 1000);
+	*free_ns = now_ns + wait + p->len * 8000000000ull / s->link.rate_bps;
+	*at_us = *free_ns / 1000;
+	return true;
+}
+
 static void on_link(struct sim *s, struct sim_packet *p)
 {
-	uint64_t at = s->now_us + s->link.delay_us + sim_below(s, s->link.jitter_us + 1);
+	uint64_t at;
 
 	s->packets++;
+	if (!bottleneck(s, p, &at)) {
+		trace(s, p, "no room");
+		return;
+	}
+	at += s->link.delay_us + sim_below(s, s->link.jitter_us + 1);
 	if ((s->filter && !s->filter(s, !p->to, p->data, p->len)) || sim_chance(s, s->link.drop)) {
 		s->dropped++;
 		trace(s, p, "dropped");

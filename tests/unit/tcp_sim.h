@@ -21,6 +21,8 @@ struct sim_link { // chances in 1/1000
 	uint16_t mtu;      // larger packets vanish; 0: none do
 	bool icmp;         // and are reported
 	unsigned int strip;
+	uint64_t rate_bps; // of a bottleneck in each direction; 0: none
+	uint32_t queue;    // bytes that may wait in front of it
 };
 
 struct sim_packet;
@@ -37,6 +39,8 @@ struct sim {
 	struct sim_held *held;
 	uint64_t next_tick[2];
 	uint64_t packets, dropped;
+	uint64_t free_ns[2]; // when the bottleneck on the way to each side is free
+	uint64_t wait_max_us, queue_dropped;
 	// A directed test's say: false drops the packet.
 	bool (*filter)(struct sim *s, int from, const uint8_t *ip, uint16_t len);
 	void *user;
