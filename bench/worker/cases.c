@@ -12,6 +12,7 @@
 #define SETTLE_S 0.3 // nothing is under way any more
 #define QUIET_S 1.0  // what has not come by then does not come
 #define QUIET_CHAOS_S 4.0
+#define QUIET_EMPTY_S 0.1 // with nothing under way
 #define SMALL 512
 #define SSTP_PPP 8 // in front of the inner packet
 
@@ -23,6 +24,7 @@ static const struct {
 struct flows { // of all generators
 	uint64_t sent, received, reordered, duplicated, corrupt, refused;
 	uint64_t lost_sessions, retransmits;
+	uint64_t mbufs; // generators' own that are in use
 };
 
 struct on_gen {
@@ -64,6 +66,7 @@ static void do_flows(struct lane *l, void *arg)
 	}
 	f->lost_sessions += s->lost;
 	f->retransmits += s->tcp_retransmits;
+	f->mbufs += s->mbufs_in_use;
 }
 
 static void do_latency(struct lane *l, void *arg)
@@ -172,21 +175,39 @@ static int traffic_start(
 	return rc;
 }
 
-// Everything that was sent has come, or nothing more comes.
-static struct flows drain(struct bed *b, const struct wb_opts *o)
+static void do_held(struct lane *l, void *arg)
+{
+	struct tcp_levels v;
+
+	tcp_stack_levels(l->w->tcp, &v);
+	*(uint64_t *)arg += v.mbufs_held + l->w->txq_held;
+}
+
+// Everything that was sent has come, or nothing is under way any more: workers hold no packets, and
+// generators no more than `idle` buffers, as before.
+static struct flows drain(struct bed *b, const struct wb_opts *o, uint64_t idle)
 {
 	double quiet = o->chaos ? QUIET_CHAOS_S : QUIET_S, moved = bed_now();
 	struct flows f = flows_now(b), last;
 
 	each_gen(b, do_stop, NULL);
-	do {
+	for (;;) {
+		uint64_t held = 0;
+		double wait = quiet;
+
 		bed_sleep(0.005);
 		last = f;
 		f = flows_now(b);
+		if (f.received >= f.sent)
+			return f;
 		if (f.received != last.received)
 			moved = bed_now();
-	} while (f.received < f.sent && bed_now() < moved + quiet);
-	return f;
+		each_worker(b, do_held, &held);
+		if (!held && f.mbufs <= idle)
+			wait = QUIET_EMPTY_S;
+		if (bed_now() > moved + wait)
+			return f;
+	}
 }
 
 // Counts of traffic began with the traffic; a: in front of that, z: behind it.
@@ -303,7 +324,7 @@ static void window(
 	if (stages)
 		take_stages(b, c, s);
 	s->pps = (double)(to.received - from.received) / (t1 - t0);
-	to = drain(b, o);
+	to = drain(b, o, before.mbufs);
 	account(c, o, &before, &to);
 }
 
@@ -313,6 +334,7 @@ static void latency(struct bed *b, const struct wb_opts *o, struct wb_case *c)
 	struct hist *h = calloc(1, sizeof(*h));
 	bool stages = false;
 	struct flows to, before;
+	uint64_t idle;
 	double top = 0;
 
 	if (!h)
@@ -321,6 +343,7 @@ static void latency(struct bed *b, const struct wb_opts *o, struct wb_case *c)
 		top = RTE_MAX(top, c->sample[i].pps);
 	// The generator's rate is each direction's.
 	c->latency.pps = top / 2;
+	idle = flows_now(b).mbufs;
 	each_worker(b, do_count_begin, &stages);
 	if (traffic_start(b, o, c, top / 2 / __builtin_popcount(c->directions)))
 		c->failed = true;
@@ -330,7 +353,7 @@ static void latency(struct bed *b, const struct wb_opts *o, struct wb_case *c)
 	wait_window(b, o);
 	each_gen(b, do_latency, h);
 	each_worker(b, do_count_end, NULL);
-	to = drain(b, o);
+	to = drain(b, o, idle);
 	account(c, o, &before, &to);
 	c->latency.n = h->n;
 	c->latency.p50 = (double)hist_quantile(h, 0.5);

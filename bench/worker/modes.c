@@ -119,6 +119,26 @@ int wb_run_setup(struct bed *b, const struct wb_opts *o, struct wb_result *r)
 	return 0;
 }
 
+static bool begins(const char *s, const char *with)
+{
+	return !strncmp(s, with, strlen(with));
+}
+
+static void see_pool(struct rte_mempool *p, void *arg)
+{
+	struct wb_memory_result *m = arg;
+
+	if (begins(p->name, "gen") || m->nb_pools == WB_POOLS_MAX)
+		return;
+	snprintf(m->pool[m->nb_pools].name, sizeof(m->pool[0].name), "%s", p->name);
+	m->pool[m->nb_pools].bytes =
+		(uint64_t)p->size * (p->header_size + p->elt_size + p->trailer_size);
+	// Packets and messages between the planes.
+	m->pool[m->nb_pools].fixed =
+		begins(p->name, "mbufs") || begins(p->name, "msgs") || begins(p->name, "dp_msg");
+	m->nb_pools++;
+}
+
 int wb_run_memory(struct bed *b, const struct wb_opts *o, struct wb_result *r)
 {
 	struct wb_memory_result *m = &r->memory;
@@ -136,11 +156,6 @@ int wb_run_memory(struct bed *b, const struct wb_opts *o, struct wb_result *r)
 		return rc;
 	bed_sleep(2 * SETTLE_S);
 	bed_memory(b, &m->after);
-	for (unsigned int i = 0; i < b->nb_workers; i++) {
-		const struct rte_mempool *p = dp_worker(b->dp, i)->pool;
-
-		m->mbuf_bytes +=
-			(uint64_t)p->size * (p->header_size + p->elt_size + p->trailer_size);
-	}
+	rte_mempool_walk(see_pool, m);
 	return 0;
 }

@@ -257,27 +257,47 @@ static double per_session(const struct wb_memory_result *m, uint64_t after, uint
 	return m->sessions ? ((double)after - (double)before) / m->sessions : 0;
 }
 
+struct memory_sums { // bytes a session, and of what is there in any case
+	double heap, pages, tables, all;
+	uint64_t pools, fixed;
+};
+
+static struct memory_sums memory_sums(const struct wb_memory_result *m)
+{
+	struct memory_sums s = {
+		.heap = per_session(m, m->after.cp_heap, m->before.cp_heap),
+		.pages = per_session(m, m->after.cp_pages, m->before.cp_pages),
+	};
+
+	for (unsigned int i = 0; i < m->nb_pools; i++)
+		*(m->pool[i].fixed ? &s.fixed : &s.pools) += m->pool[i].bytes;
+	s.tables = per_session(m, m->after.dpdk, s.fixed + s.pools);
+	s.all = s.pages + per_session(m, m->after.dpdk, s.fixed);
+	return s;
+}
+
 static void print_memory(FILE *out, const struct wb_result *r)
 {
 	const struct wb_memory_result *m = &r->memory;
-	double heap = per_session(m, m->after.cp_heap, m->before.cp_heap);
-	double pages = per_session(m, m->after.cp_pages, m->before.cp_pages);
-	double dpdk = per_session(m, m->after.dpdk, m->mbuf_bytes);
+	struct memory_sums s = memory_sums(m);
 
-	fprintf(out, "%u sessions up and idle\n", m->sessions);
+	fprintf(out, "%u sessions up and idle; bytes a session\n", m->sessions);
 	if (m->after.have_heap)
 		fprintf(out,
-			"control plane's heap, OpenSSL included %10.0f bytes a session\n"
-			"the same, in pages                     %10.0f bytes a session\n",
-			heap, pages);
+			"  control plane and OpenSSL, allocated  %8.0f\n"
+			"  the same, in pages                    %8.0f\n",
+			s.heap, s.pages);
 	else
-		fprintf(out, "control plane's heap: not counted, the allocator is not jemalloc\n");
+		fprintf(out, "  control plane: not counted, the allocator is not jemalloc\n");
+	for (unsigned int i = 0; i < m->nb_pools; i++)
+		if (!m->pool[i].fixed)
+			fprintf(out, "  workers, pool %-24s%8.0f\n", m->pool[i].name,
+				per_session(m, m->pool[i].bytes, 0));
 	fprintf(out,
-		"workers, tables of fixed size included %10.0f bytes a session\n"
-		"together                               %10.0f bytes a session, %.1f MiB in all\n"
-		"beside it: packet buffers %.1f MiB, whatever the sessions\n",
-		dpdk, dpdk + pages, (dpdk + pages) * m->sessions / 1048576,
-		(double)m->mbuf_bytes / 1048576);
+		"  workers, sessions, connections, tables%8.0f\n"
+		"  together                              %8.0f  (%.1f MiB)\n"
+		"packets and messages, whatever the sessions: %.1f MiB\n",
+		s.tables, s.all, s.all * m->sessions / 1048576, (double)s.fixed / 1048576);
 }
 
 void wb_print_table(
@@ -349,16 +369,18 @@ static void json_setup(FILE *out, const struct wb_result *r)
 static void json_memory(FILE *out, const struct wb_result *r)
 {
 	const struct wb_memory_result *m = &r->memory;
-	double heap = per_session(m, m->after.cp_heap, m->before.cp_heap);
-	double pages = per_session(m, m->after.cp_pages, m->before.cp_pages);
-	double dpdk = per_session(m, m->after.dpdk, m->mbuf_bytes);
+	struct memory_sums s = memory_sums(m);
 
 	fprintf(out,
 		"  \"memory\": {\"sessions\": %u, \"heap_counted\": %s, "
 		"\"control_heap_per_session\": %.1f, \"control_pages_per_session\": %.1f, "
-		"\"workers_per_session\": %.1f, \"per_session\": %.1f, \"packet_buffers\": %lu},\n",
-		m->sessions, m->after.have_heap ? "true" : "false", heap, pages, dpdk, dpdk + pages,
-		m->mbuf_bytes);
+		"\"workers_per_session\": %.1f, \"per_session\": %.1f, \"fixed_bytes\": %lu, "
+		"\"rss\": %lu, \"pools\": {",
+		m->sessions, m->after.have_heap ? "true" : "false", s.heap, s.pages,
+		s.all - s.pages, s.all, s.fixed, m->after.rss);
+	for (unsigned int i = 0; i < m->nb_pools; i++)
+		fprintf(out, "%s\"%s\": %lu", i ? ", " : "", m->pool[i].name, m->pool[i].bytes);
+	fprintf(out, "}},\n");
 }
 
 void wb_print_json(

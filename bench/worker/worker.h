@@ -63,10 +63,18 @@ struct wb_setup {
 	unsigned int n, sessions;
 };
 
+#define WB_POOLS_MAX 16
+
 struct wb_memory_result {
 	unsigned int sessions;
 	struct bed_memory before, after;
-	uint64_t mbuf_bytes; // of the workers, within dpdk
+	// culvertd's memory pools, within dpdk. Fixed: as large with no session at all.
+	struct {
+		char name[32];
+		uint64_t bytes;
+		bool fixed;
+	} pool[WB_POOLS_MAX];
+	unsigned int nb_pools;
 };
 
 struct wb_result {
