@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "controlplane/cp_session.h"
+#include "controlplane/pack.h"
 
 #define AUTH_LOG_BURST 20
 
@@ -355,6 +356,18 @@ static void on_ppp_timer(struct ev_loop *loop, ev_timer *w, int revents)
 
 // -- life --
 
+void cp_call_watch(struct cp_call *c)
+{
+	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++) {
+		ev_timer_init(&c->sstp_timer[i], on_sstp_timer, 0, 0);
+		c->sstp_timer[i].data = c;
+	}
+	for (unsigned int i = 0; i < PPP_N_TIMERS; i++) {
+		ev_timer_init(&c->ppp_timer[i], on_ppp_timer, 0, 0);
+		c->ppp_timer[i].data = c;
+	}
+}
+
 int cp_call_start(struct cp_session *s)
 {
 	struct cp *cp = s->cp;
@@ -364,22 +377,15 @@ int cp_call_start(struct cp_session *s)
 	if (!c)
 		return -ENOMEM;
 	c->s = s;
-	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++) {
-		ev_timer_init(&c->sstp_timer[i], on_sstp_timer, 0, 0);
-		c->sstp_timer[i].data = c;
-	}
-	for (unsigned int i = 0; i < PPP_N_TIMERS; i++) {
-		ev_timer_init(&c->ppp_timer[i], on_ppp_timer, 0, 0);
-		c->ppp_timer[i].data = c;
-	}
+	cp_call_watch(c);
 	s->call = c;
 	s->stage = CP_STAGE_CALL;
-	ev_timer_stop(cp->loop, &s->timer);
-	ev_timer_set(&s->timer, cp->limits.setup_s, 0);
-	ev_timer_start(cp->loop, &s->timer);
+	ev_timer_stop(cp->loop, &s->setup->timer);
+	ev_timer_set(&s->setup->timer, cp->limits.setup_s, 0);
+	ev_timer_start(cp->loop, &s->setup->timer);
 	random_bytes(p.nonce, sizeof(p.nonce));
-	memcpy(p.cert_sha1, s->cert_sha1, sizeof(p.cert_sha1));
-	memcpy(p.cert_sha256, s->cert_sha256, sizeof(p.cert_sha256));
+	memcpy(p.cert_sha1, s->setup->cert_sha1, sizeof(p.cert_sha1));
+	memcpy(p.cert_sha256, s->setup->cert_sha256, sizeof(p.cert_sha256));
 	ppp_init(&c->ppp, &cp->limits.ppp, &ppp_ops, c);
 	sstp_server_start(&c->sstp, &sstp_ops, c, &p);
 	return 0;
@@ -389,6 +395,8 @@ void cp_call_free(struct cp_session *s)
 {
 	struct cp_call *c = s->call;
 
+	pack_free(s->idle, s->idle_len);
+	s->idle = NULL;
 	if (!c)
 		return;
 	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
@@ -448,11 +456,12 @@ void cp_call_settle(struct cp_session *s)
 	// A frame borrows the event that brought it.
 	if (s->call)
 		s->call->frame = NULL;
+	cp_call_rest(s);
 }
 
 void cp_call_packet(struct cp_session *s, const uint8_t *pkt, size_t len)
 {
-	struct cp_call *c = s->call;
+	struct cp_call *c = cp_call_wake(s);
 
 	if (!c || c->note_closed || len < SSTP_HDR_LEN || len > SSTP_MAX_PACKET)
 		return;
@@ -464,24 +473,30 @@ void cp_call_packet(struct cp_session *s, const uint8_t *pkt, size_t len)
 
 void cp_call_undelineable(struct cp_session *s)
 {
-	if (!s->call || s->call->note_closed)
+	struct cp_call *c = cp_call_wake(s);
+
+	if (!c || c->note_closed)
 		return;
-	sstp_undelineable(&s->call->sstp);
+	sstp_undelineable(&c->sstp);
 	cp_call_settle(s);
 }
 
 void cp_call_hello_expired(struct cp_session *s, uint32_t intervals)
 {
-	if (!s->call || s->call->note_closed)
+	struct cp_call *c = cp_call_wake(s);
+
+	if (!c || c->note_closed)
 		return;
-	sstp_hello_expired(&s->call->sstp, intervals);
+	sstp_hello_expired(&c->sstp, intervals);
 	cp_call_settle(s);
 }
 
 void cp_call_disconnect(struct cp_session *s)
 {
-	if (!s->call || s->call->note_closed)
+	struct cp_call *c = cp_call_wake(s);
+
+	if (!c || c->note_closed)
 		return;
-	sstp_disconnect(&s->call->sstp);
+	sstp_disconnect(&c->sstp);
 	cp_call_settle(s);
 }

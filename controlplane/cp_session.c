@@ -11,6 +11,7 @@
 #include "base/log.h"
 
 #define ACCEPT_LOG_BURST 50
+#define WHY_DETAIL_MAX 95
 
 const char *cp_stage_text(enum cp_stage stage)
 {
@@ -53,7 +54,8 @@ void cp_session_why(struct cp_session *s, const char *why, const char *detail)
 	if (s->why)
 		return;
 	s->why = why;
-	snprintf(s->why_detail, sizeof(s->why_detail), "%s", detail ? detail : "");
+	if (detail && *detail)
+		s->why_detail = strndup(detail, WHY_DETAIL_MAX); // not there when out of memory
 }
 
 static void leave_half_open(struct cp_session *s)
@@ -84,10 +86,20 @@ bool cp_session_make_room(struct cp *cp)
 	return true;
 }
 
+static void setup_free(struct cp_session *s)
+{
+	if (!s->setup)
+		return;
+	ev_timer_stop(s->cp->loop, &s->setup->timer);
+	ev_io_stop(s->cp->loop, &s->setup->async);
+	free(s->setup);
+	s->setup = NULL;
+}
+
 void cp_session_is_up(struct cp_session *s)
 {
-	ev_timer_stop(s->cp->loop, &s->timer);
 	leave_half_open(s);
+	setup_free(s);
 	if (s->was_up)
 		return;
 	s->was_up = true;
@@ -121,11 +133,17 @@ static struct cp_session *session_new(struct cp *cp, const struct dp_msg *m)
 
 	if (!s)
 		return NULL;
+	s->setup = calloc(1, sizeof(*s->setup));
+	if (!s->setup) {
+		free(s);
+		return NULL;
+	}
 	s->cp = cp;
 	s->handle = m->handle;
 	s->peer = m->u.accepted.peer;
 	s->peer_port = m->u.accepted.peer_port;
 	if (cp_table_put(&cp->table, m->handle, s)) {
+		free(s->setup);
 		free(s);
 		return NULL;
 	}
@@ -134,9 +152,9 @@ static struct cp_session *session_new(struct cp *cp, const struct dp_msg *m)
 	enter_half_open(s);
 	cp->nb_sessions++;
 	TAILQ_INSERT_TAIL(&cp->sessions, s, next);
-	ev_timer_init(&s->timer, on_timer, cp->limits.handshake_s, 0);
-	s->timer.data = s;
-	ev_timer_start(cp->loop, &s->timer);
+	ev_timer_init(&s->setup->timer, on_timer, cp->limits.handshake_s, 0);
+	s->setup->timer.data = s;
+	ev_timer_start(cp->loop, &s->setup->timer);
 	return s;
 }
 
@@ -201,9 +219,9 @@ void cp_session_broken(struct cp *cp, dp_handle h, const char *why)
 // packets of it.
 static void let_go(struct cp_session *s)
 {
-	ev_timer_stop(s->cp->loop, &s->timer);
 	cp_call_close_data(s);
 	cp_call_free(s);
+	setup_free(s);
 	cp_tls_free(s);
 	free(s->http);
 	s->http = NULL;
@@ -243,7 +261,7 @@ static void log_end(const struct cp_session *s, const struct dp_msg *m)
 
 	// The detail may be the peer's own words.
 	snprintf(text, sizeof(text), "%s%s%s", s->why ? s->why : dp_reason_text(m->u.closed.reason),
-		*s->why_detail ? ": " : "", s->why_detail);
+		s->why_detail ? ": " : "", s->why_detail ? s->why_detail : "");
 	snprintf(line, sizeof(line),
 		"ended why=%s connection=\"%s\" duration_s=%.1f rx_packets=%llu "
 		"rx_bytes=%llu "
@@ -276,6 +294,7 @@ void cp_session_free(struct cp_session *s)
 	cp->nb_sessions--;
 	cp_table_remove(&cp->table, s->handle);
 	free(s->user);
+	free(s->why_detail);
 	free(s);
 }
 

@@ -59,6 +59,13 @@ struct cp_http {
 	char buf[SSTP_HTTP_MAX_HEADER + 1];
 };
 
+// What only a call in progress needs; gone once data pass.
+struct cp_setup {
+	ev_io async;    // the pending private-key operation
+	ev_timer timer; // handshake, then set-up
+	uint8_t cert_sha1[20], cert_sha256[32];
+};
+
 struct cp_session {
 	TAILQ_ENTRY(cp_session) next;
 	TAILQ_ENTRY(cp_session) next_half_open; // while half_open
@@ -76,18 +83,20 @@ struct cp_session {
 	uint32_t addr;     // taken from the pools, host order, 0: none
 	size_t waiting;    // bytes in the backlog, kept by cp_out.c
 	struct tls_hs *hs;
-	ev_io async;       // the pending private-key operation
-	ev_timer timer;    // handshake, then set-up
+	struct cp_setup *setup;
 	uint64_t raw_next; // stream offset behind the last byte fed to hs
 	struct cp_http *http;
 	struct cp_call *call;
-	uint8_t cert_sha1[20], cert_sha256[32];
+	void *idle; // the call packed, while it is at rest (cp_idle.c); call is NULL then
+	uint32_t idle_len;
 	ev_tstamp began;
 	ev_tstamp heard; // the last event, while half_open
 	char *user;      // quoted for logs, NULL: none claimed yet
 	const char *why; // the first reason to end; static text
-	char why_detail[96];
+	char *why_detail;
 };
+
+static_assert(sizeof(struct cp_session) <= 256, "memory per idle session");
 
 const char *cp_stage_text(enum cp_stage stage);
 
@@ -146,6 +155,15 @@ void cp_call_disconnect(struct cp_session *s);
 void cp_call_why(struct cp_session *s);
 // Do what callbacks noted, until there is nothing left.
 void cp_call_settle(struct cp_session *s);
+// Make its timers.
+void cp_call_watch(struct cp_call *c);
 // Data no longer pass; the address is withdrawn.
 void cp_call_close_data(struct cp_session *s);
 void cp_call_free(struct cp_session *s);
+
+// -- cp_idle.c --
+
+// Keep the call in less memory, if it has nothing to do. After each event.
+void cp_call_rest(struct cp_session *s);
+// The call of s, as it was; NULL: none, or out of memory (the session is broken then).
+struct cp_call *cp_call_wake(struct cp_session *s);

@@ -60,9 +60,9 @@ static void wait_async(struct cp_session *s)
 		fail(s, "TLS handshake failed", "no descriptor to wait for the private key");
 		return;
 	}
-	ev_io_init(&s->async, on_async, fd, EV_READ);
-	s->async.data = s;
-	ev_io_start(s->cp->loop, &s->async);
+	ev_io_init(&s->setup->async, on_async, fd, EV_READ);
+	s->setup->async.data = s;
+	ev_io_start(s->cp->loop, &s->setup->async);
 }
 
 // Decrypted bytes of a remote record layer to the worker, which delineates them.
@@ -122,7 +122,7 @@ static void done(struct cp_session *s)
 	char sni[80];
 
 	tls_hs_info(s->hs, &info);
-	if (tls_hs_cert_hash(s->hs, s->cert_sha1, s->cert_sha256)) {
+	if (tls_hs_cert_hash(s->hs, s->setup->cert_sha1, s->setup->cert_sha256)) {
 		fail(s, "TLS handshake failed", "no certificate to bind the call to");
 		return;
 	}
@@ -190,7 +190,7 @@ void cp_tls_raw(struct cp_session *s, const struct dp_msg *m)
 	s->raw_next = end;
 	if (s->remote)
 		read_remote(s);
-	else if (!ev_is_active(&s->async))
+	else if (!ev_is_active(&s->setup->async))
 		step(s);
 }
 
@@ -246,8 +246,6 @@ void cp_tls_close(struct cp_session *s)
 
 void cp_tls_free(struct cp_session *s)
 {
-	if (ev_is_active(&s->async))
-		ev_io_stop(s->cp->loop, &s->async);
 	tls_hs_free(s->hs);
 	s->hs = NULL;
 }

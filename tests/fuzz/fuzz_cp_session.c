@@ -330,9 +330,9 @@ static void fire(struct conn *n, uint8_t which)
 	struct cp_session *s = cp_table_find(&cp->table, n->handle);
 	ev_timer *w;
 
-	if (!s)
+	if (!s || !s->setup)
 		return;
-	w = !s->call || which == 0 ? &s->timer
+	w = !s->call || which == 0 ? &s->setup->timer
 	    : which < 3            ? &s->call->sstp_timer[which - 1]
 				   : &s->call->ppp_timer[(which - 3) % PPP_N_TIMERS];
 	if (ev_is_active(w)) {

@@ -56,8 +56,8 @@ static void expire(struct bed *b, struct cp_session *s)
 	struct ev_loop *loop = b->cp->loop;
 
 	if (!s->call) {
-		assert_true(ev_is_active(&s->timer));
-		ev_feed_event(loop, &s->timer, EV_TIMER);
+		assert_true(ev_is_active(&s->setup->timer));
+		ev_feed_event(loop, &s->setup->timer, EV_TIMER);
 		return;
 	}
 	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
