@@ -4,6 +4,7 @@
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 
+#define IN_PLACE_MIN 256    // bytes of a record from which on a whole mbuf may be its own
 #define RECORDS_PER_TURN 16 // of one session in one burst, so that the others get their turn
 
 // ---- collecting
@@ -41,6 +42,29 @@ static inline const uint8_t *stream_look(const struct stream *st, uint8_t *buf, 
 	return buf;
 }
 
+// Whether the record of len bytes in front can be opened where its first byte lies: in one segment,
+// or in two of which the first has room for what is in the second. The mbuf becomes the inner
+// packet's, so that no other record may begin in it. Then its bytes are together behind this.
+static inline bool stream_join(struct stream *st, uint32_t len)
+{
+	const struct tcp_slice *sl = &st->sl[st->i];
+	uint32_t have = sl->len - st->at, room;
+	struct rte_mbuf *m = sl->m;
+
+	if (have > len || len < IN_PLACE_MIN)
+		return false;
+	if (unlikely(rte_mbuf_refcnt_read(m) != 1 || !RTE_MBUF_DIRECT(m) || m->nb_segs != 1))
+		return false;
+	if (have == len)
+		return true;
+	room = (uint32_t)((uint8_t *)m->buf_addr + m->buf_len - (sl->p + sl->len));
+	// What follows the plaintext is the tag, which with this is room for another.
+	if (sl[1].len < len - have || room < len - have + MBUF_TAIL / 2)
+		return false;
+	rte_memcpy(sl->p + sl->len, sl[1].p, len - have);
+	return true;
+}
+
 static inline uint16_t stream_cut(struct stream *st, uint32_t n, struct rec_slice *out)
 {
 	uint16_t nb = 0;
@@ -64,6 +88,20 @@ static inline uint16_t stream_cut(struct stream *st, uint32_t n, struct rec_slic
 	}
 }
 
+// Go on behind n bytes, which end in this slice or the next one.
+static inline void stream_skip(struct stream *st, uint32_t n)
+{
+	uint32_t have = st->sl[st->i].len - st->at;
+
+	st->left -= n;
+	st->i++;
+	st->at = n - have;
+	if (st->at && st->at == st->sl[st->i].len) {
+		st->i++;
+		st->at = 0;
+	}
+}
+
 // A fresh mbuf for a record's plaintext, from a store that is filled by the burst.
 static inline struct rte_mbuf *fresh_mbuf(struct worker *w)
 {
@@ -77,6 +115,15 @@ static inline struct rte_mbuf *fresh_mbuf(struct worker *w)
 	m = w->fresh[--w->nb_fresh];
 	m->data_off = MBUF_FRONT;
 	return m;
+}
+
+// A record of the batch that is for nobody.
+static void batch_drop(const struct rx_batch *b, uint16_t i)
+{
+	if (!b->in_place[i])
+		rte_pktmbuf_free(b->m[i]);
+	else if (b->s[i]->gen == b->gen[i] && b->s[i]->conn)
+		tcp_unkeep(b->m[i]); // TCP has it still
 }
 
 void session_batch_open(struct worker *w)
@@ -107,16 +154,24 @@ void session_batch_open(struct worker *w)
 		// the wrong key or for nobody.
 		if (skip || s->gen != b->gen[i] || !s->conn ||
 			(s->flags & (SES_WAIT_REKEY | SES_RX_STOP))) {
-			rte_pktmbuf_free(m);
+			batch_drop(b, i);
+			skip = true;
+			continue;
+		}
+		if (unlikely(op->status)) {
+			batch_drop(b, i);
+			consumed += b->rec_len[i];
+			session_fail(w, s, op->status);
 			skip = true;
 			continue;
 		}
 		consumed += b->rec_len[i];
-		if (unlikely(op->status)) {
-			rte_pktmbuf_free(m);
-			session_fail(w, s, op->status);
-			skip = true;
-			continue;
+		if (b->in_place[i]) {
+			tcp_consume(s->conn, consumed, w->now_us);
+			consumed = 0;
+			m->data_off = (uint16_t)(op->dst - (uint8_t *)m->buf_addr);
+			m->ol_flags = 0;
+			m->tx_offload = 0;
 		}
 		m->data_len = op->len;
 		m->pkt_len = op->len;
@@ -218,20 +273,32 @@ bool session_collect(struct worker *w, struct session *s)
 			return false;
 		if (b->n == WORKER_RX_OPS || b->nb_slices + TLS_REC_MAX_SLICES > WORKER_RX_SLICES)
 			return true;
-		m = fresh_mbuf(w);
-		if (unlikely(!m))
-			return true;
 		op = &b->op[b->n];
+		op->src = &b->slice[b->nb_slices];
+		if (s->mode == SESSION_SSTP && stream_join(&st, (uint32_t)len)) {
+			m = st.sl[st.i].m;
+			tcp_keep(m);
+			b->in_place[b->n] = true;
+			op->src->p = st.sl[st.i].p + st.at;
+			op->src->len = (uint32_t)len;
+			op->nb_src = 1;
+			op->dst = (uint8_t *)(uintptr_t)op->src->p + s->rx.prefix_len;
+			stream_skip(&st, (uint32_t)len);
+		} else {
+			m = fresh_mbuf(w);
+			if (unlikely(!m))
+				return true;
+			b->in_place[b->n] = false;
+			op->dst = rte_pktmbuf_mtod(m, uint8_t *);
+			op->nb_src = stream_cut(&st, (uint32_t)len, op->src);
+			if (op->nb_src > 1)
+				COUNT(&w->counters, rec_gathered);
+		}
 		b->m[b->n] = m;
 		b->s[b->n] = s;
 		b->gen[b->n] = s->gen;
 		b->rec_len[b->n] = (uint32_t)len;
 		op->d = &s->rx;
-		op->src = &b->slice[b->nb_slices];
-		op->dst = rte_pktmbuf_mtod(m, uint8_t *);
-		op->nb_src = stream_cut(&st, (uint32_t)len, op->src);
-		if (op->nb_src > 1)
-			COUNT(&w->counters, rec_gathered);
 		b->nb_slices += op->nb_src;
 		b->n++;
 	}

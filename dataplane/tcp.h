@@ -109,6 +109,7 @@ void tcp_conn_set_user(struct tcp_conn *c, void *user);
 struct tcp_slice {
 	uint8_t *p;
 	uint32_t len;
+	struct rte_mbuf *m; // where they lie
 };
 uint16_t tcp_peek(
 	struct tcp_conn *c, uint32_t skip, struct tcp_slice *sl, uint16_t max, uint32_t *bytes);
@@ -119,10 +120,11 @@ void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us);
 // Raise the bound of this connection's receive window (never above rcv_wnd_max of the
 // configuration, never down). The peer learns of it with what is sent next.
 void tcp_set_rcv_wnd(struct tcp_conn *c, uint32_t bytes);
-// Take the first received mbuf out of the queue if it is exactly `n` bytes of payload (data_off/len
-// at the payload): for decryption in place without a copy. NULL: not so. Counts as consumed. The
-// mbuf is the caller's.
-struct rte_mbuf *tcp_take(struct tcp_conn *c, uint32_t n, uint64_t now_us);
+// Keep a slice's mbuf: when tcp_consume() has passed all of it, it is the owner's and not freed; for
+// decryption in place. Its room behind the payload may be written to at once. tcp_unkeep(): never
+// mind. A connection that ends before frees it all the same.
+void tcp_keep(struct rte_mbuf *m);
+void tcp_unkeep(struct rte_mbuf *m);
 
 // Queue one payload mbuf (one segment, refcnt 1, at least MBUF_FRONT - TLS prefix of headroom for
 // TCP and below). Consumes it. Payload over the MSS is split by copying (ordinary for handshakes,
@@ -133,8 +135,7 @@ int tcp_send(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us);
 void tcp_push(struct tcp_conn *c, uint64_t now_us);
 // The same for many connections in a row: segments leave by full bursts, the rest with tcp_flush().
 void tcp_push_burst(struct tcp_conn *c, uint64_t now_us);
-// Hand to the output what was made and waits for its burst to fill: tcp_push_burst()'s segments,
-// tcp_consume()'s window updates. tcp_input() and tcp_tick() end with it.
+// Hand to the output what waits for its burst to fill. tcp_input() and tcp_tick() end with it.
 void tcp_flush(struct tcp_stack *s);
 // Bytes that would go out at once now if queued (congestion and peer's window, less what is queued
 // unsent); the owner keeps the rest in its own queue, so that a TCP inside TCP builds no standing

@@ -9,6 +9,7 @@
 
 #include "dataplane/tcp_int.h"
 #include "tests/unit/tcp_sim.h"
+#include "tests/unit/tcp_take.h"
 
 #define POOL 1023
 #define MAX_OPS 300

@@ -23,6 +23,7 @@
 #include "dataplane/netif.h"
 #include "dataplane/port.h"
 #include "dataplane/tcp.h"
+#include "tests/unit/tcp_take.h"
 
 #define POOL_SIZE 16383
 #define PERIOD 251

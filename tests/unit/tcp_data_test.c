@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "tcp_rig.h"
+#include "tests/unit/tcp_take.h"
 
 #define WND 65535
 
@@ -671,7 +672,7 @@ static void fin_out_of_order(void **state)
 	rig_end(&r);
 }
 
-// tcp_take: only an mbuf that holds exactly that much.
+// tcp_keep: the mbuf is the owner's when it was consumed.
 static void take(void **state)
 {
 	struct rte_mbuf *m;
@@ -696,6 +697,14 @@ static void take(void **state)
 	rte_pktmbuf_free(m);
 	assert_null(tcp_take(r.c, 0, r.now_us));
 	assert_int_equal(held(&r), 0);
+	// Kept and then not: freed as ever. Kept and never consumed: freed with the connection.
+	data(&r, 301, 100);
+	data(&r, 401, 100);
+	assert_int_equal(tcp_peek(r.c, 0, sl, 4, &n), 2);
+	tcp_keep(sl[0].m);
+	tcp_keep(sl[1].m);
+	tcp_unkeep(sl[0].m);
+	tcp_consume(r.c, 150, r.now_us);
 	rig_end(&r);
 }
 

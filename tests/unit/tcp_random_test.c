@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "tcp_sim.h"
+#include "tests/unit/tcp_take.h"
 
 #define LPORT 40000
 #define RPORT 443
