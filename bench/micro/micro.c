@@ -181,7 +181,8 @@ static int start_eal(const struct command *m)
 		MEMORY_MB, "--lcores", lcores, "--file-prefix", prefix,
 		m->hugepages ? "--in-memory" : "--no-huge", m->hugepages ? NULL : "--no-shconf"};
 
-	snprintf(lcores, sizeof(lcores), "0@%u", m->cpu);
+	// The second one is a worker's by name; it never runs.
+	snprintf(lcores, sizeof(lcores), "0@%u,1@%u", m->cpu, m->cpu);
 	snprintf(prefix, sizeof(prefix), "culvert-micro-%d", (int)getpid());
 	if (rte_eal_init((int)RTE_DIM(argv) - (m->hugepages ? 1 : 0), argv) >= 0)
 		return 0;
@@ -248,6 +249,7 @@ int bench_micro(int argc, char **argv)
 	micro_mem_cases(&s);
 	micro_net_cases(&s);
 	micro_tcp_cases(&s);
+	micro_path_cases(&s);
 	micro_tls_cases(&s);
 	if (m.list) {
 		for (unsigned int i = 0; i < s.n; i++)

@@ -57,6 +57,7 @@ void micro_lookup_cases(struct micro_suite *s);
 void micro_mem_cases(struct micro_suite *s);
 void micro_net_cases(struct micro_suite *s);
 void micro_tcp_cases(struct micro_suite *s);
+void micro_path_cases(struct micro_suite *s);
 void micro_tls_cases(struct micro_suite *s);
 
 // The anchor of what is no record: the bare seal of 1420 bytes with AES-256-GCM.

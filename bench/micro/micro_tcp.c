@@ -221,8 +221,9 @@ static void tcp_run(void *state, unsigned int phase)
 			tcp_tx_room(c, s->len);
 		tcp_send(c, s->in[i], s->now_us);
 		if (i + 1 == MICRO_BURST || c != s->turn[i + 1])
-			tcp_push(c, s->now_us);
+			tcp_push_burst(c, s->now_us);
 	}
+	tcp_flush(s->us.stack);
 }
 
 static void side_free(struct side *d)
