@@ -92,6 +92,7 @@ void tcp_conn_event_first(struct tcp_conn *c)
 
 	c->flags |= TF_EVENT;
 	c->ev_next = 0;
+	__builtin_prefetch(c->user, 1); // the owner is told soon
 	if (s->ev_head)
 		s->conns[s->ev_tail - 1].ev_next = i;
 	else
