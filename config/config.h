@@ -41,9 +41,10 @@ struct config_dataplane {
 	char *record_backend;  // "auto" | "ipsec-mb" | "openssl"
 	struct config_port access, core;
 	// TCP
-	uint32_t rcv_window;  // tcp.receive-window, 1 MiB
-	uint32_t snd_buffer;  // tcp.send-buffer, 1 MiB
-	uint32_t keepalive_s; // tcp.keepalive, 0: off
+	uint32_t rcv_window;      // tcp.receive-window, 1 MiB
+	uint32_t snd_buffer;      // tcp.send-buffer, 1 MiB
+	uint32_t keepalive_s;     // tcp.keepalive, 0: off
+	char *congestion_control; // tcp.congestion-control: "bbr" | "cubic" | "newreno"
 };
 
 struct config_cert {

@@ -16,6 +16,7 @@
 #include <rte_malloc.h>
 
 #include "base/secret.h"
+#include "dataplane/tcp_cc.h"
 #include "dataplane/worker.h"
 
 #define MSGS_PER_WORKER 6144
@@ -197,6 +198,7 @@ static struct tcp_stack *make_tcp(
 	t.mtu = w->access_port->mtu;
 	t.keepalive_idle_ms = c->keepalive_s * 1000;
 	t.tx_offloads = w->access_port->tx_offloads;
+	t.cc = c->congestion_control ? tcp_cc_find(c->congestion_control) : NULL;
 	t.pool = w->pool;
 	t.counters = &w->counters;
 	t.output = tcp_output;
