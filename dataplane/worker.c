@@ -16,7 +16,8 @@
 #define COMMANDS_PER_LOOP 64
 #define TIMERS_PER_LOOP 256
 #define TICK_US 10000
-#define IDLE_LOOPS_BEFORE_SLEEP 256
+#define IDLE_SPIN_US 20 // by time, not turns: to look at a kernel's port costs system calls
+#define SLEEP_SHARE 32  // of the time without work so far
 #define SLEEP_MAX_US 200
 #define DRAIN_US 500000
 
@@ -292,11 +293,10 @@ static void timer_expired(void *user, struct wheel_timer *t)
 		session_linger_expired(w, s);
 }
 
-static void idle_sleep(struct worker *w, unsigned int idle, uint64_t next_us)
+static void idle_sleep(struct worker *w, uint64_t idle_us, uint64_t next_us)
 {
 	struct timespec ts = {0};
-	uint64_t us =
-		RTE_MIN((uint64_t)(idle - IDLE_LOOPS_BEFORE_SLEEP) + 1, (uint64_t)SLEEP_MAX_US);
+	uint64_t us = RTE_MIN(idle_us / SLEEP_SHARE + 1, (uint64_t)SLEEP_MAX_US);
 
 	if (next_us != UINT64_MAX)
 		us = RTE_MIN(us, next_us > w->now_us ? next_us - w->now_us : 1);
@@ -387,7 +387,8 @@ int worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t until_us = 0;
-	unsigned int idle = 0;
+	uint64_t idle_since_us = 0;
+	bool idle = false;
 
 	worker_begin(w);
 	while (w->running || draining(w, &until_us)) {
@@ -397,12 +398,15 @@ int worker_main(void *arg)
 		if (worker_loop(w, &next_us)) {
 			COUNT_N(&w->counters, busy_cycles, rte_rdtsc() - tsc);
 			COUNT(&w->counters, busy_loops);
-			idle = 0;
+			idle = false;
 			continue;
 		}
 		COUNT(&w->counters, idle_loops);
-		if (w->adaptive && ++idle > IDLE_LOOPS_BEFORE_SLEEP)
-			idle_sleep(w, idle, next_us);
+		if (!idle)
+			idle_since_us = w->now_us;
+		idle = true;
+		if (w->adaptive && w->now_us - idle_since_us > IDLE_SPIN_US)
+			idle_sleep(w, w->now_us - idle_since_us, next_us);
 		else
 			rte_pause();
 	}
