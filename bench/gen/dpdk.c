@@ -255,11 +255,14 @@ static int run_traffic(struct run *r)
 {
 	const struct dpdk_conf *c = r->c;
 	uint64_t start_us = r->now_us;
+	int rc = 0;
 
 	r->phase = "traffic";
-	if (c->traffic.directions && gen_traffic_start(r->g, &c->traffic, r->now_us)) {
-		fprintf(stderr, "culvert-bench: traffic: out of memory\n");
-		return -ENOMEM;
+	if (c->traffic.directions)
+		rc = gen_traffic_start(r->g, &c->traffic, r->now_us);
+	if (rc) {
+		fprintf(stderr, "culvert-bench: traffic: %s\n", log_strerror(rc));
+		return rc;
 	}
 	pace_start(&r->setups, c->churn, r->now_us);
 	pace_start(&r->teardowns, c->churn, r->now_us);

@@ -102,7 +102,8 @@ struct gen_traffic {
 	unsigned int verify;
 };
 
-// Copies t; all counts of traffic begin at zero. 0, -EINVAL, -ENOMEM.
+// Copies t; all counts of traffic begin at zero. 0; -EINVAL; -EMSGSIZE: longer than the
+// host's link takes; -ENOMEM.
 int gen_traffic_start(struct gen *g, const struct gen_traffic *t, uint64_t now_us);
 void gen_traffic_stop(struct gen *g, uint64_t now_us);
 // Forget what was counted of traffic: behind a warm-up.

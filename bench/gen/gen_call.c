@@ -404,13 +404,13 @@ static void hang_up(struct gen_session *s)
 
 static void dial_some(struct gen *g)
 {
-	unsigned int n = RTE_MIN(g->nb_dialq, (unsigned int)AT_ONCE), k;
+	unsigned int n = RTE_MIN(g->nb_dialq, (unsigned int)AT_ONCE), dialed = 0;
 
 	if (!n || !g->arp.done || g->nb_state[GEN_STATE_DIALING] >= g->concurrent)
 		return;
 	n = RTE_MIN(n, g->concurrent - g->nb_state[GEN_STATE_DIALING]);
 	n = pace_take(&g->dial_pace, 1, n, g->now_us);
-	for (k = 0; k < n; k++) {
+	for (unsigned int k = 0; k < n; k++) {
 		struct gen_session *s = queue_get(&g->dialq);
 
 		g->nb_dialq--;
@@ -424,8 +424,11 @@ static void dial_some(struct gen *g)
 			continue;
 		s->flags &= (uint16_t)~GENF_WANT;
 		dial(s);
-		g->work++;
+		dialed++;
 	}
+	g->work += dialed;
+	if (g->dial_pace.rate > 0)
+		pace_back(&g->dial_pace, n - dialed);
 }
 
 static void hang_some(struct gen *g)

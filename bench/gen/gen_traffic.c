@@ -288,12 +288,13 @@ void gen_traffic_reset(struct gen *g, uint64_t now_us)
 			memset(g->stream[d], 0, g->t.active * sizeof(*g->stream[d]));
 }
 
-static bool fix_traffic(struct gen *g)
+// 0, -EINVAL, or -EMSGSIZE when a packet is too long for the host's link.
+static int fix_traffic(struct gen *g)
 {
 	struct gen_traffic *t = &g->t;
 
 	if (!t->nb_sizes || t->nb_sizes > GEN_MAX_SIZES || t->first >= g->c.sessions)
-		return false;
+		return -EINVAL;
 	t->active = RTE_MIN(t->active, g->c.sessions - t->first);
 	t->burst = RTE_MAX(t->burst, 1u);
 	t->per_turn = RTE_MAX(t->per_turn ? t->per_turn : 64, t->burst);
@@ -301,22 +302,27 @@ static bool fix_traffic(struct gen *g)
 	g->weights = 0;
 	for (unsigned int i = 0; i < t->nb_sizes; i++) {
 		if (t->size[i] < PROBE_MIN_SIZE || t->size[i] > PROBE_MAX_SIZE)
-			return false;
+			return -EINVAL;
+		if (g->core && t->size[i] > g->c.core->mtu)
+			return -EMSGSIZE;
 		t->weight[i] = RTE_MAX(t->weight[i], 1u);
 		g->weights += t->weight[i];
 	}
 	if (!g->core)
 		t->directions &= GEN_HAIRPIN;
-	return t->active > 0;
+	return t->active ? 0 : -EINVAL;
 }
 
 int gen_traffic_start(struct gen *g, const struct gen_traffic *t, uint64_t now_us)
 {
+	int rc;
+
 	g->flowing = false;
 	gen_traffic_free(g);
 	g->t = *t;
-	if (!fix_traffic(g))
-		return -EINVAL;
+	rc = fix_traffic(g);
+	if (rc)
+		return rc;
 	for (unsigned int d = 0; d < GEN_N_DIRS; d++) {
 		if (!has(g, d))
 			continue;

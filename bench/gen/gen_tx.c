@@ -14,6 +14,13 @@
 #define KEY_MARGIN 256       // records left under a key when the next is taken
 #define KEY_UPDATE 24        // RFC 8446 4.6.3
 
+// Bytes are missing in the stream: nothing more can be said on it.
+static void fail_stream(struct gen_session *s)
+{
+	s->flags |= GENF_BROKEN;
+	gen_call_fail(s, CALL_END_LOCAL, "no memory to send");
+}
+
 // --- control ---
 
 // Half a segment goes now: what follows it is no data.
@@ -205,7 +212,7 @@ void gen_tx_flush(struct gen *g)
 		s->batched = 0;
 		tcp_push(s->conn, g->now_us);
 		if (!ok) // the stream has a hole
-			gen_call_fail(s, CALL_END_LOCAL, "no memory to send");
+			fail_stream(s);
 		ok = true;
 	}
 }
@@ -288,7 +295,7 @@ void gen_tx_tails(struct gen *g)
 		if (!s->tail)
 			continue;
 		if (!send_tail(s))
-			gen_call_fail(s, CALL_END_LOCAL, "no memory to send");
+			fail_stream(s);
 		else
 			tcp_push(s->conn, g->now_us);
 	}

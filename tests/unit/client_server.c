@@ -110,6 +110,10 @@ static void on_ppp_frame(void *user, const uint8_t *frame, size_t len)
 
 	if (hdr > 0 && proto == PPP_PROTO_IPV4) {
 		b->rx_ip++;
+		if (b->conf.ip) {
+			b->conf.ip(b, frame + hdr, len - (size_t)hdr);
+			return;
+		}
 		b->last_ip_len = len - (size_t)hdr;
 		memcpy(b->last_ip, frame + hdr, b->last_ip_len);
 		return;
@@ -167,7 +171,9 @@ static void on_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
 {
 	struct bed *b = user;
 	const struct ppp_addresses a = {.local = 0x0a000001,
-		.remote = b->conf.no_address ? 0 : 0x0a000002,
+		.remote = b->conf.no_address ? 0
+			  : b->conf.address  ? b->conf.address
+					     : 0x0a000002,
 		.dns = {0x0a000001, 0x0a000009}};
 
 	sstp_authenticated(&b->sstp, hlak);
@@ -338,7 +344,7 @@ struct bed *bed_create(void)
 	return b;
 }
 
-void bed_start(struct bed *b)
+void bed_server_start(struct bed *b)
 {
 	if (b->conf.only_tls12)
 		SSL_CTX_set_max_proto_version(b->ctx, TLS1_2_VERSION);
@@ -348,6 +354,24 @@ void bed_start(struct bed *b)
 	assert_true(b->ssl && b->in && b->out);
 	SSL_set_bio(b->ssl, b->in, b->out);
 	SSL_set_accept_state(b->ssl);
+}
+
+void bed_server_input(struct bed *b, const uint8_t *p, size_t n)
+{
+	BIO_write(b->in, p, (int)n);
+	server_run(b);
+}
+
+size_t bed_server_output(struct bed *b, uint8_t *p, size_t cap)
+{
+	int n = BIO_read(b->out, p, (int)cap);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+void bed_start(struct bed *b)
+{
+	bed_server_start(b);
 	assert_int_equal(
 		call_init(&b->call, &b->call_conf,
 			b->conf.client_ops ? b->conf.client_ops : &bed_call_ops, b, b->now_ms),
@@ -422,6 +446,15 @@ static void server_timeout(struct bed *b, unsigned int t)
 		sstp_timeout(&b->sstp, (enum sstp_timer)t);
 	else
 		ppp_timeout(&b->ppp, (enum ppp_timer)(t - TIMER_PPP));
+}
+
+void bed_server_tick(struct bed *b, uint64_t now_ms)
+{
+	unsigned int which = 0;
+
+	b->now_ms = now_ms;
+	while (!b->closed && next_deadline(b, &which) <= now_ms)
+		server_timeout(b, which);
 }
 
 // One timer of either side that is due before `until`; false: none.

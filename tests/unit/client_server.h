@@ -22,6 +22,9 @@ struct bed_conf {
 	bool mute_tls, mute_http, mute_sstp; // takes everything in and says nothing from there on
 	const char *http_answer;             // instead of the 200
 	bool no_address;
+	uint32_t address; // the client's; 0: 10.0.0.2
+	// An IP packet from the client, instead of last_ip.
+	void (*ip)(struct bed *b, const uint8_t *ip, size_t len);
 	// A packet on its way to the client, *len bytes in pkt (room for 4095): changed, or dropped
 	// with *len = 0.
 	void (*lie)(struct bed *b, uint8_t *pkt, size_t *len);
@@ -77,6 +80,12 @@ void bed_pump(struct bed *b);
 void bed_advance(struct bed *b, uint64_t ms);
 // Until the call is closed, at most limit_ms. How long it took, or UINT64_MAX.
 uint64_t bed_until_closed(struct bed *b, uint64_t limit_ms);
+
+// The server alone, over any other transport: bytes in, bytes out (returns how many), the clock.
+void bed_server_start(struct bed *b);
+void bed_server_input(struct bed *b, const uint8_t *p, size_t n);
+size_t bed_server_output(struct bed *b, uint8_t *p, size_t cap);
+void bed_server_tick(struct bed *b, uint64_t now_ms);
 
 // From the server: plaintext as it is, and an IPv4 packet.
 void bed_server_write(struct bed *b, const void *p, size_t n);
