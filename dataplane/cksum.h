@@ -49,10 +49,11 @@ static inline uint64_t cksum_sum(const void *p, size_t n)
 // One's complement sum in 16 bits, not complemented.
 static inline uint16_t cksum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	uint32_t w = (uint32_t)sum + (uint32_t)(sum >> 32);
+
+	w += w < (uint32_t)sum;
+	w += w << 16 | w >> 16; // both halves' sum, in the upper half with its carry
+	return (uint16_t)(w >> 16);
 }
 
 // The checksum field after the 16-bit word `from` of the data became `to`. All three as they lie in

@@ -80,3 +80,24 @@ struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socke
 		return create_in_one_piece(name, n, cache, socket);
 	return rte_pktmbuf_pool_create(name, n, cache, 0, MBUF_DATA_ROOM, socket);
 }
+
+// In the state in which a pool keeps them, but for the owner.
+static inline bool ordinary(const struct rte_mbuf *m)
+{
+	return rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) && m->nb_segs == 1 && !m->next;
+}
+
+void mbuf_free_bulk(struct rte_mbuf **m, unsigned int n)
+{
+	struct rte_mempool *pool = n ? m[0]->pool : NULL;
+	unsigned int k = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (likely(m[i]->pool == pool && ordinary(m[i])))
+			m[k++] = m[i];
+		else
+			rte_pktmbuf_free(m[i]);
+	}
+	if (k)
+		rte_mempool_put_bulk(pool, (void **)m, k);
+}

@@ -48,6 +48,10 @@ static inline void mbuf_prefetch(struct rte_mbuf *m)
 	__builtin_prefetch((char *)m + 64, 1);
 }
 
+// Free n mbufs: the ordinary ones of one pool together, at a fraction of rte_pktmbuf_free_bulk()'s
+// cost.
+void mbuf_free_bulk(struct rte_mbuf **m, unsigned int n);
+
 // A pool of n mbufs on a NUMA node (SOCKET_ID_ANY allowed); NULL with rte_errno: EBUSY when
 // something else has taken the place of mbuf_priv.
 struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socket);

@@ -197,7 +197,8 @@ static void advance(
 	c->fack = seq_max(c->fack, c->snd_una);
 	if (c->flags & TF_FIN_SENT && seg->ack == c->snd_end + 1)
 		c->flags |= TF_FIN_ACKED;
-	c->dupacks = 0;
+	if (!(c->flags & TF_SACK))
+		c->dupacks = 0;
 	c->reno_sacked = 0;
 	c->retries = 0;
 	c->rto_base_us = now_us; // RFC 6298 5.3
@@ -459,10 +460,8 @@ void tcp_ack(struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us)
 	tlp_acked(c, seg, &d, now_us);
 	if (!(c->flags & TF_SACK))
 		lost = newreno_detect(c, &d);
-	else if (c->sacked_bytes || c->retrans_bytes || c->recovery != TCP_OPEN)
+	else if (tcp_in_disorder(c))
 		lost = tcp_rack_detect(c, now_us);
-	else if (c->reo_at_us)
-		c->reo_at_us = 0;
 	recovery_step(c, seg, &d, lost, now_us);
 	if (c->flags & TF_RATE)
 		tcp_rate_acked(c, arrived(&d), now_us);

@@ -154,17 +154,19 @@ struct tcp_out {
 
 // One connection. By cache line, hottest first; what each packet touches:
 //
-//                              line 0    1    2    3    4    5    6-
-//   data in, in order (ACK out)     rw   rw   .    .    .    (rw) .    5: the delayed ACK's
-//   deadline data in, acknowledging too      rw   rw   rw   rw   rw   rw   . ACK in rw   rw   rw rw
-//   rw   rw   .    4: while the window grows data out                        rw   rw   rw   rw   .
-//   rw   . set-up, loss recovery, closing, IPv6 addresses                rw
+//                                line 0  1  2  3  4   5   6-
+//   data in, in order, ACK out        x  x            (x)       5: once for each delayed ACK
+//   data in that acknowledges too     x  x  x  x  (x)  x        4: while the window grows
+//   ACK in                            x  x  x  x  (x)  x
+//   data out                          x  x  x  x       x
+//   set-up, recovery, closing, IPv6   x  x  x  x   x   x   x
 struct tcp_conn {
 	// 0: every segment that comes in.
 	struct tcp_key4 key4;
 	uint8_t state;    // enum tcp_state
 	uint8_t recovery; // enum tcp_recovery
-	uint8_t snd_wscale, rcv_wscale;
+	uint8_t snd_wscale : 4, rcv_wscale : 4;
+	uint8_t retries;
 	uint32_t flags;
 	uint32_t rcv_nxt;
 	uint32_t rcv_adv; // right edge of the window that was advertised
@@ -177,6 +179,7 @@ struct tcp_conn {
 	uint8_t probes;   // keepalives or window probes not yet answered
 	uint8_t events;   // TCP_EV_* not yet polled
 	uint8_t rtx_mode; // enum tcp_rtx_mode
+	uint8_t backoff;
 	uint16_t rx_mbufs;
 
 	// 1: payload in, ACKs out, the owner.
@@ -227,7 +230,7 @@ struct tcp_conn {
 	uint32_t undo_cwnd, undo_ssthresh, undo_ts;
 	uint32_t reo_round; // reo_mult grows once per round trip
 	uint8_t reo_mult, reo_persist;
-	uint8_t dupacks, backoff;
+	uint8_t dupacks;
 	uint32_t sacked_segs;
 	uint64_t retransmits;
 
@@ -237,7 +240,6 @@ struct tcp_conn {
 	uint16_t pmtu;
 	struct rte_mbuf *ooo_head, *ooo_tail;
 	uint16_t ooo_segs;
-	uint16_t retries;
 	uint16_t rcv_wraps, snd_wraps; // how often rcv_nxt and snd_end passed zero
 	uint32_t iss, irs;
 	uint32_t rcv_fin;
@@ -371,6 +373,12 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *c)
 	uint32_t gone = c->sacked_bytes + c->lost_bytes + c->reno_sacked;
 
 	return out > gone ? out - gone : 0;
+}
+
+// There is something for RACK to look at; reo_at_us means nothing otherwise.
+static inline bool tcp_in_disorder(const struct tcp_conn *c)
+{
+	return c->sacked_bytes || c->retrans_bytes || c->recovery != TCP_OPEN;
 }
 
 // The handshake is behind us and sequence numbers of both sides are known.

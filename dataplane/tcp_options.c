@@ -364,7 +364,7 @@ void tcp_flush(struct tcp_stack *s)
 
 void tcp_flush_gone(struct tcp_stack *s)
 {
-	rte_pktmbuf_free_bulk(s->gone, s->nb_gone);
+	mbuf_free_bulk(s->gone, s->nb_gone);
 	s->nb_gone = 0;
 }
 

@@ -328,15 +328,16 @@ uint32_t tcp_rcv_edge(const struct tcp_conn *c)
 
 uint16_t tcp_rcv_window(struct tcp_conn *c)
 {
-	uint32_t max = c->rcv_wnd_max, unit = 1u << c->rcv_wscale, edge = tcp_rcv_edge(c), wnd;
+	uint32_t max = c->rcv_wnd_max, offered = c->rcv_adv - c->rcv_nxt, step, field;
+	uint32_t room = max - RTE_MIN(c->rx_bytes, max), mask = (1u << c->rcv_wscale) - 1;
 
-	// RFC 9293 3.8.6.2.2: the edge moves by a segment or half the buffer, never back.
-	if (seq_lt(edge, c->rcv_adv + RTE_MIN((uint32_t)c->mss, RTE_MAX(max / 2, 1u))))
-		edge = c->rcv_adv;
-	wnd = RTE_MIN((edge - c->rcv_nxt) & ~(unit - 1), (uint32_t)UINT16_MAX << c->rcv_wscale);
-	if (seq_lt(c->rcv_nxt + wnd, c->rcv_adv)) // rounding must not take back what was offered
-		wnd = RTE_MIN((c->rcv_adv - c->rcv_nxt + unit - 1) & ~(unit - 1),
-			(uint32_t)UINT16_MAX << c->rcv_wscale);
-	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + wnd);
-	return (uint16_t)(wnd >> c->rcv_wscale);
+	// RFC 9293 3.8.6.2.2: the edge moves by a segment or half the buffer, never back, and
+	// rounding must not take back what was offered either.
+	step = RTE_MIN((uint32_t)c->mss, RTE_MAX(max / 2, 1u));
+	field = offered + mask;
+	if (room >= offered + step && room > field && !tcp_mem_short(c->s))
+		field = room;
+	field = RTE_MIN(field >> c->rcv_wscale, (uint32_t)UINT16_MAX);
+	c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
+	return (uint16_t)field;
 }

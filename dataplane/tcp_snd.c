@@ -314,13 +314,16 @@ static void send_fin(struct tcp_conn *c, uint64_t now_us)
 // MTU is tried again after ten minutes (RFC 1191 6.3).
 static void check_stale(struct tcp_conn *c, uint64_t now_us)
 {
-	uint32_t restart = RTE_MIN(10u * c->mss, RTE_MAX(2u * c->mss, 14600u));
+	uint32_t restart;
 
+	if (likely(now_us - c->tlp_base_us <= c->rto_us))
+		return;
 	if (c->pmtu < c->s->cfg.mtu && now_us - c->pmtu_at_us > TCP_PMTU_RAISE_US) {
 		c->pmtu = c->s->cfg.mtu;
 		tcp_conn_set_mss(c);
 	}
-	if (now_us - c->tlp_base_us <= c->rto_us || c->cc.cwnd <= restart || c->flags & TF_RATE)
+	restart = RTE_MIN(10u * c->mss, RTE_MAX(2u * c->mss, 14600u));
+	if (c->cc.cwnd <= restart || c->flags & TF_RATE)
 		return;
 	c->cc.ssthresh = RTE_MAX(c->cc.ssthresh, c->cc.cwnd - c->cc.cwnd / 4);
 	c->cc.cwnd = restart;

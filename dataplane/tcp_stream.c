@@ -179,7 +179,7 @@ static int send_check(const struct tcp_conn *c, uint32_t len)
 {
 	if (c->state == TCP_CLOSED || c->flags & TF_FIN_QUEUED)
 		return -EPIPE;
-	if (len > c->s->cfg.snd_buf_max || tcp_tx_queued(c) > c->s->cfg.snd_buf_max - len)
+	if ((uint64_t)tcp_tx_queued(c) + len > c->s->cfg.snd_buf_max)
 		return -ENOBUFS;
 	if (tcp_mem_full_snd(c->s, 1)) {
 		COUNT(c->s->counters, tcp_memory_full);
@@ -222,30 +222,47 @@ uint32_t tcp_tx_queued(const struct tcp_conn *c)
 	return c->snd_end - c->snd_una - (c->state < TCP_ESTABLISHED); // less the SYN
 }
 
-// What windows leave free, less what waits already.
-static uint32_t free_room(const struct tcp_conn *c, uint32_t want)
+// What the congestion window and the peer's leave free.
+static inline uint32_t windows_room(const struct tcp_conn *c, uint32_t flight)
 {
-	uint32_t flight = tcp_in_flight(c), unsent = 0, room, wnd;
+	int32_t wnd = (int32_t)(c->snd_una + c->snd_wnd - c->snd_nxt);
+	uint32_t room;
+
+	if (wnd <= 0 || c->cc.cwnd <= flight)
+		return 0;
+	room = c->cc.cwnd - flight;
+	if (room > (uint32_t)wnd)
+		room = (uint32_t)wnd;
+	if (unlikely(c->cc.pace) && flight)
+		room = RTE_MIN(room, tcp_pace_room(c, c->s->now_us));
+	return room;
+}
+
+// The same, less what waits already, within the buffer.
+static inline uint32_t free_room(const struct tcp_conn *c, uint32_t want)
+{
+	uint32_t max = c->s->cfg.snd_buf_max, unsent, queued, room;
 
 	if (!tcp_synchronized(c) || c->flags & TF_FIN_QUEUED)
 		return 0;
-	if (c->sq_next)
-		unsent = c->snd_end - c->snd_nxt;
-	// With nothing on its way one segment or record is always welcome: it makes window probes
-	// go, and a record over the MSS must not wait for ever.
-	if (!unsent && c->snd_nxt == c->snd_una)
-		flight = 0;
-	room = c->cc.cwnd > flight ? c->cc.cwnd - flight : 0;
-	wnd = c->snd_una + c->snd_wnd - c->snd_nxt;
-	room = RTE_MIN(room, (int32_t)wnd > 0 ? wnd : 0);
-	if (unlikely(c->cc.pace) && flight)
-		room = RTE_MIN(room, tcp_pace_room(c, c->s->now_us));
-	room = room > unsent ? room - unsent : 0;
-	if (!unsent && c->snd_nxt == c->snd_una)
-		room = RTE_MAX(
-			room, RTE_MAX((uint32_t)c->mss, RTE_MIN(want, (uint32_t)MBUF_DATA_ROOM)));
-	return RTE_MIN(
-		room, c->s->cfg.snd_buf_max - RTE_MIN(tcp_tx_queued(c), c->s->cfg.snd_buf_max));
+	if (!c->sq_next && c->snd_nxt == c->snd_una) {
+		// With nothing on its way one segment or record is always welcome: it makes window
+		// probes go, and a record over the MSS must not wait for ever.
+		room = windows_room(c, 0);
+		if (room < c->mss)
+			room = c->mss;
+		want = RTE_MIN(want, (uint32_t)MBUF_DATA_ROOM);
+		if (room < want)
+			room = want;
+	} else {
+		unsent = c->sq_next ? c->snd_end - c->snd_nxt : 0;
+		room = windows_room(c, tcp_in_flight(c));
+		room = room > unsent ? room - unsent : 0;
+	}
+	queued = tcp_tx_queued(c);
+	if (unlikely(max < queued || room > max - queued))
+		room = max < queued ? 0 : max - queued;
+	return room;
 }
 
 uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)

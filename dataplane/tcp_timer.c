@@ -77,7 +77,7 @@ static void rtx_set(struct tcp_conn *c, enum tcp_rtx_mode mode, uint64_t at_us)
 
 void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us)
 {
-	uint64_t at, tlp, pace;
+	uint64_t at, tlp, pace, reo;
 
 	if (c->state == TCP_CLOSED)
 		return;
@@ -94,8 +94,9 @@ void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us)
 	at = RTE_MIN(c->rto_base_us + backed_off(c), RTE_MAX(give_up_at(c), now_us + 1));
 	tlp = tcp_synchronized(c) ? tlp_at(c) : UINT64_MAX;
 	pace = unlikely(c->cc.pace) ? pace_at(c, now_us) : UINT64_MAX;
-	if (c->reo_at_us && c->reo_at_us < RTE_MIN(at, pace))
-		rtx_set(c, TCP_RTX_REO, c->reo_at_us);
+	reo = tcp_in_disorder(c) && c->reo_at_us ? c->reo_at_us : UINT64_MAX;
+	if (reo < RTE_MIN(at, pace))
+		rtx_set(c, TCP_RTX_REO, reo);
 	else if (pace < RTE_MIN(at, tlp))
 		rtx_set(c, TCP_RTX_PACE, pace);
 	else if (tlp < at)
@@ -147,7 +148,7 @@ static void on_rto(struct tcp_conn *c, uint64_t now_us)
 	COUNT(c->s->counters, tcp_rto);
 	c->rto_base_us = now_us;
 	if (!shut || c->flags & TF_ORPHAN)
-		c->retries++;
+		c->retries += c->retries < UINT8_MAX;
 	if (c->backoff < BACKOFF_MAX)
 		c->backoff++;
 	if (!tcp_synchronized(c)) {
@@ -198,7 +199,7 @@ static void on_persist(struct tcp_conn *c, uint64_t now_us)
 	if (!tcp_send_override(c, now_us)) {
 		COUNT(c->s->counters, tcp_zero_window_probe);
 		tcp_send_probe(c, now_us);
-		c->retries++;
+		c->retries += c->retries < UINT8_MAX;
 	}
 	if (c->backoff < BACKOFF_MAX)
 		c->backoff++;
