@@ -33,6 +33,7 @@ void cp_call_rest(struct cp_session *s)
 
 	if (!c || !at_rest(s))
 		return;
+	c->frame_len = 0;
 	// What cp_call_wake() makes anew.
 	memset(c->sstp_timer, 0, sizeof(c->sstp_timer));
 	memset(c->ppp_timer, 0, sizeof(c->ppp_timer));
