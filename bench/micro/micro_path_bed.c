@@ -204,6 +204,9 @@ static int start_worker(struct path *p, uint32_t n, char *why, size_t cap)
 	p->config = config_parse("micro", text, (size_t)len, false, stderr);
 	if (!p->config)
 		return -EINVAL;
+	// Not the fastest one here, which is measured and could be another the next time.
+	p->config->dataplane.record_backend =
+		(char *)(uintptr_t)rec_backend_name(rec_backend_nth(0));
 	p->dp = dp_create_here(&p->config->dataplane,
 		RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM, why, cap);
 	if (!p->dp)
@@ -328,7 +331,7 @@ static int start_clients(struct path *p, uint32_t n)
 	t.user = p;
 	memset(t.secret, 7, sizeof(t.secret));
 	p->clients = micro_alloc(n * sizeof(*p->clients));
-	p->rc = rec_crypto_create(rec_backend_get(""));
+	p->rc = rec_crypto_create(rec_backend_nth(0));
 	p->peer = p->clients && p->rc && t.pool ? tcp_create(&t, p->now_us) : NULL;
 	if (!p->peer)
 		return -ENOMEM;
