@@ -148,9 +148,21 @@ def veth_block(f):
                   "Mbit a CPU-second", "SoftEther: kpps, us", "times less"), rows)
 
 
-def peers_block(_):
+def cipher_here(f, backend):
+    """GB/s of bare seals on the machine at hand; None when it was not measured."""
+    name = "bare/seal/%s/aes-256-gcm/1420/1" % backend
+    cycles = next((c.get("cycles") for c in f.result("micro/stages").get("cases", []) if c["case"] == name), None)
+    return 1420 * f.tsc_hz / cycles / 1e9 if cycles and f.tsc_hz else None
+
+
+def peers_block(f):
     rows = [(name, what, num(us, 2), num(mbit)) for name, what, us, mbit in peers.OTHERS]
-    return table(("server", "load", "us a packet", "Mbit a CPU-second"), rows)
+    out = table(("server", "load", "us a packet", "Mbit a CPU-second"), rows)
+    there = [(backend, num(cipher_here(f, backend), 2), num(gb, 2)) for backend, gb in peers.CIPHER_GB_S.items()
+             if cipher_here(f, backend)]
+    if there:
+        out += "\n\n" + table(("AES-256-GCM, seals of 1420 bytes", "this machine GB/s", "that machine GB/s"), there)
+    return out
 
 
 def latency_block(f):

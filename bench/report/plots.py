@@ -14,7 +14,7 @@ def anchor(case):
 
 
 def by_stage(f, path):
-    rows, marks, parts = [], [], []
+    rows, marks, parts, order = [], [], [], {}
     for size in (1400, 64):
         for way, _ in WAYS:
             c = f.case("worker/sizes", way, size, 64)
@@ -22,9 +22,10 @@ def by_stage(f, path):
                 continue
             marks.append((len(rows), anchor(c), "bare cipher"))
             rows.append(("%d bytes %s" % (size, way), c["stages"]))
+            order.update({p: i for i, p in enumerate(c["stages"])})
             parts += [p for p in c["stages"] if p not in parts]
     # Stages that cost nothing anywhere would only make the legend longer.
-    parts = [p for p in parts if any(v.get(p, 0) >= 0.5 for _, v in rows)]
+    parts = [p for p in sorted(parts, key=order.get) if any(v.get(p, 0) >= 0.5 for _, v in rows)]
     return svg.bars(path, "Where a packet's cycles go (64 sessions)", "TSC cycles per inner packet", rows, parts, marks)
 
 

@@ -10,12 +10,11 @@ SIZES = "64,256,512,1400,imix"
 class Step:
     """One command. {json}: its result; {build}, {top}, {pages}: filled in by bench/run."""
 
-    def __init__(self, name, about, command, limit=300, root=False, needs=(), stdout=False):
+    def __init__(self, name, about, command, limit=300, root=False, needs=()):
         self.name, self.about, self.command = name, about, command.split()
         self.limit = limit    # seconds until it is given up
         self.root = root      # skipped without it
         self.needs = needs    # programs that must be there, else it is skipped
-        self.stdout = stdout  # the result is what it prints
 
     @property
     def section(self):

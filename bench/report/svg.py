@@ -5,8 +5,9 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 78, 190, 46, 58
-# Okabe and Ito's colours, which everyone can tell apart.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#000000", "#b8a900", "#8c564b")
+# Okabe and Ito's colours, which everyone can tell apart; then more for bars of many parts.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f", "#8c564b", "#b8a900", "#5b3a8e",
+           "#a6cee3", "#f4a582", "#b2df8a", "#d9d9d9")
 FONT = 'font-family="DejaVu Sans, Verdana, sans-serif"'
 
 
@@ -106,7 +107,8 @@ def bars(path, title, x_title, rows, parts, marks=()):
     (row's number, value, name): a line across that bar."""
     if not rows:
         return False
-    c = Canvas(title, x_title, "", height=TOP + BOTTOM + 46 * len(rows) + 10)
+    entries = len(parts) + bool(marks)
+    c = Canvas(title, x_title, "", height=max(TOP + BOTTOM + 46 * len(rows) + 10, TOP + 20 * entries + 20))
     left = 150
     most = max([sum(v.values()) for _, v in rows] + [m[1] for m in marks])
     step = nice_step(most * 1.05, 7)
@@ -128,9 +130,9 @@ def bars(path, title, x_title, rows, parts, marks=()):
     for row, value, name in marks:
         x, y = left + value / top * width, TOP + 8 + row * 46
         c.line(x, y - 4, x, y + 34, "#000", 2, "3 2")
-    entries = [(p, COLOURS[k % len(COLOURS)], False) for k, p in enumerate(parts)]
+    names = [(p, COLOURS[k % len(COLOURS)], False) for k, p in enumerate(parts)]
     if marks:
-        entries.append((marks[0][2], "#000", True))
-    c.legend(entries)
+        names.append((marks[0][2], "#000", True))
+    c.legend(names)
     c.save(path)
     return True
