@@ -29,7 +29,7 @@ struct flows { // of all generators
 
 struct on_gen {
 	struct gen_traffic t;
-	unsigned int turns;
+	unsigned int turns, rounds;
 	int rc;
 };
 
@@ -38,6 +38,7 @@ static void do_start(struct lane *l, void *arg)
 	struct on_gen *g = arg;
 
 	l->gen_turns = g->turns;
+	l->rounds = g->rounds;
 	g->rc = gen_traffic_start(l->g, &g->t, lane_now_us(l));
 }
 
@@ -87,14 +88,13 @@ static void do_latency(struct lane *l, void *arg)
 
 static void do_count_begin(struct lane *l, void *arg)
 {
-	l->counting = true;
 	l->stages = *(bool *)arg;
 	lane_count_begin(l);
 }
 
 static void do_count_end(struct lane *l, void *arg)
 {
-	l->counting = false;
+	lane_count_end(l);
 	l->stages = false;
 }
 
@@ -144,6 +144,7 @@ static int traffic_start(
 
 	for (unsigned int i = 0; i < b->nb_workers; i++) {
 		struct on_gen g = {.turns = turns(o),
+			.rounds = o->rounds,
 			.t = {
 				.directions = c->directions,
 				.nb_sizes = 1,

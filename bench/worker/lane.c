@@ -4,14 +4,69 @@
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
 #include <rte_cycles.h>
 #include <rte_launch.h>
 #include <rte_pause.h>
 
-#define CUT_US 300 // no loop takes that long by itself
+#define CUT_US 300   // no loop takes that long by itself
+#define COLD_LOOPS 2 // not counted after an interruption, it among them: others used the caches
+#define JUMP_US 500  // the most that a lane's clock moves on in a turn
 #define IDLE_TURNS 2000
 #define SLEEP_US 50
 #define CALL_POLL_US 50
+
+#ifdef RSEQ_SIG
+// Whether this thread lost its CPU: the kernel forgets a thread's restartable sequence (rseq(2))
+// when it takes the CPU away and the thread was not in it. This one is nowhere.
+static const struct {
+	uint32_t sig;
+	uint32_t nowhere[3];
+} abort_at = {.sig = RSEQ_SIG};
+
+static const struct rseq_cs sequence = {
+	.start_ip = (uintptr_t)&abort_at.nowhere[1],
+	.post_commit_offset = 1,
+	.abort_ip = (uintptr_t)&abort_at.nowhere[0],
+};
+
+static struct rseq *own_rseq(void)
+{
+	return (struct rseq *)((char *)__builtin_thread_pointer() + __rseq_offset);
+}
+
+static void watch(void)
+{
+	if (__rseq_size)
+		own_rseq()->rseq_cs = (uintptr_t)&sequence;
+}
+
+static bool was_interrupted(void)
+{
+	return __rseq_size && !own_rseq()->rseq_cs;
+}
+
+static void unwatch(void)
+{
+	if (__rseq_size)
+		own_rseq()->rseq_cs = 0;
+}
+#else
+static void watch(void)
+{
+}
+
+static bool was_interrupted(void)
+{
+	return false;
+}
+
+static void unwatch(void)
+{
+}
+#endif
 
 static void sleep_us(long us)
 {
@@ -22,7 +77,17 @@ static void sleep_us(long us)
 
 uint64_t lane_now_us(const struct lane *l)
 {
-	return (rte_rdtsc() - l->tsc_base) / l->tsc_per_us;
+	return l->now_us;
+}
+
+// A machine that gives the CPU to others for a while stops this clock: what waits in queues must
+// not grow old by that.
+static void tick(struct lane *l)
+{
+	uint64_t us = rte_rdtsc() / l->tsc_per_us;
+
+	l->now_us += RTE_MIN(us - l->real_us, (uint64_t)JUMP_US);
+	l->real_us = us;
 }
 
 uint64_t lane_packets(const struct lane *l)
@@ -39,6 +104,15 @@ void lane_count_begin(struct lane *l)
 	l->slice_loops = 0;
 	l->slice_packets = 0;
 	l->packets = l->w ? lane_packets(l) : 0;
+	l->cold = COLD_LOOPS;
+	l->counting = true;
+	watch();
+}
+
+void lane_count_end(struct lane *l)
+{
+	l->counting = false;
+	unwatch();
 }
 
 static void slice_add(struct lane *l, uint64_t cycles, uint64_t packets)
@@ -55,14 +129,19 @@ static void slice_add(struct lane *l, uint64_t cycles, uint64_t packets)
 	l->slice_loops = 0;
 }
 
-// A loop that was interrupted for long says nothing.
+// A loop that was interrupted says nothing, and neither do those right after it.
 static void count_loop(struct lane *l, uint64_t cycles)
 {
 	struct lane_count *c = &l->count;
 	uint64_t total = lane_packets(l), packets = total - l->packets;
 
 	l->packets = total;
-	if (cycles > l->cut) {
+	if (was_interrupted() || cycles > l->cut) {
+		l->cold = COLD_LOOPS;
+		watch();
+	}
+	if (l->cold) {
+		l->cold--;
 		c->cut_cycles += cycles;
 		c->cut_loops++;
 		return;
@@ -80,10 +159,12 @@ static unsigned int worker_turn(struct lane *l)
 {
 	struct lane_count *c = &l->count;
 	struct worker *w = l->w;
-	uint64_t tsc = rte_rdtsc(), cycles, next_us;
+	uint64_t tsc, cycles, next_us;
 	unsigned int work;
 
-	w->now_us = worker_clock(w, tsc);
+	tick(l);
+	w->now_us = l->now_us;
+	tsc = rte_rdtsc();
 	if (l->stages) {
 		memset(&l->loop_stages, 0, sizeof(l->loop_stages));
 		l->loop_stages.mark = tsc;
@@ -121,10 +202,12 @@ static unsigned int gen_turns(struct lane *l)
 	unsigned int work = 0;
 
 	for (unsigned int i = 0; i < RTE_DIM(l->ahead); i++)
-		if (rte_ring_count(l->ahead[i]) > WORKER_BURST)
+		if (rte_ring_count(l->ahead[i]) > WORKER_BURST * RTE_MAX(l->rounds, 1u))
 			return 1;
-	for (unsigned int i = 0; i < RTE_MAX(l->gen_turns, 1u); i++)
-		work += gen_loop(l->g, lane_now_us(l));
+	for (unsigned int i = 0; i < RTE_MAX(l->gen_turns, 1u) * RTE_MAX(l->rounds, 1u); i++) {
+		tick(l);
+		work += gen_loop(l->g, l->now_us);
+	}
 	return work;
 }
 
@@ -132,8 +215,10 @@ static int lane_main(void *arg)
 {
 	struct lane *l = arg;
 
-	if (l->w)
+	if (l->w) {
 		worker_begin(l->w);
+		l->now_us = RTE_MAX(l->now_us, l->w->now_us);
+	}
 	while (!atomic_load_explicit(&l->stop, memory_order_acquire)) {
 		void (*call)(struct lane *, void *) =
 			atomic_load_explicit(&l->call, memory_order_acquire);
@@ -146,7 +231,7 @@ static int lane_main(void *arg)
 		}
 		if (l->g)
 			work += gen_turns(l);
-		if (l->w)
+		for (unsigned int i = 0; l->w && i < RTE_MAX(l->rounds, 1u); i++)
 			work += worker_turn(l);
 		rest(l, work);
 	}
@@ -158,7 +243,7 @@ static int lane_main(void *arg)
 void lane_init(struct lane *l)
 {
 	l->tsc_per_us = RTE_MAX(rte_get_tsc_hz() / 1000000, (uint64_t)1);
-	l->tsc_base = rte_rdtsc();
+	l->real_us = rte_rdtsc() / l->tsc_per_us;
 	l->cut = CUT_US * l->tsc_per_us;
 }
 

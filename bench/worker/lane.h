@@ -29,6 +29,7 @@ struct lane {
 	struct gen *g;
 	unsigned int lcore;
 	unsigned int gen_turns; // of the generator, for one of the worker
+	unsigned int rounds;    // of both in a row, before it is the other's turn
 	// The generator waits while more than a burst is here that workers have not taken.
 	const struct rte_ring *ahead[3];
 	bool stages;
@@ -36,8 +37,8 @@ struct lane {
 	struct lane_count count;
 	// inner
 	struct worker_stages loop_stages;
-	uint64_t slice_cycles, slice_packets, packets, tsc_base, tsc_per_us, cut;
-	unsigned int slice_loops, idle;
+	uint64_t slice_cycles, slice_packets, packets, now_us, real_us, tsc_per_us, cut;
+	unsigned int slice_loops, idle, cold;
 	_Atomic(void (*)(struct lane *l, void *arg)) call;
 	void *call_arg;
 	_Atomic bool stop;
@@ -57,3 +58,4 @@ uint64_t lane_now_us(const struct lane *l);
 uint64_t lane_packets(const struct lane *l);
 // On the lane: forget what was counted, and count from here on.
 void lane_count_begin(struct lane *l);
+void lane_count_end(struct lane *l);

@@ -23,6 +23,7 @@
 	X(STRADDLE, "straddle", BARE, "", "up: the stream cut at the MSS (sizes from 512 on)")     \
 	X(NO_STRADDLE, "no-straddle", BARE, "", "up: each record in segments of its own")          \
 	X(TURN, "turn", TEXT, "N", "packets offered for each of the worker's loops (64)")          \
+	X(ROUNDS, "rounds", TEXT, "N", "so many turns of each before it is the other's turn (1)")  \
 	X(BURST, "burst", TEXT, "N", "packets of one session back to back (1)")                    \
 	X(ORDER, "order", TEXT, "random|round-robin", "of the sessions (round-robin)")             \
 	X(CIPHER, "cipher", TEXT, "NAME",                                                          \
@@ -311,6 +312,8 @@ static int parse_option(struct wb_opts *o, int id)
 		return 0;
 	case OPT_TURN:
 		return number("turn", 1, 1024, &o->turn);
+	case OPT_ROUNDS:
+		return number("rounds", 1, 32, &o->rounds);
 	case OPT_BURST:
 		return number("burst", 1, 1024, &o->burst);
 	case OPT_ORDER:
@@ -397,6 +400,7 @@ static int parse(struct wb_opts *o, int argc, char **argv)
 		.directions = {GEN_DOWN, GEN_UP},
 		.nb_directions = 2,
 		.turn = 64,
+		.rounds = 1,
 		.burst = 1,
 		.verify = 16,
 		.straddle = -1,

@@ -17,7 +17,7 @@ struct wb_opts {
 	unsigned int sessions[WB_LIST_MAX], nb_sessions;
 	unsigned int sizes[WB_LIST_MAX], nb_sizes;
 	unsigned int directions[WB_LIST_MAX], nb_directions; // GEN_* sets
-	unsigned int turn, burst, verify;
+	unsigned int turn, rounds, burst, verify;
 	bool random;
 	int straddle;       // -1: large records do, small ones go by themselves
 	const char *cipher; // its name
