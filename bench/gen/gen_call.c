@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Calls: dialing, what the call asks for, hanging up, the end.
+// One call: what it asks for, its connection, its end.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +10,6 @@
 #include "bench/gen/gen_int.h"
 
 #define LINGER_US 2000000 // for the server's FIN
-#define CLOSING_MAX 512   // hang-ups in progress at once
-#define AT_ONCE 64        // dialed and hung up in one turn
 #define KEEPALIVE_MIN_MS 1000
 
 void gen_count_reason(struct gen *g, const char *reason)
@@ -68,7 +66,7 @@ void gen_session_free(struct gen_session *s)
 	wheel_stop(s->g->wheel, &s->timer);
 }
 
-static void release(struct gen_session *s)
+void gen_release(struct gen_session *s)
 {
 	if (s->conn)
 		tcp_release(s->conn, s->g->now_us);
@@ -123,7 +121,7 @@ static void call_over(struct gen_session *s)
 	drop_call(s);
 	gen_state(s, GEN_STATE_CLOSING);
 	if (dead)
-		release(s);
+		gen_release(s);
 	else
 		wheel_start(s->g->wheel, &s->timer, s->g->now_us + LINGER_US);
 }
@@ -168,7 +166,7 @@ void gen_timer(void *user, struct wheel_timer *t)
 	struct gen *g = s->g;
 
 	if (!s->call) {
-		release(s);
+		gen_release(s);
 		return;
 	}
 	if (s->flags & GENF_HEARD)
@@ -288,14 +286,13 @@ static char *make_user(const char *pattern, unsigned int number)
 	return n < 0 ? NULL : user;
 }
 
-// Before there is a call.
-static void dial_failed(struct gen_session *s, const char *what, int error)
+void gen_dial_failed(struct gen_session *s, const char *what, int error)
 {
 	char text[120];
 
 	snprintf(text, sizeof(text), "%s: %s", what, log_strerror(error));
 	count_end(s, CALL_END_TCP, text);
-	release(s);
+	gen_release(s);
 }
 
 static void connected(struct gen_session *s)
@@ -315,7 +312,7 @@ static void connected(struct gen_session *s)
 	s->call = NULL;
 	drop_call(s);
 	tcp_abort(s->conn, g->now_us);
-	dial_failed(s, "local", ENOMEM);
+	gen_dial_failed(s, "local", ENOMEM);
 }
 
 static void closed(struct gen_session *s)
@@ -323,9 +320,9 @@ static void closed(struct gen_session *s)
 	int error = tcp_conn_error(s->conn);
 
 	if (s->state == GEN_STATE_CLOSING) {
-		release(s);
+		gen_release(s);
 	} else if (!s->call) {
-		dial_failed(s, "TCP", error ? error : ECONNABORTED);
+		gen_dial_failed(s, "TCP", error ? error : ECONNABORTED);
 	} else if (error) {
 		call_stream_end(s->call, error, s->g->now_us / 1000);
 		gen_call_settle(s);
@@ -344,153 +341,10 @@ void gen_tcp_event(struct gen_session *s, unsigned int events)
 	if (s->conn && events & TCP_EV_EOF) {
 		s->flags |= GENF_EOF;
 		if (s->state == GEN_STATE_CLOSING)
-			release(s);
+			gen_release(s);
 		else
 			gen_ready(s);
 	}
 	if (s->conn && events & TCP_EV_CLOSED)
 		closed(s);
-}
-
-// --- dialing and hanging up ---
-
-static void queue_put(struct gen_list *q, struct gen_session *s)
-{
-	s->queue_next = NULL;
-	if (q->tail)
-		q->tail->queue_next = s;
-	else
-		q->head = s;
-	q->tail = s;
-}
-
-static struct gen_session *queue_get(struct gen_list *q)
-{
-	struct gen_session *s = q->head;
-
-	q->head = s->queue_next;
-	if (!q->head)
-		q->tail = NULL;
-	return s;
-}
-
-static void dial(struct gen_session *s)
-{
-	struct gen *g = s->g;
-	uint32_t addr = g->c.client_addr + (g->c.first + gen_index(s)) % g->c.nb_client;
-	struct ipaddr local = ipaddr_from4(rte_cpu_to_be_32(addr));
-	struct ipaddr remote = ipaddr_from4(rte_cpu_to_be_32(g->c.server_addr));
-
-	g->st.dialed++;
-	s->dialed_us = g->now_us;
-	gen_state(s, GEN_STATE_DIALING);
-	s->conn = tcp_connect(g->tcp, &local, 0, &remote, g->c.server_port, s, g->now_us);
-	if (!s->conn)
-		dial_failed(s, "local", errno);
-}
-
-static void hang_up(struct gen_session *s)
-{
-	struct gen *g = s->g;
-
-	if (s->call) {
-		call_hangup(s->call, g->now_us / 1000);
-		gen_call_settle(s);
-	} else if (s->state == GEN_STATE_DIALING) {
-		tcp_abort(s->conn, g->now_us);
-		release(s);
-	}
-}
-
-static void dial_some(struct gen *g)
-{
-	unsigned int n = RTE_MIN(g->nb_dialq, (unsigned int)AT_ONCE), dialed = 0;
-
-	if (!n || !g->arp.done || g->nb_state[GEN_STATE_DIALING] >= g->concurrent)
-		return;
-	n = RTE_MIN(n, g->concurrent - g->nb_state[GEN_STATE_DIALING]);
-	n = pace_take(&g->dial_pace, 1, n, g->now_us);
-	for (unsigned int k = 0; k < n; k++) {
-		struct gen_session *s = queue_get(&g->dialq);
-
-		g->nb_dialq--;
-		if (s->flags & GENF_WANT && s->state == GEN_STATE_CLOSING) {
-			queue_put(&g->dialq, s); // it will have ended soon
-			g->nb_dialq++;
-			continue;
-		}
-		s->flags &= (uint16_t)~GENF_DIALQ;
-		if (!(s->flags & GENF_WANT))
-			continue;
-		s->flags &= (uint16_t)~GENF_WANT;
-		dial(s);
-		dialed++;
-	}
-	g->work += dialed;
-	if (g->dial_pace.rate > 0)
-		pace_back(&g->dial_pace, n - dialed);
-}
-
-static void hang_some(struct gen *g)
-{
-	unsigned int n = AT_ONCE, k = 0;
-
-	if (!g->hangq.head)
-		return;
-	n = pace_take(&g->hang_pace, 1, n, g->now_us);
-	while (k < n && g->hangq.head && g->nb_state[GEN_STATE_CLOSING] < CLOSING_MAX) {
-		struct gen_session *s = queue_get(&g->hangq);
-
-		s->flags &= (uint16_t)~GENF_HANGQ;
-		hang_up(s);
-		k++;
-	}
-	g->work += k;
-	if (g->hang_pace.rate > 0)
-		pace_back(&g->hang_pace, n - k);
-}
-
-void gen_calls_run(struct gen *g)
-{
-	dial_some(g);
-	hang_some(g);
-	wheel_advance(g->wheel, g->now_us, 256, gen_timer, g);
-}
-
-void gen_dial(struct gen *g, unsigned int first, unsigned int n, unsigned int concurrent,
-	double rate, uint64_t now_us)
-{
-	g->now_us = now_us;
-	if (rate != g->dial_pace.rate || !g->nb_dialq)
-		pace_start(&g->dial_pace, rate, now_us);
-	g->concurrent = concurrent ? concurrent : 1;
-	for (unsigned int i = first; i < g->c.sessions && i - first < n; i++) {
-		struct gen_session *s = &g->sessions[i];
-
-		if (s->state == GEN_STATE_DIALING || s->state == GEN_STATE_UP)
-			continue;
-		s->flags |= GENF_WANT;
-		if (s->flags & (GENF_DIALQ | GENF_HANGQ))
-			continue;
-		s->flags |= GENF_DIALQ;
-		queue_put(&g->dialq, s);
-		g->nb_dialq++;
-	}
-}
-
-void gen_hangup(struct gen *g, unsigned int first, unsigned int n, double rate, uint64_t now_us)
-{
-	g->now_us = now_us;
-	if (rate != g->hang_pace.rate || !g->hangq.head)
-		pace_start(&g->hang_pace, rate, now_us);
-	for (unsigned int i = first; i < g->c.sessions && i - first < n; i++) {
-		struct gen_session *s = &g->sessions[i];
-
-		s->flags &= (uint16_t)~GENF_WANT;
-		if ((s->state != GEN_STATE_DIALING && s->state != GEN_STATE_UP) ||
-			s->flags & (GENF_DIALQ | GENF_HANGQ))
-			continue;
-		s->flags |= GENF_HANGQ;
-		queue_put(&g->hangq, s);
-	}
 }

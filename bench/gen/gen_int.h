@@ -201,9 +201,14 @@ void gen_tcp_output(void *user, struct rte_mbuf **pkts, uint16_t n);
 void gen_arp_run(struct gen *g);
 void gen_arp_watch(struct gen *g, struct rte_mbuf *const *m, uint16_t n); // borrows received frames
 
-// gen_call.c
+// gen_dial.c
 void gen_calls_run(struct gen *g); // dialing, hanging up
+
+// gen_call.c
 void gen_tcp_event(struct gen_session *s, unsigned int events);
+// Dialing ended before there was a call.
+void gen_dial_failed(struct gen_session *s, const char *what, int error);
+void gen_release(struct gen_session *s); // lets go of the connection: the session has ended
 // Something was done with the call. False: it is over, and s->call is gone.
 bool gen_call_settle(struct gen_session *s);
 // End it now for this reason, which is counted.

@@ -210,11 +210,12 @@ void gen_tx_flush(struct gen *g)
 		if (i + 1 < n && t->s[i + 1] == s)
 			continue;
 		s->batched = 0;
-		tcp_push(s->conn, g->now_us);
+		tcp_push_burst(s->conn, g->now_us);
 		if (!ok) // the stream has a hole
 			fail_stream(s);
 		ok = true;
 	}
+	tcp_flush(g->tcp);
 }
 
 // Packets of at most n that one record takes, and their plaintext's length.
