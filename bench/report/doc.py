@@ -199,6 +199,20 @@ def setup_block(f):
     return table(("what", "figure"), rows)
 
 
+def scale_block(f):
+    rows = []
+    for r in f.result("memif/scale").get("runs", []):
+        d = r["load"]
+        flows = d.get("flows", {}).values()
+        rows.append(({"scale": "as fast as both programs go", "storm": "all at once, as after a restart"}.get(r["name"], r["name"]),
+                     num(d["sessions"]), num(d["setup_s"], 1), num(d["setup_rate"]), num(d["setup_ms"]["p99"]), num(d["lost"]),
+                     num(d["failed"]), "%s / %s" % (num(d["churn_setups"]), num(d["churn_teardowns"])),
+                     "%s of %s" % (num(sum(x["lost"] for x in flows)), num(sum(x["sent"] for x in flows))),
+                     num(r["culvertd_rss_kb"] / 1024)))
+    return table(("bring-up", "sessions", "s", "a second", "set-up p99 ms", "sessions lost", "failed", "set up / torn down beside traffic",
+                  "packets lost", "culvertd's memory MiB"), rows)
+
+
 def capacity_block(f):
     rows = []
     for size in (1400, "imix"):
@@ -239,7 +253,7 @@ def readme_block(f):
 BLOCKS = {
     "machine": machine_block, "targets": targets_block, "sizes": sizes_block, "stages": stages_block, "sessions": sessions_block,
     "variants": variants_block, "micro": micro_block, "veth": veth_block, "peers": peers_block, "latency": latency_block,
-    "path": path_block, "setup": setup_block, "capacity": capacity_block, "readme": readme_block,
+    "path": path_block, "scale": scale_block, "setup": setup_block, "capacity": capacity_block, "readme": readme_block,
 }
 
 

@@ -90,7 +90,7 @@ def test_doc():
     done = doc.replace(text, results(), "t")
     assert done.startswith("a\n") and done.endswith("z\n")
     # What was not measured keeps what it had; everything else is new.
-    assert done.count("\nold\n") == len([n for n in doc.BLOCKS if n in ("micro", "latency")]), done.count("\nold\n")
+    assert done.count("\nold\n") == len([n for n in doc.BLOCKS if n in ("micro", "latency", "scale")]), done.count("\nold\n")
     assert "| 1,000 | 440 (1.10) |" in done and "`nothing`" not in done
     assert doc.replace(done, results(), "t") == done, "a second time changes something"
     empty = "<!-- bench:sizes -->\n<!-- /bench:sizes -->\n"
