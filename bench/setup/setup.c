@@ -67,6 +67,7 @@ static SSL_CTX *bare_ctx(const struct bed *b, const struct opts *o, bool server)
 	SSL_CTX_set_min_proto_version(ctx, o->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
 	SSL_CTX_set_max_proto_version(ctx, o->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 1); // as the control plane does
 	if (server)
 		fake_assert(SSL_CTX_use_certificate_chain_file(ctx, b->cert) == 1 &&
 			    SSL_CTX_use_PrivateKey_file(ctx, b->cert, SSL_FILETYPE_PEM) == 1);
