@@ -86,8 +86,9 @@ static void every_operation(void **state)
 {
 	for (unsigned int threads = 0; threads <= 2; threads += 2)
 		for (size_t i = 0; i < NB_OPS; i++) {
-			struct tls_server_conf sc = {
-				.engine = "culvert-async", .async_ecdsa = true, .async_threads = threads};
+			struct tls_server_conf sc = {.engine = "culvert-async",
+				.async_ecdsa = true,
+				.async_threads = threads};
 			struct tls_ctx *ctx =
 				tl_server(&sc, (const char *const[]){ops[i].cert, NULL});
 			unsigned int waits = 0;
@@ -113,7 +114,8 @@ static void every_operation(void **state)
 // Steps while nothing is ready change nothing; the signature would take a minute.
 static void spurious_steps(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000};
+	struct tls_server_conf sc = {
+		.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	struct pair x;
 
@@ -148,8 +150,10 @@ static SSL_SESSION *session_without_signature(struct tls_ctx *ctx)
 // that need none of that pool run to their end, of the same context and of another one.
 static void slow_signature_holds_up_nobody(void **state)
 {
-	struct tls_server_conf slow = {
-		.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000, .session_tickets = true};
+	struct tls_server_conf slow = {.engine = "culvert-async",
+		.async_ecdsa = true,
+		.test_sign_delay_ms = 60000,
+		.session_tickets = true};
 	struct tls_server_conf quick = {.engine = "culvert-async", .async_ecdsa = true};
 	struct tls_ctx *sctx = tl_server(&slow, both_certs);
 	struct tls_ctx *qctx = tl_server(&quick, both_certs);
@@ -181,7 +185,8 @@ static void slow_signature_holds_up_nobody(void **state)
 // A slow signature does arrive, and is right.
 static void slow_signature_arrives(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 150};
+	struct tls_server_conf sc = {
+		.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 150};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	struct pair x;
 
@@ -195,8 +200,10 @@ static void slow_signature_arrives(void **state)
 // Many handshakes paused at once in one thread, taken up in another order than they were begun.
 static void many_at_once(void **state)
 {
-	struct tls_server_conf sc = {
-		.engine = "culvert-async", .async_ecdsa = true, .async_threads = 4, .test_sign_delay_ms = 20};
+	struct tls_server_conf sc = {.engine = "culvert-async",
+		.async_ecdsa = true,
+		.async_threads = 4,
+		.test_sign_delay_ms = 20};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	enum { N = 32 };
 	struct pair x[N];
@@ -220,7 +227,8 @@ static void many_at_once(void **state)
 // Without descriptors to wait with, and beyond the number of jobs, keys work inline.
 static void limits_are_graceful(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000};
+	struct tls_server_conf sc = {
+		.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 60000};
 	unsigned int n = TL_SANITIZED ? 40 : 1100, paused = 0, done = 0;
 	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"ec", NULL});
 	struct rlimit old, few;
@@ -256,8 +264,9 @@ static void cancelled_half_way(void **state)
 	unsigned int fds = open_fds();
 
 	for (int order = 0; order < 2; order++) {
-		struct tls_server_conf sc = {
-			.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = SLOW_MS};
+		struct tls_server_conf sc = {.engine = "culvert-async",
+			.async_ecdsa = true,
+			.test_sign_delay_ms = SLOW_MS};
 		struct tls_ctx *ctx = tl_server(&sc, both_certs);
 		struct pair x[8];
 
@@ -282,7 +291,8 @@ static void cancelled_half_way(void **state)
 
 static void peer_gives_up(void **state)
 {
-	struct tls_server_conf sc = {.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 20};
+	struct tls_server_conf sc = {
+		.engine = "culvert-async", .async_ecdsa = true, .test_sign_delay_ms = 20};
 	struct tls_ctx *ctx = tl_server(&sc, both_certs);
 	struct pair x;
 
