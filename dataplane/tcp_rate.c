@@ -2,6 +2,7 @@
 #include "dataplane/tcp_rate.h"
 
 #define MARKS_PER_RTT 4
+#define MARK_MIN_US 500u // and not more often
 #define BURST_NS 500000ull // what the pace lets go at a time: this long, at least two segments
 #define BURST_SEGS 2
 #define BEHIND_NS 2000000ull // a late timer may catch up on so much
@@ -19,6 +20,10 @@ static void add_mark(struct tcp_conn *c, struct tcp_rate *r, uint64_t now_us)
 {
 	struct tcp_rate_mark *k = &r->mark[(r->first + r->n) % TCP_RATE_MARKS];
 
+	// Without a mark under way it was not noted when what arrived last was sent: a round trip
+	// ago, at the most.
+	if (!r->n && (uint32_t)now_us - r->last_us > c->srtt_us)
+		r->last_us = (uint32_t)now_us - c->srtt_us;
 	*k = (struct tcp_rate_mark){
 		.end_seq = c->snd_nxt,
 		.delivered = delivered_bytes(c),
@@ -35,13 +40,15 @@ static void add_mark(struct tcp_conn *c, struct tcp_rate *r, uint64_t now_us)
 void tcp_rate_sent(struct tcp_conn *c, uint64_t now_us)
 {
 	struct tcp_rate *r = tcp_rate(c);
+	uint32_t gap;
 
 	// Nothing was in flight: both clocks start here.
 	if (c->progress_us == now_us && !r->n)
 		r->last_us = r->delivered_us = (uint32_t)now_us;
 	if (r->n == TCP_RATE_MARKS)
 		return;
-	if (r->n && (uint32_t)now_us - r->mark_us < c->srtt_us / MARKS_PER_RTT)
+	gap = r->n ? c->srtt_us / MARKS_PER_RTT : 0;
+	if ((uint32_t)now_us - r->mark_us < RTE_MAX(gap, MARK_MIN_US))
 		return;
 	add_mark(c, r, now_us);
 }
