@@ -27,6 +27,7 @@
 #define FULL_ROUNDS 3
 #define PROBE_WAIT_MIN_US 2000000u
 #define PROBE_WAIT_SPREAD_US 1000000u
+#define FIRST_WAIT_US 500000u
 #define PROBE_ROUNDS_MAX 63u
 #define UP_ROUNDS_MAX 16u
 #define MIN_RTT_WINDOW_US (10 * US_PER_SEC)
@@ -72,11 +73,12 @@ struct bbr {
 	uint32_t round_end;      // delivered when this round began
 	uint32_t round_lost;
 	uint32_t rounds, phase_rounds;
+	uint32_t first_window;
 	uint32_t wait_us; // from DOWN to REFILL
 	uint32_t seed;
 	uint8_t state; // enum bbr_state
 	uint8_t full_rounds;
-	bool full, loss_seen, bw_real;
+	bool full, loss_seen, bw_real, idle;
 };
 
 static struct bbr *bbr(struct tcp_cc_flow *f)
@@ -106,6 +108,13 @@ static uint32_t bdp(const struct bbr *b, uint32_t gain)
 	uint32_t rtt = RTE_MAX(b->min_rtt_us, RTT_FLOOR_US);
 
 	return scaled(bw(b) * rtt / US_PER_SEC, gain);
+}
+
+// Had too little to send to show what the path can do. Not so when more is in flight than the path
+// holds: what is beyond that stands in its queue.
+static bool idle_sample(const struct bbr *b, const struct tcp_cc_sample *s)
+{
+	return s->app_limited && s->in_flight < bdp(b, GAIN_UP);
 }
 
 static uint32_t min_window(const struct tcp_cc_flow *f)
@@ -153,9 +162,9 @@ static void update_bw(struct bbr *b, const struct tcp_cc_sample *s)
 	rate = (uint64_t)got * US_PER_SEC / s->interval_us;
 	b->bw_round = RTE_MAX(b->bw_round, rate);
 	b->inflight_round = RTE_MAX(b->inflight_round, got);
-	if (!s->app_limited || rate > max_bw(b))
+	if (!idle_sample(b, s) || rate > max_bw(b))
 		b->bw[1] = RTE_MAX(b->bw[1], rate);
-	b->bw_real |= !s->app_limited;
+	b->bw_real |= !idle_sample(b, s);
 }
 
 // ---- states
@@ -198,13 +207,16 @@ static bool time_to_probe(const struct tcp_cc_flow *f, const struct bbr *b, uint
 
 static void check_full(struct bbr *b, const struct tcp_cc_sample *s)
 {
-	if (b->full || s->app_limited)
+	if (b->full || b->idle)
 		return;
 	if (max_bw(b) * 4 >= b->bw_full * 5) {
 		b->bw_full = max_bw(b);
 		b->full_rounds = 0;
-	} else if (++b->full_rounds >= FULL_ROUNDS) {
-		b->full = true;
+	} else {
+		// With half as much again as the path holds there is a queue already: two rounds
+		// do.
+		b->full_rounds += s->in_flight > bdp(b, GAIN_CWND_CRUISE) ? 2 : 1;
+		b->full = b->full_rounds >= FULL_ROUNDS;
 	}
 }
 
@@ -212,7 +224,7 @@ static void check_full(struct bbr *b, const struct tcp_cc_sample *s)
 // the rate goes on growing with it.
 static bool up_done(const struct bbr *b, const struct tcp_cc_sample *s, bool round)
 {
-	if (b->phase_rounds >= UP_ROUNDS_MAX || (s->app_limited && b->phase_rounds))
+	if (b->phase_rounds >= UP_ROUNDS_MAX || (b->idle && b->phase_rounds))
 		return true;
 	if (!round || !b->phase_rounds)
 		return false;
@@ -263,8 +275,11 @@ static void step(struct tcp_cc_flow *f, struct bbr *b, const struct tcp_cc_sampl
 			enter(b, DRAIN, s->now_us);
 		break;
 	case DRAIN:
-		if (s->in_flight <= bdp(b, UNIT) || b->phase_rounds > FULL_ROUNDS)
-			enter_down(b, s->now_us);
+		if (s->in_flight > bdp(b, UNIT) && b->phase_rounds <= FULL_ROUNDS)
+			break;
+		enter_down(b, s->now_us);
+		// An application that had pauses may have ended STARTUP early.
+		b->wait_us = FIRST_WAIT_US;
 		break;
 	case PROBE_DOWN:
 		if (time_to_probe(f, b, s->now_us))
@@ -366,6 +381,11 @@ static void set_pace(struct tcp_cc_flow *f, const struct bbr *b)
 {
 	uint64_t rate = bw(b) * pacing_gain(b) / UNIT * PACE_MARGIN / UNIT, pace;
 
+	// Until the path is known the window leads: an application that sends in bursts, such as a
+	// TCP inside in its slow start, would be held back by what little it sent before.
+	if (!b->full && b->idle)
+		rate = RTE_MAX(
+			rate, f->cwnd * US_PER_SEC / RTE_MAX(b->min_rtt_us, 1u) * GAIN_UP / UNIT);
 	if (b->min_rtt_us < PACE_MIN_RTT_US || !rate) {
 		f->pace = 0;
 		return;
@@ -381,8 +401,12 @@ static void set_target(struct tcp_cc_flow *f, struct bbr *b)
 {
 	bool cruise = b->state == PROBE_CRUISE || b->state == PROBE_DOWN;
 	uint32_t burst = 2 * f->mss + (uint32_t)RTE_MIN(bw(b) / 1000, 65536ull);
-	uint64_t w = bdp(b, cruise ? GAIN_CWND_CRUISE : GAIN_CWND);
+	uint64_t w = bdp(b, cruise                ? GAIN_CWND_CRUISE
+			    : b->full || !b->idle ? GAIN_CWND
+						  : GAIN_STARTUP);
 
+	if (!b->full)
+		w = RTE_MAX(w, b->first_window);
 	w += burst + RTE_MAX(b->extra[0], b->extra[1]);
 	if (b->inflight_hi != UINT32_MAX)
 		w = RTE_MIN(w, cruise ? scaled(b->inflight_hi, HEADROOM) : b->inflight_hi);
@@ -408,6 +432,7 @@ static void bbr_sample(struct tcp_cc_flow *f, const struct tcp_cc_sample *s)
 	update_bw(b, s);
 	if (!max_bw(b))
 		return;
+	b->idle = idle_sample(b, s);
 	update_extra(f, b, s);
 	check_loss(f, b, s);
 	if (round) {
@@ -443,6 +468,7 @@ static void bbr_init(struct tcp_cc_flow *f, uint64_t now_us)
 	b->inflight_hi = b->inflight_lo = UINT32_MAX;
 	b->min_rtt_us = b->probe_rtt_us = UINT32_MAX / 2;
 	b->min_rtt_at_us = b->phase_us = b->extra_us = now_us;
+	b->first_window = f->cwnd;
 	b->target = 2 * f->cwnd;
 	b->seed = (uint32_t)now_us ^ (uint32_t)((uintptr_t)b >> 6);
 }

@@ -2,10 +2,10 @@
 #include "dataplane/tcp_rate.h"
 
 #define MARKS_PER_RTT 4
-#define MARK_MIN_US 500u // and not more often
+#define MARK_MIN_US 500u   // and not more often
 #define BURST_NS 500000ull // what the pace lets go at a time: this long, at least two segments
 #define BURST_SEGS 2
-#define BEHIND_NS 2000000ull // a late timer may catch up on so much
+#define BEHIND_MAX_US 10000u // a late timer may catch up on so much, or an eighth of a round trip
 #define NS 1000ull
 
 // Bytes known to have arrived. Relative to the initial sequence number, which cancels out.
@@ -118,12 +118,19 @@ static uint64_t burst_ns(const struct tcp_conn *c)
 	return RTE_MAX(two, BURST_NS);
 }
 
+// The worker may have come late, even by some milliseconds where it shares its CPU: what the pace
+// would have let go meanwhile is not lost.
+static uint64_t caught_up_ns(const struct tcp_conn *c, uint64_t now_us)
+{
+	uint64_t behind = RTE_MIN(c->srtt_us / 8, BEHIND_MAX_US), at = tcp_rate(c)->pace_at_ns;
+
+	return RTE_MAX(at, now_us > behind ? (now_us - behind) * NS : 0);
+}
+
 uint32_t tcp_pace_room(const struct tcp_conn *c, uint64_t now_us)
 {
-	uint64_t now_ns = now_us * NS, at_ns = tcp_rate(c)->pace_at_ns, ns;
+	uint64_t at_ns = caught_up_ns(c, now_us), ns = burst_ns(c) + now_us * NS;
 
-	at_ns = RTE_MAX(at_ns, now_ns > BEHIND_NS ? now_ns - BEHIND_NS : 0);
-	ns = burst_ns(c) + now_ns;
 	if (ns <= at_ns)
 		return 0;
 	return (uint32_t)RTE_MIN(((ns - at_ns) << TCP_PACE_SHIFT) / c->cc.pace, 1ull << 30);
@@ -131,11 +138,8 @@ uint32_t tcp_pace_room(const struct tcp_conn *c, uint64_t now_us)
 
 void tcp_pace_sent(struct tcp_conn *c, uint32_t len, uint64_t now_us)
 {
-	struct tcp_rate *r = tcp_rate(c);
-	uint64_t now_ns = now_us * NS;
-
-	r->pace_at_ns = RTE_MAX(r->pace_at_ns, now_ns > BEHIND_NS ? now_ns - BEHIND_NS : 0);
-	r->pace_at_ns += (uint64_t)len * c->cc.pace >> TCP_PACE_SHIFT;
+	tcp_rate(c)->pace_at_ns =
+		caught_up_ns(c, now_us) + ((uint64_t)len * c->cc.pace >> TCP_PACE_SHIFT);
 }
 
 uint64_t tcp_pace_due_us(const struct tcp_conn *c)
