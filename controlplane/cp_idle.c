@@ -25,6 +25,14 @@ static bool at_rest(const struct cp_session *s)
 	return true;
 }
 
+// What knows where the call lies: the state machines and the timers.
+static void place(struct cp_call *c)
+{
+	c->sstp.user = c;
+	c->ppp.user = c;
+	cp_call_watch(c);
+}
+
 void cp_call_rest(struct cp_session *s)
 {
 	struct cp_call *c = s->call;
@@ -34,12 +42,13 @@ void cp_call_rest(struct cp_session *s)
 	if (!c || !at_rest(s))
 		return;
 	c->frame_len = 0;
-	// What cp_call_wake() makes anew.
+	// What place() makes anew.
+	c->sstp.user = c->ppp.user = NULL;
 	memset(c->sstp_timer, 0, sizeof(c->sstp_timer));
 	memset(c->ppp_timer, 0, sizeof(c->ppp_timer));
 	p = pack(c, sizeof(*c), &len);
 	if (!p) {
-		cp_call_watch(c);
+		place(c);
 		return; // it stays as it is
 	}
 	s->idle = p;
@@ -64,9 +73,6 @@ struct cp_call *cp_call_wake(struct cp_session *s)
 	pack_free(s->idle, s->idle_len);
 	s->idle = NULL;
 	s->idle_len = 0;
-	// Nothing but these knew where it was.
-	c->sstp.user = c;
-	c->ppp.user = c;
-	cp_call_watch(c);
+	place(c);
 	return s->call = c;
 }
