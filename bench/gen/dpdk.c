@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "bench/commands.h"
+#include "bench/gen/chaos.h"
 #include "bench/gen/pace.h"
 #include "dataplane/mbuf.h"
 #include "tls/record.h"
@@ -23,6 +24,7 @@
 #define IDLE_TURNS 64
 #define IDLE_NS 50000
 #define HANGUP_LIMIT_S 30.0
+#define LAST_ACK_S 5.0
 #define RING_MBUFS 4096           // those that the devices' rings take
 #define SESSION_MEMORY (4 * 1024) // TCP's, of DPDK's memory
 #define MBUF_MEMORY 2816
@@ -298,6 +300,11 @@ static void hang_up_all(struct run *r)
 		st = gen_stats(r->g);
 	} while (st->up + st->dialing + st->closing && since_s(r, start_us) < limit);
 	r->r.hangup_s = since_s(r, start_us);
+	// Whoever lost our last acknowledgement asks for it again.
+	start_us = r->now_us;
+	while (gen_stats(r->g)->tcp_open + (chaos_on(&r->c->gen.chaos) ? st->tcp_time_wait : 0) &&
+		since_s(r, start_us) < LAST_ACK_S)
+		turn(r);
 }
 
 static int run_all(struct run *r)

@@ -169,6 +169,7 @@ unsigned int gen_loop(struct gen *g, uint64_t now_us)
 const struct gen_stats *gen_stats(struct gen *g)
 {
 	struct gen_stats *st = &g->st;
+	struct tcp_levels tcp;
 
 	st->idle = g->nb_state[GEN_STATE_IDLE];
 	st->dialing = g->nb_state[GEN_STATE_DIALING];
@@ -182,6 +183,9 @@ const struct gen_stats *gen_stats(struct gen *g)
 		f->lost = f->sent > f->received ? f->sent - f->received : 0;
 	}
 	st->tcp_retransmits = g->counters.v[CNT_tcp_retransmits];
+	tcp_stack_levels(g->tcp, &tcp);
+	st->tcp_open = tcp.conns;
+	st->tcp_time_wait = tcp.time_wait;
 	st->mbufs_in_use = rte_mempool_in_use_count(g->c.pool);
 	st->chaos_lost = g->chaos_in.lost + g->chaos_out.lost;
 	st->chaos_duplicated = g->chaos_in.duplicated + g->chaos_out.duplicated;

@@ -129,6 +129,7 @@ struct gen_stats {
 	struct hist setup;                              // ns, from SYN to up
 	struct gen_flow flow[GEN_N_DIRS];
 	uint64_t tcp_retransmits, mbufs_in_use;
+	unsigned int tcp_open, tcp_time_wait; // connections, also those that close by themselves
 	uint64_t chaos_lost, chaos_duplicated, chaos_reordered, chaos_corrupted;
 	unsigned int nb_reasons; // of calls that failed or were lost
 	struct {

@@ -231,19 +231,23 @@ void gen_skipped_in(struct gen_session *s, uint32_t plain_len)
 	s->g->unopened += plain_len;
 }
 
-// Packets that were not opened: their bytes by the mean length of what was sent.
+// Packets that were not opened: by their bytes, and the mean length of what was sent but for what
+// was opened.
 void gen_count_unopened(struct gen *g)
 {
 	struct gen_flow *f = &g->st.flow[down_direction(g)];
-	uint64_t framed = f->sent_bytes + f->sent * GEN_FRAME_LEN, n;
+	uint64_t opened = f->received - g->unopened_packets, n;
+	uint64_t opened_bytes = f->received_bytes - g->unopened_bytes;
+	double packets = (double)f->sent - (double)opened;
+	double framed = (double)f->sent_bytes - (double)opened_bytes + packets * GEN_FRAME_LEN;
 
-	if (!g->unopened || !framed)
+	if (!g->unopened || packets <= 0 || framed <= 0)
 		return;
-	n = (uint64_t)((double)g->unopened * (double)f->sent / (double)framed + 0.5);
-	f->received += n - g->unopened_packets;
-	f->received_bytes += g->unopened - n * GEN_FRAME_LEN - g->unopened_bytes;
+	n = (uint64_t)((double)g->unopened * packets / framed + 0.5);
+	f->received = opened + n;
 	g->unopened_packets = n;
-	g->unopened_bytes = g->unopened - n * GEN_FRAME_LEN;
+	g->unopened_bytes = g->unopened - RTE_MIN(n * GEN_FRAME_LEN, g->unopened);
+	f->received_bytes = opened_bytes + g->unopened_bytes;
 }
 
 void gen_host_in(struct gen *g, const uint8_t *ip, size_t len)

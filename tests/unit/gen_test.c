@@ -98,6 +98,10 @@ static void test_unopened(void **state)
 		const struct gen_flow *f;
 
 		t.verify = verify;
+		if (verify) {
+			t.nb_sizes = 3;
+			memcpy(t.size, (const uint16_t[]){64, 576, 1400}, 3 * sizeof(t.size[0]));
+		}
 		rig_start(r);
 		rig_dial(r, 4);
 		assert_int_equal(gen_traffic_start(r->g, &t, r->now_us), 0);
