@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The machine that figures were taken on."""
+import hashlib
 import os
 import platform
 import re
@@ -34,6 +35,24 @@ def cpu_features(flags):
     return [f for f in wanted if f in flags]
 
 
+def digest(*paths):
+    """Of programs: results are continued with the same ones only."""
+    h = hashlib.sha256()
+    for path in paths:
+        try:
+            with open(path, "rb") as f:
+                h.update(f.read())
+        except OSError:
+            h.update(b"none")
+    return h.hexdigest()[:16]
+
+
+def same(a, b):
+    """Whether results of two runs belong together: the commit may differ when the programs do not."""
+    strip = lambda m: {k: v for k, v in (m or {}).items() if k != "culvert"}
+    return strip(a) == strip(b)
+
+
 def describe(top, build):
     """A dictionary that goes into the results, and is compared before results are continued."""
     info = read("/proc/cpuinfo")
@@ -57,6 +76,7 @@ def describe(top, build):
         "ipsec_mb": said("dpkg-query", "-W", "-f=${Version}", "libipsec-mb1").split("-")[0] or "unknown",
         "compiler": said("cc", "--version").splitlines()[0] if said("cc", "--version") else "unknown",
         "buildtype": first(r"buildtype\s+(\S+)", said("meson", "configure", "--no-pager", build)),
+        "programs": digest(os.path.join(build, "culvertd"), os.path.join(build, "culvert-bench")),
         "culvert": said("git", "-C", top, "describe", "--always", "--dirty").strip() or "unknown",
     }
 
