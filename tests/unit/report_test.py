@@ -40,7 +40,7 @@ def results():
                 "worker/sessions": worker(*[case(w, 1400, n, c, 250) for w in ("down", "up") for n, c in ((1, 400), (1000, 440), (10000, 700))]),
                 "worker/setup": worker(setup={"ratio": 0.8, "control_us": 200, "bare_us": 160, "per_second": 5000}),
                 "worker/memory": worker(memory={"sessions": 100000, "per_session": 5120.0, "control_heap_per_session": 2000.0,
-                                                "workers_per_session": 3000.0, "packet_buffers": 1 << 26}),
+                                                "workers_per_session": 3000.0, "fixed_bytes": 1 << 26}),
                 "veth/load": {"ok": True, "result": {"runs": [veth("af_xdp", "down-1", 1400, us) for us in (2.0, 9.0, 2.5)]}},
                 "path/line": {"ok": True, "result": {"runs": [
                     {"name": "base", "ping_ms": {"p50": 20.0, "p99": 21.0}},
