@@ -287,7 +287,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->scratch2 = rte_malloc("scratch", 32 * 1024, 64);
 	snprintf(name, sizeof(name), "handover_%u", w->id);
 	w->handover = rte_ring_create(name, WORKER_HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	w->wheel = wheel_create(1000, 0);
+	w->wheel = wheel_create(1000, 2 * w->max_sessions, 0);
 	if (!w->rc || !w->sessions || !w->scratch || !w->scratch2 || !w->handover || !w->wheel ||
 		make_pools(w))
 		goto no_memory;

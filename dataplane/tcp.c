@@ -99,12 +99,13 @@ struct tcp_stack *tcp_create(const struct tcp_config *c, uint64_t now_us)
 	s->cfg = *c;
 	s->cc = c->cc ? c->cc : &tcp_cc_cubic;
 	s->counters = c->counters;
+	s->delack_us = c->delack_ms * 1000;
 	take_secret(s);
 	tcp_hash_keys(s);
 	s->prng = (uint32_t)(s->k0 ^ s->k1 ^ now_us) | 1;
 	while (s->rcv_wscale < 14 && c->rcv_wnd_max >> s->rcv_wscale > UINT16_MAX)
 		s->rcv_wscale++;
-	s->wheel = wheel_create(TCP_WHEEL_TICK_US, now_us);
+	s->wheel = wheel_create(TCP_WHEEL_TICK_US, c->max_conns, now_us);
 	if (!s->wheel || alloc_conns(s) || tcp_tw_create(s) ||
 		tcp_table_create(s, c->max_conns + c->max_time_wait))
 		goto nomem;
@@ -218,6 +219,7 @@ uint64_t tcp_tick(struct tcp_stack *s, uint64_t now_us)
 	if (s->nb_gone)
 		tcp_flush_gone(s);
 	wheel_advance(s->wheel, now_us, TICK_MAX, tcp_timer_expired, s);
+	tcp_timers_run(s);
 	tcp_flush(s);
 	next = wheel_next(s->wheel);
 	return RTE_MIN(next, tw);

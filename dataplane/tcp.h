@@ -120,9 +120,9 @@ void tcp_consume(struct tcp_conn *c, uint32_t n, uint64_t now_us);
 // Raise the bound of this connection's receive window (never above rcv_wnd_max of the
 // configuration, never down). The peer learns of it with what is sent next.
 void tcp_set_rcv_wnd(struct tcp_conn *c, uint32_t bytes);
-// Keep a slice's mbuf: when tcp_consume() has passed all of it, it is the owner's and not freed; for
-// decryption in place. Its room behind the payload may be written to at once. tcp_unkeep(): never
-// mind. A connection that ends before frees it all the same.
+// Keep a slice's mbuf: when tcp_consume() has passed all of it, it is the owner's and not freed;
+// for decryption in place. Its room behind the payload may be written to at once. tcp_unkeep():
+// never mind. A connection that ends before frees it all the same.
 void tcp_keep(struct rte_mbuf *m);
 void tcp_unkeep(struct rte_mbuf *m);
 

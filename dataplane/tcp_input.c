@@ -81,6 +81,7 @@ void tcp_segment(struct tcp_stack *s, struct tcp_seg *seg, uint32_t ref, uint64_
 	}
 	if (likely(c)) {
 		tcp_conn_touch(s, c);
+		seg->paused = now_us - c->last_rx_us > s->delack_us;
 		c->last_rx_us = now_us;
 		c->probes = 0;
 		if (likely(predicted(c, seg)))

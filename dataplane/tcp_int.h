@@ -137,6 +137,7 @@ struct tcp_seg {
 	uint8_t flags;
 	uint8_t wscale;
 	bool has_ts, has_wscale, sack_ok;
+	bool paused; // nothing came for longer than an ACK is delayed
 	uint8_t nb_sack;
 	struct tcp_block sack[TCP_MAX_SACK];
 };
@@ -218,6 +219,8 @@ struct tcp_conn {
 	struct wheel_timer timer;     // runs to the earliest of them, or earlier
 	uint64_t rto_base_us;         // the timeout runs from here
 	uint64_t tlp_base_us;
+	uint32_t tlp_end_seq;
+	uint32_t room_told; // what tcp_tx_room() said when it was short
 
 	// Identity.
 	struct tcp_key key;
@@ -225,7 +228,6 @@ struct tcp_conn {
 
 	// Loss recovery. RFC 8985's and 6937's names.
 	uint32_t recover;
-	uint32_t tlp_end_seq;
 	uint32_t prr_delivered, prr_out, prr_flight;
 	uint32_t undo_cwnd, undo_ssthresh, undo_ts;
 	uint32_t reo_round; // reo_mult grows once per round trip
@@ -235,7 +237,6 @@ struct tcp_conn {
 	uint64_t retransmits;
 
 	// Cold.
-	uint32_t room_told;
 	uint16_t mss_max; // what the peer accepts, options included
 	uint16_t pmtu;
 	struct rte_mbuf *ooo_head, *ooo_tail;
@@ -262,7 +263,7 @@ TCP_LINE(cc.mss, 3);
 TCP_LINE(cc.priv, 4);
 TCP_LINE(reo_at_us, 4);
 TCP_LINE(at_us, 5);
-TCP_LINE(tlp_base_us, 5);
+TCP_LINE(room_told, 5);
 TCP_LINE(key, 6);
 #undef TCP_LINE
 _Static_assert(sizeof(struct tcp_conn) <= 704, "memory per connection");
@@ -301,6 +302,7 @@ struct tcp_stack {
 	struct wheel *wheel;
 	struct tcp_bucket *table;
 	uint32_t table_mask;
+	uint32_t delack_us;
 	uint8_t rcv_wscale;
 	uint64_t k0, k1;
 	uint64_t hash_key[10]; // of the table: one for each word of the longest key, and a constant
@@ -322,6 +324,8 @@ struct tcp_stack {
 	uint32_t ev_head, ev_tail; // index + 1
 	struct tcp_conn *touched[TCP_BURST];
 	uint32_t nb_touched;
+	struct tcp_conn *due[TCP_BURST / 2]; // connections with timers that expired
+	uint32_t nb_due;
 	struct rte_mbuf *tx[TCP_BURST];
 	struct rte_mbuf *gone[TCP_BURST]; // to be freed together, at the latest by tcp_tick()
 	uint16_t nb_tx, nb_gone;
@@ -568,4 +572,6 @@ void tcp_timer_set(struct tcp_conn *c, enum tcp_timer t, uint64_t at_us);
 void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us); // choose and set the RTX timer
 void tcp_misc_update(struct tcp_conn *c, uint64_t now_us);
 void tcp_timers_stop(struct tcp_conn *c);
+// The wheel's callback: the connection waits for tcp_timers_run(), at most until the tick ends.
 void tcp_timer_expired(void *stack, struct wheel_timer *t);
+void tcp_timers_run(struct tcp_stack *s);

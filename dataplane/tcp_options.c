@@ -160,7 +160,7 @@ int tcp_parse(const struct tcp_stack *s, struct rte_mbuf *m, struct tcp_seg *seg
 	seg->len = (uint16_t)(len - hlen);
 	seg->off = (uint16_t)(m->data_off + m->l3_len + hlen);
 	seg->mss = 0;
-	seg->has_ts = seg->has_wscale = seg->sack_ok = false;
+	seg->has_ts = seg->has_wscale = seg->sack_ok = seg->paused = false;
 	seg->nb_sack = 0;
 
 	c = cursor_make(th + 1, hlen - sizeof(*th));

@@ -80,28 +80,29 @@ static struct rte_mbuf *take_payload(struct tcp_conn *c, struct tcp_seg *seg)
 }
 
 // RFC 9293 3.8.6.3, RFC 5681 4.2: every second segment at the latest; at once while the peer
-// starts.
-static void schedule_ack(struct tcp_conn *c, uint64_t now_us)
+// starts, and after a pause: when segments come that far apart no second one will come in time, and
+// coming back for the timer costs more than an ACK now.
+static inline void schedule_ack(struct tcp_conn *c, bool paused, uint64_t now_us)
 {
 	if (c->quick_acks) {
 		c->quick_acks--;
 		c->flags |= TF_ACK_NOW;
 		return;
 	}
-	if (++c->delack_segs >= 2) {
+	if (++c->delack_segs >= 2 || paused) {
 		c->flags |= TF_ACK_NOW;
 		return;
 	}
 	if (!(c->flags & TF_DELACK)) {
 		c->flags |= TF_DELACK;
-		tcp_timer_set(c, TCP_TIMER_DELACK, now_us + c->s->cfg.delack_ms * 1000ull);
+		tcp_timer_set(c, TCP_TIMER_DELACK, now_us + c->s->delack_us);
 	}
 }
 
 void tcp_rcv_in_order(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us)
 {
 	rx_append(c, take_payload(c, seg));
-	schedule_ack(c, now_us);
+	schedule_ack(c, seg->paused, now_us);
 	tcp_conn_event(c, TCP_EV_READABLE);
 }
 

@@ -269,6 +269,8 @@ uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)
 {
 	uint32_t room = free_room(c, want);
 
+	if (c->sq_tail) // what comes will be linked behind it
+		__builtin_prefetch(mbuf_priv(c->sq_tail), 1);
 	if (!room || room < want) {
 		c->flags |= TF_ROOM_ASKED;
 		c->room_told = room;

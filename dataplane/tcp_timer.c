@@ -316,10 +316,8 @@ static void fire(struct tcp_conn *c, enum tcp_timer which, uint64_t now_us)
 	}
 }
 
-void tcp_timer_expired(void *stack, struct wheel_timer *t)
+static void timers_due(struct tcp_stack *s, struct tcp_conn *c)
 {
-	struct tcp_stack *s = stack;
-	struct tcp_conn *c = &s->conns[(size_t)((char *)t - (char *)s->conns) / sizeof(*c)];
 	uint64_t next = 0;
 
 	// A connection that ends here has no deadlines any more.
@@ -332,6 +330,29 @@ void tcp_timer_expired(void *stack, struct wheel_timer *t)
 	for (unsigned int i = 0; i < TCP_N_TIMERS; i++)
 		if (c->at_us[i] && (!next || c->at_us[i] < next))
 			next = c->at_us[i];
-	if (next && (!wheel_running(t) || next < t->at_us))
-		wheel_start(s->wheel, t, next);
+	if (next && (!wheel_running(&c->timer) || next < c->timer.at_us))
+		wheel_start(s->wheel, &c->timer, next);
+}
+
+void tcp_timers_run(struct tcp_stack *s)
+{
+	for (uint32_t i = 0; i < s->nb_due; i++)
+		timers_due(s, s->due[i]);
+	s->nb_due = 0;
+}
+
+// Several connections' lines are on their way at a time. What one connection's timers do leaves the
+// others alone.
+void tcp_timer_expired(void *stack, struct wheel_timer *t)
+{
+	struct tcp_stack *s = stack;
+	struct tcp_conn *c = &s->conns[(size_t)((char *)t - (char *)s->conns) / sizeof(*c)];
+
+	__builtin_prefetch(&c->at_us, 1);
+	__builtin_prefetch(c, 1);
+	__builtin_prefetch(&c->rx_head, 1);
+	__builtin_prefetch(&c->sq_head, 1);
+	s->due[s->nb_due++] = c;
+	if (s->nb_due == RTE_DIM(s->due))
+		tcp_timers_run(s);
 }

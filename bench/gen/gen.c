@@ -70,7 +70,7 @@ static int make_buffers(struct gen *g)
 	g->call_buf = calloc(1, sizeof(*g->call_buf));
 	g->record = malloc(GEN_RECORD_MAX);
 	g->tx.scratch = malloc((size_t)GEN_TX_OPS * GEN_RECORD_MAX);
-	g->wheel = wheel_create(WHEEL_TICK_US, g->now_us);
+	g->wheel = wheel_create(WHEEL_TICK_US, g->c.sessions, g->now_us);
 	if (!g->sessions || !g->rx || !g->call_buf || !g->record || !g->tx.scratch || !g->wheel)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < g->c.sessions; i++)

@@ -76,7 +76,7 @@ static void random_ops(void **state)
 		b->rng.rng = seed;
 		b->restart = seed & 1;
 		b->now = seed * 1234567891;
-		b->w = wheel_create(TICK, b->now);
+		b->w = wheel_create(TICK, N, b->now);
 		assert_non_null(b->w);
 		for (unsigned int step = 0; step < 3000; step++) {
 			size_t i = sim_below(&b->rng, N);
@@ -113,7 +113,7 @@ static void bounded(void **state)
 	struct bed b = {.now = 1000000};
 
 	sim_eal();
-	b.w = wheel_create(TICK, b.now);
+	b.w = wheel_create(TICK, N, b.now);
 	for (size_t i = 0; i < N; i++) {
 		b.due[i] = b.now + 1000 + (i % 3) * TICK;
 		wheel_start(b.w, &b.t[i], b.due[i]);

@@ -208,7 +208,7 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->scratch = rte_malloc("scratch", 32768, 64);
 	w->scratch2 = rte_malloc("scratch", 32768, 64);
 	w->handover = rte_ring_create("rig_handover", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
-	w->wheel = wheel_create(1000, r->now_us);
+	w->wheel = wheel_create(1000, 2 * w->max_sessions, r->now_us);
 	w->keys = small_pool("rig_keys", 63, REC_KEY_SIZE_MAX);
 	w->stashes = small_pool("rig_stashes", 63, WORKER_STASH_SIZE);
 	for (uint32_t i = RIG_SESSIONS; i; i--) {
