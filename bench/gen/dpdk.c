@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include <rte_cycles.h>
 #include <rte_errno.h>
 
 #include "base/log.h"
@@ -39,6 +40,7 @@ struct run {
 	bool access_open, core_open;
 	unsigned int idle;
 	uint64_t now_us, progress_us;
+	uint64_t busy_tsc; // in turns in which there was something to do
 	const char *phase;
 	struct pace setups, teardowns;
 	unsigned int next_up, next_down;
@@ -171,10 +173,12 @@ static void show_progress(struct run *r)
 static void turn(struct run *r)
 {
 	const struct timespec nap = {.tv_nsec = IDLE_NS};
+	uint64_t tsc = rte_rdtsc();
 
 	r->now_us = clock_us();
 	if (gen_loop(r->g, r->now_us)) {
 		r->idle = 0;
+		r->busy_tsc += rte_rdtsc() - tsc;
 	} else if (!r->c->busy && ++r->idle > IDLE_TURNS) {
 		nanosleep(&nap, NULL);
 	}
@@ -256,7 +260,7 @@ static bool all_there(const struct gen_stats *st)
 static int run_traffic(struct run *r)
 {
 	const struct dpdk_conf *c = r->c;
-	uint64_t start_us = r->now_us;
+	uint64_t start_us = r->now_us, busy_tsc = r->busy_tsc;
 	int rc = 0;
 
 	r->phase = "traffic";
@@ -276,6 +280,9 @@ static int run_traffic(struct run *r)
 	}
 	gen_traffic_stop(r->g, r->now_us);
 	r->r.traffic_s = since_s(r, start_us);
+	if (r->r.traffic_s > 0)
+		r->r.busy = (double)(r->busy_tsc - busy_tsc) / (double)rte_get_tsc_hz() /
+			    r->r.traffic_s;
 	start_us = r->now_us;
 	r->phase = "drain";
 	while (!interrupted && since_s(r, start_us) < c->drain_s && !all_there(gen_stats(r->g)))

@@ -28,7 +28,8 @@ struct dpdk_conf {
 // Everything but what gen_stats() says.
 struct dpdk_result {
 	double setup_s, traffic_s, hangup_s, cpu_s;
-	unsigned int up;      // when all were tried
+	double busy;     // share of the traffic's time in which this program had something to do
+	unsigned int up; // when all were tried
 	uint64_t rss_idle_kb; // of this process with all sessions up
 	uint64_t churn_setups, churn_teardowns;
 	unsigned int leaked; // mbufs not in their pool at the end

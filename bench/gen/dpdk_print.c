@@ -91,6 +91,9 @@ void dpdk_print_table(FILE *out, const struct dpdk_conf *c, const struct gen_sta
 			(unsigned long long)st->chaos_corrupted);
 	fprintf(out, "TCP            %llu segments sent again\n",
 		(unsigned long long)st->tcp_retransmits);
+	if (c->traffic.directions)
+		fprintf(out, "               this program was busy %.0f %% of the traffic's time\n",
+			100 * r->busy);
 	fprintf(out, "this program   %.2f s of processor, %.0f MB with all calls up%s\n", r->cpu_s,
 		(double)r->rss_idle_kb / 1024, r->interrupted ? "; interrupted" : "");
 	fprintf(out, "hang-up        %.2f s\n", r->hangup_s);
@@ -191,9 +194,9 @@ void dpdk_print_json(FILE *out, const struct dpdk_conf *c, const struct gen_stat
 	json_times(out, "setup_ms", &st->setup);
 	fprintf(out,
 		",\n  \"churn_setups\": %llu, \"churn_teardowns\": %llu, \"traffic_s\": %.6f, "
-		"\"hangup_s\": %.6f,\n",
+		"\"traffic_busy\": %.4f, \"hangup_s\": %.6f,\n",
 		(unsigned long long)r->churn_setups, (unsigned long long)r->churn_teardowns,
-		r->traffic_s, r->hangup_s);
+		r->traffic_s, r->busy, r->hangup_s);
 	json_flows(out, c, st, r->traffic_s);
 	fprintf(out,
 		"  \"chaos\": {\"lost\": %llu, \"duplicated\": %llu, \"reordered\": %llu, "

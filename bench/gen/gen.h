@@ -90,7 +90,8 @@ struct gen_traffic {
 	unsigned int first, active; // sessions that take part; they take turns
 	bool random;                // in random order
 	// Up: the clients' records as a kernel client's arrive: the stream cut at the MSS, so that
-	// records straddle segments. Else a record each.
+	// records straddle segments; half a segment waits a millisecond for more. Else a record
+	// each.
 	bool straddle;
 	unsigned int per_record; // up: packets in one record (1)
 	// Of what the clients receive, open and check every n-th record's bytes (1: all). Others
