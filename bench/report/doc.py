@@ -123,10 +123,30 @@ def variants_block(f):
     return table(("1400 bytes, 64 sessions", "down: cycles", "Gbit/s", "up: cycles", "Gbit/s"), rows)
 
 
+# Of the more than a thousand micro-benchmarks: every stage that is no cipher, with 64 connections.
+STAGES_SHOWN = re.compile(r"^(lookup|mem|mbuf|netif|framing|inner|handshake)/|^(tcp|path)/.*/64(/sum)?$")
+LIBRARIES = (("bare", "ipsec-mb", "bare cipher, ipsec-mb"), ("record", "ipsec-mb", "record layer, ipsec-mb"),
+             ("cryptodev", "cpu", "DPDK cryptodev, synchronous"), ("cryptodev", "async", "DPDK cryptodev, by queue"),
+             ("bare", "openssl", "bare cipher, OpenSSL"), ("record", "openssl", "record layer, OpenSSL"))
+
+
 def micro_block(f):
-    rows = [("`%s`" % c["case"], c.get("unit", ""), num(c["cycles"], 1), ratio(c.get("ratio")))
-            for c in f.result("micro/stages").get("cases", []) if "cycles" in c]
-    return table(("case", "of a", "cycles", "to the bare cipher"), rows)
+    cases = {c["case"]: c for c in f.result("micro/stages").get("cases", []) if "cycles" in c}
+    rows = []
+    for group, library, text in LIBRARIES:
+        row = [text]
+        for size in (64, 1420):
+            for what in ("seal", "open", "open2"):
+                c = cases.get("%s/%s/%s/aes-256-gcm/%d/64" % (group, what, library, size))
+                row.append(num(c["cycles"]) if c else "-")
+        if any(v != "-" for v in row[1:]):
+            rows.append(row)
+    ciphers = table(["AES-256-GCM, 64 keys in turn, cycles"] + ["%s %d" % (w, s) for s in (64, 1420) for w in ("seal", "open", "open of two pieces")],
+                    rows)
+    rows = [("`%s`" % name, c.get("unit", ""), num(c["cycles"], 1), ratio(c.get("ratio")))
+            for name, c in cases.items() if STAGES_SHOWN.search(name)]
+    stages = table(("case", "of a", "cycles", "to the bare seal of 1420 bytes"), rows)
+    return "\n\n".join(t for t in (ciphers, stages) if t)
 
 
 def own_cycles(f, case, size):
