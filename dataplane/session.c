@@ -54,6 +54,7 @@ void session_want_run(struct worker *w, struct session *s)
 		return;
 	s->flags |= SES_ON_RUN;
 	s->run_next = NULL;
+	w->nb_run++;
 	session_prefetch_rx(s);
 	if (w->run_tail)
 		w->run_tail->run_next = s;

@@ -203,6 +203,7 @@ void session_run_all(struct worker *w)
 		w->run_head = s->run_next;
 		if (!w->run_head)
 			w->run_tail = NULL;
+		w->nb_run--;
 		s->flags &= ~SES_ON_RUN;
 		if (session_run(w, s))
 			session_want_run(w, s);

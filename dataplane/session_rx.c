@@ -4,8 +4,9 @@
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 
-#define IN_PLACE_MIN 256    // bytes of a record from which on a whole mbuf may be its own
-#define RECORDS_PER_TURN 16 // of one session in one burst, so that the others get their turn
+#define IN_PLACE_MIN 256 // bytes of a record from which on a whole mbuf may be its own
+// Of one session in one burst, so that the others get their turn; more when they are few.
+#define RECORDS_PER_TURN 16
 
 // ---- collecting
 
@@ -243,8 +244,10 @@ bool session_collect(struct worker *w, struct session *s)
 {
 	struct rx_batch *b = &w->rxb;
 	struct stream st;
-	uint16_t most = s->mode == SESSION_HTTP ? 1 : RECORDS_PER_TURN;
+	uint16_t most = (uint16_t)RTE_MAX(RECORDS_PER_TURN, WORKER_RX_OPS / (w->nb_run + 1));
 
+	if (unlikely(s->mode == SESSION_HTTP))
+		most = 1;
 	st.i = 0;
 	st.at = 0;
 	st.n = tcp_peek(s->conn, 0, st.sl, RTE_DIM(st.sl), &st.left);

@@ -74,6 +74,7 @@ struct worker {
 	struct dp_chan *ch;
 	struct rte_mempool *pool, *keys, *stashes;
 	struct session *run_head, *run_tail;
+	uint32_t nb_run; // sessions on that list
 	struct session *tx_head, *tx_tail;
 	uint32_t txq_held;     // packets in the queues of all sessions
 	uint32_t snd_buf_max;  // bytes that TCP queues for one connection

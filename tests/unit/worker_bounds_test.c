@@ -444,7 +444,7 @@ static void end_beside_a_busy_one(void **state)
 	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
 	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
 	uint8_t pkt[64], sstp[72], rec[128];
-	const unsigned int n = 600;
+	const unsigned int n = 1400;
 
 	rig_open_data(r, a, IN_1, 1400, 0);
 	rig_packet(pkt, 40, IN_1, HOST, 64, false, 0);
