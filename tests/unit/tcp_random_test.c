@@ -213,6 +213,7 @@ static void run_apps(struct run *r)
 
 static void settings(struct run *r, struct sim_link *l, struct tcp_config cfg[2], bool *v6)
 {
+	static const struct tcp_cc *const cc[] = {&tcp_cc_cubic, &tcp_cc_newreno, &tcp_cc_bbr};
 	static const uint32_t windows[] = {1000, 4096, 20000, 65535, 200000, 1 << 20};
 	static const uint16_t mtus[] = {576, 1280, 1400, 1500, 1500};
 	struct sim rng = {.rng = r->seed * 7919 + 1};
@@ -233,7 +234,7 @@ static void settings(struct run *r, struct sim_link *l, struct tcp_config cfg[2]
 		cfg[i].rcv_wnd_max = windows[sim_below(&rng, RTE_DIM(windows))];
 		cfg[i].mtu = mtus[sim_below(&rng, RTE_DIM(mtus))];
 		cfg[i].max_half_open = sim_below(&rng, 4) ? 8 : 0; // 0: SYN cookies
-		cfg[i].cc = sim_below(&rng, 2) ? &tcp_cc_cubic : &tcp_cc_newreno;
+		cfg[i].cc = cc[sim_below(&rng, RTE_DIM(cc))];
 		cfg[i].snd_buf_max = sim_below(&rng, 3) ? 256 << 10 : 4000;
 		cfg[i].time_wait_ms = 1000;
 		cfg[i].syn_timeout_ms = 600000;
