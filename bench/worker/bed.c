@@ -315,11 +315,15 @@ static int make_client_tls(struct bed *b)
 		.only_tls12 = b->conf->only_tls12,
 		.ciphers = b->conf->ciphers,
 		.ciphersuites = b->conf->ciphersuites};
+	struct call_tls first;
 	char err[256];
 
 	b->in->client_tls = call_tls_ctx_create(&t, err, sizeof(err));
 	if (!b->in->client_tls)
 		return fail(-EINVAL, "clients' TLS: %s", err);
+	// What all calls share is made with the first one, which is not to be two lanes' at once.
+	if (!call_tls_init(&first, b->in->client_tls, BED_SERVER, NULL))
+		call_tls_free(&first);
 	// P-256 is the certificate's.
 	SSL_CTX_set1_groups_list(b->in->client_tls, "X25519:P-256");
 	return 0;
@@ -692,10 +696,14 @@ static uint64_t resident(void)
 void bed_memory(const struct bed *b, struct bed_memory *m)
 {
 	uint64_t epoch = 1;
+	char purge[64];
 
 	*m = (struct bed_memory){.dpdk = b->in->dpdk_bytes, .rss = resident()};
 	if (b->in->cp_arena == UINT32_MAX)
 		return;
+	// What the allocator has not given back yet it gives back in time.
+	snprintf(purge, sizeof(purge), "arena.%u.purge", b->in->cp_arena);
+	mallctl(purge, NULL, NULL, NULL, 0);
 	mallctl("epoch", NULL, NULL, &epoch, sizeof(epoch));
 	m->have_heap = true;
 	m->cp_heap = arena_stat(b->in->cp_arena, "small.allocated") +

@@ -145,6 +145,7 @@ int wb_run_memory(struct bed *b, const struct wb_opts *o, struct wb_result *r)
 	int rc;
 
 	m->sessions = o->sessions[o->nb_sessions - 1];
+	m->room = o->bed.sessions;
 	// What the first sessions bring along is not theirs: tables of OpenSSL, arenas.
 	rc = bed_sessions(b, b->nb_workers, 1);
 	if (rc)

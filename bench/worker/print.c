@@ -257,6 +257,12 @@ static double per_session(const struct wb_memory_result *m, uint64_t after, uint
 	return m->sessions ? ((double)after - (double)before) / m->sessions : 0;
 }
 
+// Of tables that are as large as there is room.
+static double per_room(const struct wb_memory_result *m, uint64_t all, uint64_t without)
+{
+	return m->room ? ((double)all - (double)without) / m->room : 0;
+}
+
 struct memory_sums { // bytes a session, and of what is there in any case
 	double heap, pages, tables, all;
 	uint64_t pools, fixed;
@@ -271,8 +277,8 @@ static struct memory_sums memory_sums(const struct wb_memory_result *m)
 
 	for (unsigned int i = 0; i < m->nb_pools; i++)
 		*(m->pool[i].fixed ? &s.fixed : &s.pools) += m->pool[i].bytes;
-	s.tables = per_session(m, m->after.dpdk, s.fixed + s.pools);
-	s.all = s.pages + per_session(m, m->after.dpdk, s.fixed);
+	s.tables = per_room(m, m->after.dpdk, s.fixed + s.pools);
+	s.all = s.pages + per_room(m, m->after.dpdk, s.fixed);
 	return s;
 }
 
@@ -281,7 +287,8 @@ static void print_memory(FILE *out, const struct wb_result *r)
 	const struct wb_memory_result *m = &r->memory;
 	struct memory_sums s = memory_sums(m);
 
-	fprintf(out, "%u sessions up and idle; bytes a session\n", m->sessions);
+	fprintf(out, "%u sessions up and idle, room for %u; bytes a session\n", m->sessions,
+		m->room);
 	if (m->after.have_heap)
 		fprintf(out,
 			"  control plane and OpenSSL, allocated  %8.0f\n"
@@ -292,7 +299,7 @@ static void print_memory(FILE *out, const struct wb_result *r)
 	for (unsigned int i = 0; i < m->nb_pools; i++)
 		if (!m->pool[i].fixed)
 			fprintf(out, "  workers, pool %-24s%8.0f\n", m->pool[i].name,
-				per_session(m, m->pool[i].bytes, 0));
+				per_room(m, m->pool[i].bytes, 0));
 	fprintf(out,
 		"  workers, sessions, connections, tables%8.0f\n"
 		"  together                              %8.0f  (%.1f MiB)\n"
@@ -372,11 +379,11 @@ static void json_memory(FILE *out, const struct wb_result *r)
 	struct memory_sums s = memory_sums(m);
 
 	fprintf(out,
-		"  \"memory\": {\"sessions\": %u, \"heap_counted\": %s, "
+		"  \"memory\": {\"sessions\": %u, \"room\": %u, \"heap_counted\": %s, "
 		"\"control_heap_per_session\": %.1f, \"control_pages_per_session\": %.1f, "
 		"\"workers_per_session\": %.1f, \"per_session\": %.1f, \"fixed_bytes\": %lu, "
 		"\"rss\": %lu, \"pools\": {",
-		m->sessions, m->after.have_heap ? "true" : "false", s.heap, s.pages,
+		m->sessions, m->room, m->after.have_heap ? "true" : "false", s.heap, s.pages,
 		s.all - s.pages, s.all, s.fixed, m->after.rss);
 	for (unsigned int i = 0; i < m->nb_pools; i++)
 		fprintf(out, "%s\"%s\": %lu", i ? ", " : "", m->pool[i].name, m->pool[i].bytes);

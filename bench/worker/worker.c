@@ -18,12 +18,13 @@
 	X(WORKERS, "workers", TEXT, "1|2", "workers side by side, each on a CPU (1)")              \
 	X(APART, "apart", BARE, "", "generators on other CPUs; else worker and generator in turn") \
 	X(SESSIONS, "sessions", TEXT, "LIST", "sessions up, ascending: 1,64,1000 (64)")            \
+	X(ROOM, "room", TEXT, "N", "sessions there is room for (the most of --sessions)")          \
 	X(SIZE, "size", TEXT, "LIST", "inner packets' sizes, or imix (1400)")                      \
 	X(DIRECTION, "direction", TEXT, "LIST", "down, up, both, hairpin (down,up)")               \
 	X(STRADDLE, "straddle", BARE, "", "up: the stream cut at the MSS (sizes from 512 on)")     \
 	X(NO_STRADDLE, "no-straddle", BARE, "", "up: each record in segments of its own")          \
 	X(TURN, "turn", TEXT, "N", "packets offered for each of the worker's loops (64)")          \
-	X(ROUNDS, "rounds", TEXT, "N", "so many turns of each before it is the other's turn (1)")  \
+	X(ROUNDS, "rounds", TEXT, "N", "so many turns of each in a row: packets get cold (1)")     \
 	X(BURST, "burst", TEXT, "N", "packets of one session back to back (1)")                    \
 	X(ORDER, "order", TEXT, "random|round-robin", "of the sessions (round-robin)")             \
 	X(CIPHER, "cipher", TEXT, "NAME",                                                          \
@@ -302,6 +303,8 @@ static int parse_option(struct wb_opts *o, int id)
 		return 0;
 	case OPT_SESSIONS:
 		return list("sessions", take_sessions, o->sessions, &o->nb_sessions);
+	case OPT_ROOM:
+		return number("room", 1, 200000, &o->bed.sessions);
 	case OPT_SIZE:
 		return list("size", take_size, o->sizes, &o->nb_sizes);
 	case OPT_DIRECTION:

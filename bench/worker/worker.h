@@ -66,7 +66,7 @@ struct wb_setup {
 #define WB_POOLS_MAX 16
 
 struct wb_memory_result {
-	unsigned int sessions;
+	unsigned int sessions, room; // up; that culvertd has tables for
 	struct bed_memory before, after;
 	// culvertd's memory pools, within dpdk. Fixed: as large with no session at all.
 	struct {
