@@ -331,7 +331,7 @@ static void window(
 	struct flows before = flows_now(b), from, to;
 	double t0, t1;
 
-	if (traffic_start(b, o, c, 0)) {
+	if (traffic_start(b, o, c, o->pps)) {
 		c->failed = true;
 		return;
 	}

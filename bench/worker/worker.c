@@ -47,6 +47,7 @@
 	X(REPEATS, "repeats", TEXT, "N", "times, of which the median (5)")                         \
 	X(WARM_UP, "warm-up", TEXT, "S", "in front of each (0.1)")                                 \
 	X(CONCURRENT, "concurrent", TEXT, "N", "set-ups in progress at once (128)")                \
+	X(PPS, "pps", TEXT, "N", "offered each way (as many as --turn says)")                      \
 	X(LATENCY, "latency", BARE, "", "then again at half of the highest rate: added latency")   \
 	X(NO_STAGES, "no-stages", BARE, "", "not again with the cycles of each stage")             \
 	X(SETUP, "setup", BARE, "", "no traffic: what set-ups cost the control plane")             \
@@ -249,6 +250,8 @@ static int parse_what(struct wb_opts *o, int id)
 	switch (id) {
 	case OPT_SECONDS:
 		return real("seconds", 3600, &o->seconds);
+	case OPT_PPS:
+		return real("pps", 1e9, &o->pps);
 	case OPT_WARM_UP:
 		return real("warm-up", 3600, &o->warm_up);
 	case OPT_PACKETS:

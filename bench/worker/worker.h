@@ -23,7 +23,7 @@ struct wb_opts {
 	const char *cipher; // its name
 	enum tls_aead aead;
 	bool null;
-	double seconds, warm_up;
+	double seconds, warm_up, pps;
 	uint64_t packets;
 	unsigned int repeats, concurrent;
 	bool latency, no_stages, memory, setup, chaos;

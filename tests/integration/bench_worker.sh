@@ -67,6 +67,7 @@ test_null() { passes --sessions 4,8 --cipher null --size 64,1400 --no-stages; }
 test_openssl() { passes --sessions 8 --backend openssl --cipher aes-128-gcm --no-stages; }
 test_two_workers() { passes --workers 2 --sessions 8 --direction down,up,hairpin --no-stages; }
 test_handover() { passes --workers 2 --handover --sessions 8 --no-stages --direction down; }
+test_rate() { passes --sessions 8 --pps 20000 --no-stages; }
 test_apart() { passes --apart --sessions 8 --no-stages; }
 
 test_latency() {
@@ -137,7 +138,7 @@ test_null_is_unknown() {
 }
 
 bad=0
-for t in traffic stages software_checksums null openssl two_workers handover apart latency bad_link damage setup \
+for t in traffic stages software_checksums null openssl two_workers handover rate apart latency bad_link damage setup \
 	memory loss_fails usage null_is_unknown; do
 	[[ $t =~ ${CULVERT_CASE:-.} ]] || continue
 	began=${EPOCHREALTIME/./}
