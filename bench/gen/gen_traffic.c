@@ -149,6 +149,8 @@ bool gen_may_skip(const struct gen_session *s, uint32_t plain_len)
 {
 	const struct gen_traffic *t = &s->g->t;
 
+	if (!takes_part(s->g, gen_index(s)))
+		return false;
 	if (has(s->g, GEN_DIR_DOWN) && has(s->g, GEN_DIR_HAIRPIN))
 		return false; // whose it is must be seen
 	if (t->nb_sizes == 1)
