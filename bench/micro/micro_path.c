@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// All of it together: a worker's loop with 64 packets that come at once, acknowledgements of those
-// before them included. No generator, no other thread and no clock, so that instructions can be
-// counted; for figures of workers under load there is culvert-bench worker.
+// All of it together: a worker's loop with 64 packets that come at once (of one client: 32),
+// acknowledgements of those before them included. No generator, no other thread and no clock, so
+// that instructions can be counted; for figures of workers under load there is culvert-bench
+// worker.
 //
 //   down   inner packets from core, to the clients
 //   up     a record in a segment of its own
@@ -22,8 +23,8 @@ enum { PATH_ARG_WHAT, PATH_ARG_CLIENTS };
 struct path_state {
 	struct path p;
 	int what;
-	uint32_t len, at;
-	uint64_t until; // packets forwarded
+	uint32_t len, n, at; // of a packet; packets of a batch
+	uint64_t until;      // packets forwarded
 };
 
 static void path_teardown(void *state)
@@ -48,7 +49,7 @@ static void path_prepare(void *state, unsigned int phase)
 	struct path_state *s = state;
 
 	path_turn(&s->p);
-	for (int k = 0; k < MICRO_BURST; k++) {
+	for (uint32_t k = 0; k < s->n; k++) {
 		uint32_t i = next_client(s);
 
 		if (s->what == PATH_DOWN) {
@@ -60,7 +61,7 @@ static void path_prepare(void *state, unsigned int phase)
 	}
 	path_flush(&s->p);
 	s->p.w->now_us = s->p.now_us;
-	s->until = path_forwarded(&s->p) + MICRO_BURST;
+	s->until = path_forwarded(&s->p) + s->n;
 }
 
 // Until all went through: one connection's records may take more than one turn.
@@ -100,6 +101,7 @@ static void *path_setup(const struct micro_case *c, char *why, size_t cap)
 		return NULL;
 	s->what = (int)c->arg[PATH_ARG_WHAT];
 	s->len = c->bytes;
+	s->n = c->batch;
 	if (path_open(&s->p, (uint32_t)c->arg[PATH_ARG_CLIENTS], why, cap)) {
 		path_teardown(s);
 		return NULL;
@@ -135,6 +137,8 @@ void micro_path_cases(struct micro_suite *s)
 				rows[i].name, (int)clients[k]);
 
 			c->bytes = rows[i].len;
+			if (clients[k] == 1) // or one connection's window ends in a batch
+				c->batch = MICRO_BURST / 2;
 			c->arg[PATH_ARG_WHAT] = rows[i].what;
 			c->arg[PATH_ARG_CLIENTS] = clients[k];
 			snprintf(c->anchor, sizeof(c->anchor), "%s", micro_anchor());
