@@ -44,6 +44,7 @@ void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 		return;
 	}
 	mbuf_priv(m)->sent_us = w->now_us;
+	mbuf_prefetch_front(m);
 	mbufq_put(&s->txq, m);
 	w->txq_held++;
 	session_want_tx(w, s);
