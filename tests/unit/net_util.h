@@ -30,8 +30,8 @@ static inline void net_init(void)
 	if (rte_eal_init(10, argv) < 0)
 		_exit(2);
 	rmdir(rte_eal_get_runtime_dir());
-	net_pool = rte_pktmbuf_pool_create(
-		"net", NET_POOL_SIZE, 0, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
+	net_pool =
+		rte_pktmbuf_pool_create("net", NET_POOL_SIZE, 0, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
 	if (!net_pool)
 		_exit(2);
 }

@@ -77,8 +77,7 @@ static void workers_share_a_cpu(void **state)
 		assert_int_equal(CPU_COUNT(&set), 1);
 		assert_true(CPU_ISSET(first_cpu, &set));
 		snprintf(name, sizeof(name), "p%u", i);
-		pools[i] = rte_pktmbuf_pool_create(
-			name, 1023, 0, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
+		pools[i] = rte_pktmbuf_pool_create(name, 1023, 0, 0, MBUF_DATA_ROOM, SOCKET_ID_ANY);
 		assert_non_null(pools[i]);
 	}
 	expect_refused("net_ring2", 1, first_cpu, -EALREADY, "started before");
