@@ -127,12 +127,14 @@ static bool begins(const char *s, const char *with)
 static void see_pool(struct rte_mempool *p, void *arg)
 {
 	struct wb_memory_result *m = arg;
+	struct rte_mempool_memhdr *chunk;
 
 	if (begins(p->name, "gen") || m->nb_pools == WB_POOLS_MAX)
 		return;
 	snprintf(m->pool[m->nb_pools].name, sizeof(m->pool[0].name), "%s", p->name);
-	m->pool[m->nb_pools].bytes =
-		(uint64_t)p->size * (p->header_size + p->elt_size + p->trailer_size);
+	// As it was taken: elements do not lie across pages.
+	for (chunk = STAILQ_FIRST(&p->mem_list); chunk; chunk = STAILQ_NEXT(chunk, next))
+		m->pool[m->nb_pools].bytes += chunk->len;
 	// Packets and messages between the planes.
 	m->pool[m->nb_pools].fixed =
 		begins(p->name, "mbufs") || begins(p->name, "msgs") || begins(p->name, "dp_msg");
