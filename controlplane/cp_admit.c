@@ -77,10 +77,11 @@ static uint32_t grant_all(struct cp *cp, uint32_t n)
 	return n - left;
 }
 
-static bool somebody_waits(const struct cp *cp)
+static bool somebody_may_wait(const struct cp *cp)
 {
 	for (unsigned int w = 0; w < dp_chan_nb_workers(cp->ch); w++)
-		if (cp->admit.worker[w].waiting && !cp->admit.worker[w].granted)
+		// Of those who wait at a worker without a credit nothing is heard.
+		if (!cp->admit.worker[w].granted)
 			return true;
 	return false;
 }
@@ -100,13 +101,13 @@ void cp_admit_more(struct cp *cp, bool drained)
 	if (!cp->listening || cp->stop != CP_RUNNING)
 		return;
 	if (drained || now - a->last >= AGAIN_S) {
-		if (!places(cp) && somebody_waits(cp))
+		if (!places(cp) && somebody_may_wait(cp))
 			cp_session_make_room(cp);
 		if (grant_all(cp, places(cp)))
 			a->last = now;
 	}
 	// Nobody may wait for an event that does not come.
-	if (!ev_is_active(&a->again) && somebody_waits(cp)) {
+	if (!ev_is_active(&a->again) && somebody_may_wait(cp)) {
 		ev_timer_set(&a->again, AGAIN_S, 0);
 		ev_timer_start(cp->loop, &a->again);
 	}

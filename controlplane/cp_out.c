@@ -135,7 +135,8 @@ void cp_out_send(struct cp *cp, struct dp_msg *m)
 {
 	struct cp_out *o = &cp->out;
 	size_t n = MSG_HEAD + m->len;
-	bool must_keep = m->type == DP_CMD_CLOSE || m->type == DP_CMD_LISTEN;
+	bool must_keep =
+		m->type == DP_CMD_CLOSE || m->type == DP_CMD_LISTEN || m->type == DP_CMD_ADMIT;
 	unsigned int w = worker_of(m);
 	int rc;
 

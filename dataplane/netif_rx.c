@@ -135,7 +135,8 @@ static int ip6_parse(
 	k->msg.src = ipaddr_from6(ip->src_addr);
 	k->msg.dst = ipaddr_from6(ip->dst_addr);
 	k->msg.eth_src = &eth->src_addr;
-	if (ip6_is_multicast(&k->msg.src) || netif_is_ours6(n, &k->msg.src))
+	if (ip6_is_multicast(&k->msg.src) || ipaddr_is4(&k->msg.src) ||
+		netif_is_ours6(n, &k->msg.src))
 		return -EBADMSG;
 	if (!netif_for_us6(n, &k->msg.dst))
 		return -ENOENT;

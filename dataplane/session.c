@@ -136,7 +136,7 @@ void session_hang_up(struct worker *w, struct session *s, enum dp_reason why)
 {
 	if (s->conn) {
 		tcp_shutdown(s->conn, w->now_us);
-		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);
+		tcp_discard(s->conn, w->now_us);
 	}
 	session_end(w, s, why);
 }

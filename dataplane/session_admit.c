@@ -125,8 +125,12 @@ void session_admit_run(struct worker *w, struct session *s)
 static void let_go(struct worker *w, struct admit_queue *q)
 {
 	struct session *s = &w->sessions[q->first];
+	uint64_t patience_us = w->admit.wait_us;
 
-	if (!q->n || !waited(w, s, w->admit.wait_us))
+	// With no slot left nobody new can come and make the silent give way.
+	if (q == &w->admit.silent && !w->nb_free)
+		patience_us = RTE_MIN(patience_us, (uint64_t)SILENT_US);
+	if (!q->n || !waited(w, s, patience_us))
 		return;
 	if (q == &w->admit.line)
 		COUNT(&w->counters, admit_too_long);

@@ -169,9 +169,12 @@ static bool session_run(struct worker *w, struct session *s)
 	if (!session_tell_accepted(w, s))
 		return true;
 	if (s->mode == SESSION_DRAIN)
-		tcp_consume(s->conn, tcp_rx_avail(s->conn), w->now_us);
+		tcp_discard(s->conn, w->now_us);
 	else if (s->mode == SESSION_RAW || (s->flags & SES_REMOTE))
 		more = !session_raw_deliver(w, s);
+	// What waits may end sessions that have records in the batch.
+	if (unlikely(s->plainq.head))
+		session_batch_open(w);
 	blocked = s->plainq.head && !session_plainq_run(w, s);
 	if (session_may_read(s))
 		more = session_collect(w, s) || more;

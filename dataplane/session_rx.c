@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // From the TCP stream to plaintext: whole records are collected over all sessions that have
 // something to read, and opened in one burst, gathering out of the segments into a fresh mbuf each.
+#include "base/secret.h"
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 
@@ -229,6 +230,7 @@ static bool record_big(struct worker *w, struct session *s, uint32_t len)
 			session_abort(w, s, DP_REASON_NO_MEMORY);
 	} else
 		session_plain_record_big(w, s, op.dst, op.len);
+	secret_wipe(w->scratch, len);
 	return s->conn != NULL;
 }
 
@@ -258,7 +260,7 @@ bool session_collect(struct worker *w, struct session *s)
 		int len;
 
 		if (st.left < TLS_REC_HDR_LEN)
-			return false;
+			return k && st.n == RTE_DIM(st.sl); // there may be more slices
 		len = rec_peek(&s->rx, stream_look(&st, h, sizeof(h)));
 		if (unlikely(len < 0)) {
 			if (k)
@@ -270,7 +272,9 @@ bool session_collect(struct worker *w, struct session *s)
 			     ((uint32_t)len > st.left && st.n == RTE_DIM(st.sl)))) {
 			if (k)
 				return true; // after the batch, as the first
-			return record_big(w, s, (uint32_t)len);
+			// What it delivers may end sessions that have records in the batch.
+			session_batch_open(w);
+			return s->conn && record_big(w, s, (uint32_t)len);
 		}
 		if ((uint32_t)len > st.left)
 			return false;
@@ -305,5 +309,5 @@ bool session_collect(struct worker *w, struct session *s)
 		b->nb_slices += op->nb_src;
 		b->n++;
 	}
-	return st.left >= TLS_REC_HDR_LEN;
+	return st.left >= TLS_REC_HDR_LEN || st.n == RTE_DIM(st.sl);
 }

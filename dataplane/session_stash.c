@@ -56,14 +56,17 @@ void session_stash_drop(struct worker *w, struct session *s)
 }
 
 // All are taken: end the session that has one for longest, if that is long. False: nobody gave way.
-static bool make_room(struct worker *w)
+// Strangers give way to s at once when s has logged in.
+static bool make_room(struct worker *w, const struct session *s)
 {
 	static const uint64_t enough_us[] = {GIVE_WAY_US, GIVE_WAY_OPEN_US};
 
 	for (unsigned int i = 0; i < 2; i++) {
 		struct stash *st = w->stash_list[i].first;
 
-		if (!st || w->now_us - st->since_us < enough_us[i])
+		bool at_once = i == 0 && s->flags & SES_DATA_OPEN;
+
+		if (!st || (!at_once && w->now_us - st->since_us < enough_us[i]))
 			continue;
 		COUNT(&w->counters, stash_gave_way);
 		session_abort(w, st->s, DP_REASON_FLOOD);
@@ -79,7 +82,7 @@ bool session_stash_take(struct worker *w, struct session *s)
 	void *obj;
 
 	if (rte_mempool_get(w->stashes, &obj) &&
-		(!make_room(w) || rte_mempool_get(w->stashes, &obj))) {
+		(!make_room(w, s) || rte_mempool_get(w->stashes, &obj))) {
 		COUNT(&w->counters, stash_full);
 		return false;
 	}

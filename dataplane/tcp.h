@@ -125,6 +125,8 @@ void tcp_set_rcv_wnd(struct tcp_conn *c, uint32_t bytes);
 // never mind. A connection that ends before frees it all the same.
 void tcp_keep(struct rte_mbuf *m);
 void tcp_unkeep(struct rte_mbuf *m);
+// Done with all that was received; what was kept is freed with it.
+void tcp_discard(struct tcp_conn *c, uint64_t now_us);
 
 // Queue one payload mbuf (one segment, refcnt 1, at least MBUF_FRONT - TLS prefix of headroom for
 // TCP and below). Consumes it. Payload over the MSS is split by copying (ordinary for handshakes,

@@ -72,7 +72,8 @@ static void segment_syn_sent(struct tcp_conn *c, struct tcp_seg *seg, uint64_t n
 // RFC 7323 5.3, R1.
 static bool paws_fails(const struct tcp_conn *c, const struct tcp_seg *seg, uint64_t now_us)
 {
-	if (!(c->flags & TF_TS) || seg->flags & TCP_RST || !seq_lt(seg->tsval, c->ts_recent))
+	if (!(c->flags & TF_TS) || !seg->has_ts || seg->flags & TCP_RST ||
+		!seq_lt(seg->tsval, c->ts_recent))
 		return false;
 	return (uint32_t)(now_us / 1000000) - c->ts_recent_s <= TCP_PAWS_MAX_S;
 }
@@ -108,7 +109,8 @@ static bool overlaps_window(const struct tcp_conn *c, const struct tcp_seg *seg)
 // one.
 static bool check_sequence(struct tcp_conn *c, struct tcp_seg *seg, uint64_t now_us)
 {
-	if (c->flags & TF_TS && !seg->has_ts && !(seg->flags & TCP_RST)) // RFC 7323 3.2
+	// RFC 7323 3.2. A SYN goes on: RFC 5961 4.2 wants it answered, whatever its options.
+	if (c->flags & TF_TS && !seg->has_ts && !(seg->flags & (TCP_RST | TCP_SYN)))
 		return false;
 	if (paws_fails(c, seg, now_us)) {
 		COUNT(c->s->counters, tcp_rx_paws);

@@ -277,6 +277,7 @@ struct tcp_tw {
 	uint32_t prev, next; // by age; TCP_NIL ends
 	uint64_t expires_us;
 	bool ts;
+	bool challenged; // a SYN was answered with an ACK
 	uint8_t rcv_wscale;
 };
 

@@ -81,6 +81,9 @@ static void take_sample(
 		.app_limited = k->app_limited,
 	};
 
+	if ((int32_t)(s.delivered - s.prior_delivered) <=
+		0) // the peer took back what it had SACKed
+		return;
 	if (s.interval_us < c->min_rtt_us)
 		s.interval_us = 0;
 	c->s->cc->sample(&c->cc, &s);

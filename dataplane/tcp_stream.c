@@ -101,6 +101,13 @@ void tcp_unkeep(struct rte_mbuf *m)
 	mbuf_priv(m)->flags &= (uint16_t)~SEG_KEPT;
 }
 
+void tcp_discard(struct tcp_conn *c, uint64_t now_us)
+{
+	for (struct rte_mbuf *m = c->rx_head; m; m = mbuf_priv(m)->next)
+		tcp_unkeep(m);
+	tcp_consume(c, c->rx_bytes, now_us);
+}
+
 // Ready to send from where it lies: alone, in one piece, with room for the headers in front.
 static bool sendable_in_place(const struct rte_mbuf *m)
 {

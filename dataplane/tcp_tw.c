@@ -108,8 +108,13 @@ bool tcp_tw_segment(
 {
 	struct tcp_tw *t = &s->tw[i];
 
-	if (seg->flags & TCP_RST) // RFC 1337: TIME-WAIT assassination
+	// RFC 1337: no assassination. But a peer that answers our ACK of its SYN with RST knows
+	// nothing of the old connection, and would be locked out until this ends.
+	if (seg->flags & TCP_RST) {
+		if (t->challenged && seg->seq == t->rcv_nxt)
+			tw_free(s, i);
 		return false;
+	}
 	if ((seg->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		// RFC 6191 2, RFC 9293 3.10.7.4: a new incarnation, if it is surely newer.
 		bool newer = t->ts && seg->has_ts ? seq_lt(t->ts_recent, seg->tsval) ||
@@ -122,6 +127,7 @@ bool tcp_tw_segment(
 			tw_free(s, i);
 			return true;
 		}
+		t->challenged = true;
 		tw_ack(s, t, now_us);
 		return false;
 	}

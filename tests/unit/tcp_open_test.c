@@ -351,6 +351,36 @@ static void close_by_us(void **state)
 	rig_end(&r);
 }
 
+// Who takes the port again with an older clock is not locked out until TIME-WAIT ends: his RST for
+// our ACK of his SYN says that he knows nothing of the old connection.
+static void time_wait_unlocked(void **state)
+{
+	const struct pkt syn = {
+		.flags = S, .seq = 1000, .wnd = 100, .wscale = -1, .tsval = 5, .mss = 1460};
+	struct rig r;
+
+	rig_init(&r);
+	rig_start(&r);
+	rig_accept(&r, true, true, 65535);
+	tcp_release(r.c, r.now_us);
+	rig_out(&r, F | A, 1, 1, 0);
+	rig_in(&r, (struct pkt){.flags = F | A, .seq = 1, .ack = 2, .wnd = 1000});
+	rig_out(&r, A, 2, 2, 0);
+	rig_in(&r, (struct pkt){.flags = R, .seq = 2}); // nobody asked
+	levels(&r, 0, 0, 1, 0);
+	rig_in(&r, syn);
+	rig_out(&r, A, 2, 2, 0);
+	rig_in(&r, (struct pkt){.flags = R, .seq = 3}); // not the answer
+	levels(&r, 0, 0, 1, 0);
+	rig_in(&r, (struct pkt){.flags = R, .seq = 2});
+	levels(&r, 0, 0, 0, 0);
+	rig_in(&r, syn);
+	levels(&r, 1, 1, 0, 0);
+	rig_out(&r, S | A, 0, 1001, 0);
+	rig_silent(&r);
+	rig_end(&r);
+}
+
 // RFC 6191, RFC 9293 3.10.7.4 TIME-WAIT.
 static void time_wait_reuse(void **state)
 {
@@ -664,6 +694,7 @@ int main(void)
 		cmocka_unit_test(blind_syn_and_ack),
 		cmocka_unit_test(close_by_us),
 		cmocka_unit_test(time_wait_reuse),
+		cmocka_unit_test(time_wait_unlocked),
 		cmocka_unit_test(time_wait_bound),
 		cmocka_unit_test(close_by_peer),
 		cmocka_unit_test(simultaneous_close),

@@ -471,6 +471,65 @@ static void end_beside_a_busy_one(void **state)
 	rig_destroy(r);
 }
 
+// n data records of their own segment each, in one flight; the first of them damaged.
+static void send_flight(struct rig *r, struct rig_client *c, unsigned int n, bool damaged)
+{
+	uint8_t pkt[400], sstp[408], rec[512];
+
+	rig_packet(pkt, sizeof(pkt), IN_1, HOST, 64, false, 0);
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t len = rig_make_record(r, c, TLS_CT_APPLICATION_DATA, sstp,
+			rig_sstp_data(sstp, pkt, sizeof(pkt)), rec);
+		struct rte_mbuf *m = rte_pktmbuf_alloc(r->pool);
+
+		assert_non_null(m);
+		if (damaged && i == 0)
+			rec[len / 2] ^= 1;
+		m->data_off = MBUF_FRONT;
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), rec, len);
+		assert_int_equal(tcp_send(c->conn, m, r->now_us), 0);
+	}
+	tcp_push(c->conn, r->now_us);
+}
+
+// Records behind a bad one, opened where they lie: their buffers come back, which rig_destroy()
+// checks.
+static void bad_record_in_front(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	struct dp_msg *m;
+
+	rig_open_data(r, c, IN_1, 1400, 0);
+	send_flight(r, c, 8, true);
+	m = rig_expect(r, DP_EV_CLOSED);
+	assert_int_equal(m->u.closed.reason, DP_REASON_BAD_RECORD);
+	dp_msg_free(r->ch, m);
+	assert_int_equal(r->nb_core, 0);
+	rig_destroy(r);
+}
+
+// More segments in one burst than the reader looks at in one turn: none waits for more to come.
+static void long_flight(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+
+	rig_open_data(r, c, IN_1, 1400, 0);
+	for (int i = 0; i < 4; i++) { // the window grows
+		send_flight(r, c, 60, false);
+		rig_run(r, 100000);
+	}
+	assert_int_equal(r->nb_core, 240);
+	r->hold_link = true; // the worker's acknowledgements, so that nothing more comes
+	send_flight(r, c, 60, false);
+	rig_run(r, 5000);
+	assert_int_equal(r->nb_core, 300);
+	r->hold_link = false;
+	rig_run(r, 100000);
+	rig_destroy(r);
+}
+
 // The alert for a bad record is followed by an orderly end, not by a reset that takes it away.
 static void alert_before_the_end(void **state)
 {
@@ -590,6 +649,8 @@ int main(void)
 		cmocka_unit_test(fin_behind_key_update),
 		cmocka_unit_test(end_beside_a_busy_one),
 		cmocka_unit_test(alert_before_the_end),
+		cmocka_unit_test(bad_record_in_front),
+		cmocka_unit_test(long_flight),
 		cmocka_unit_test(control_bytes_wiped),
 	};
 
