@@ -61,6 +61,7 @@ class Canvas:
     def save(self, path):
         with open(path, "w") as f:
             f.write('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img">\n'
+                    '<!-- SPDX-License-Identifier: BSD-3-Clause -->\n'
                     '<rect width="%d" height="%d" fill="#fff"/>\n%s\n</svg>\n'
                     % (WIDTH, self.height, WIDTH, self.height, "\n".join(self.parts)))
 
