@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "bench/gen/dpdk.h"
 #include "bench/probe.h"
+#include "bench/options.h"
 #include "client/password.h"
 #include "config/options.h"
 #include "config/value.h"
@@ -101,40 +102,6 @@ static void print_help(void)
 	       "much was lost, 2 usage.\n");
 }
 
-static int fail(const char *option, const char *expected)
-{
-	char quoted[120];
-
-	fprintf(stderr, "culvert-bench: --%s: found %s, expected %s\n", option,
-		log_quote(quoted, sizeof(quoted), optarg, strlen(optarg)), expected);
-	return -EINVAL;
-}
-
-static int number(const char *option, unsigned int min, unsigned int max, unsigned int *v)
-{
-	char expected[64];
-	uint64_t n;
-
-	snprintf(expected, sizeof(expected), "a number from %u to %u", min, max);
-	if (value_uint(optarg, &n) || n < min || n > max)
-		return fail(option, expected);
-	*v = (unsigned int)n;
-	return 0;
-}
-
-static int real_of(const char *text, double max, double *v)
-{
-	char *end;
-
-	*v = strtod(text, &end);
-	return end == text || *end || !(*v >= 0 && *v <= max) ? -EINVAL : 0;
-}
-
-static int real(const char *option, double max, double *v)
-{
-	return real_of(optarg, max, v) ? fail(option, "a number") : 0;
-}
-
 static int parse_connect(struct dpdk_conf *c)
 {
 	char *colon;
@@ -146,7 +113,7 @@ static int parse_connect(struct dpdk_conf *c)
 		*colon = 0;
 	if (value_ip4(c->host, &c->gen.server_addr) ||
 		(colon && (value_uint(colon + 1, &port) || port < 1 || port > 65535)))
-		return fail("connect", "an IPv4 address, perhaps with :PORT");
+		return bench_fail("connect", "an IPv4 address, perhaps with :PORT");
 	c->gen.server_port = (uint16_t)port;
 	return 0;
 }
@@ -162,17 +129,17 @@ static int parse_clients(struct dpdk_conf *c)
 	slash = strchr(text, '/');
 	plus = strchr(text, '+');
 	if (!slash || (plus && plus > slash))
-		return fail("clients", "ADDRESS[+N]/LEN");
+		return bench_fail("clients", "ADDRESS[+N]/LEN");
 	snprintf(
 		prefix, sizeof(prefix), "%.*s%s", (int)((plus ? plus : slash) - text), text, slash);
 	*slash = 0;
 	if (value_ip4_prefix(prefix, &c->gen.client_addr, &c->gen.client_plen) ||
 		(plus && (value_uint(plus + 1, &n) || !n || n > 65536)))
-		return fail("clients", "ADDRESS[+N]/LEN");
+		return bench_fail("clients", "ADDRESS[+N]/LEN");
 	c->gen.nb_client = (uint32_t)n;
 	if (value_ip4_network(c->gen.client_addr, c->gen.client_plen) !=
 		value_ip4_network(c->gen.client_addr + (uint32_t)n - 1, c->gen.client_plen))
-		return fail("clients", "addresses of one subnet");
+		return bench_fail("clients", "addresses of one subnet");
 	return 0;
 }
 
@@ -190,7 +157,7 @@ static int parse_direction(struct dpdk_conf *c)
 			return 0;
 		}
 	}
-	return fail("direction", "down, up, both, hairpin, all or none");
+	return bench_fail("direction", "down, up, both, hairpin, all or none");
 }
 
 static int parse_size(struct dpdk_conf *c)
@@ -205,7 +172,7 @@ static int parse_size(struct dpdk_conf *c)
 		memcpy(t->weight, (const unsigned int[]){7, 4, 1}, 3 * sizeof(t->weight[0]));
 		return 0;
 	}
-	rc = number("size", PROBE_MIN_SIZE, PROBE_MAX_SIZE, &size);
+	rc = bench_number("size", PROBE_MIN_SIZE, PROBE_MAX_SIZE, &size);
 	t->nb_sizes = 1;
 	t->size[0] = (uint16_t)size;
 	t->weight[0] = 1;
@@ -223,7 +190,7 @@ static int chaos_value(struct gen_chaos *k, const char *key, const char *value)
 
 	for (unsigned int i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
 		if (!strcmp(key, shares[i].key))
-			return real_of(value, 1, shares[i].v);
+			return bench_real_in(value, 1, shares[i].v);
 	if (!strcmp(key, "window") && !value_size(value, &n) && n >= 1024 && n <= 1u << 30)
 		k->rcv_wnd = (uint32_t)n;
 	else if (!strcmp(key, "seed"))
@@ -243,7 +210,7 @@ static int parse_chaos(struct dpdk_conf *c)
 		if (value)
 			*value++ = 0;
 		if (!value || chaos_value(&c->gen.chaos, item, value))
-			return fail("chaos",
+			return bench_fail("chaos",
 				"loss=, duplicate=, reorder=, corrupt= (0 to 1), window= (1024 or "
 				"more bytes), seed=");
 	}
@@ -259,14 +226,14 @@ static int parse_call(struct dpdk_conf *c, int id)
 	case OPT_AUTHENTICATION:
 		i = config_words_index("pap|chap|mschap1|mschap2", optarg);
 		if (i < 0)
-			return fail("authentication", "pap, chap, mschap1 or mschap2");
+			return bench_fail("authentication", "pap, chap, mschap1 or mschap2");
 		c->gen.call.auth_methods = 1u << i;
 		return 0;
 	case OPT_TLS_VERSION:
 		c->tls.only_tls12 = !strcmp(optarg, "only-1.2");
 		return c->tls.only_tls12 || !strcmp(optarg, "any")
 			       ? 0
-			       : fail("tls-version", "any or only-1.2");
+			       : bench_fail("tls-version", "any or only-1.2");
 	case OPT_CIPHERS:
 		c->tls.ciphers = optarg;
 		return 0;
@@ -275,11 +242,11 @@ static int parse_call(struct dpdk_conf *c, int id)
 		return 0;
 	case OPT_RECORDS:
 		c->gen.record_backend = optarg;
-		return rec_backend_get(optarg) ? 0 : fail("records", "ipsec-mb or openssl");
+		return rec_backend_get(optarg) ? 0 : bench_fail("records", "ipsec-mb or openssl");
 	case OPT_KEEPALIVE:
 		if (strcmp(optarg, "disabled") &&
 			(value_duration(optarg, &seconds) || !seconds || seconds > 86400))
-			return fail("keepalive-timeout", "a time, or disabled");
+			return bench_fail("keepalive-timeout", "a time, or disabled");
 		c->gen.call.keepalive_ms = (uint32_t)seconds * 1000;
 		return 0;
 	case OPT_HELP:
@@ -300,28 +267,28 @@ static int parse_run(struct dpdk_conf *c, int id)
 
 	switch (id) {
 	case OPT_RATE:
-		return real("rate", 1e6, &c->rate);
+		return bench_real("rate", 1e6, &c->rate);
 	case OPT_CONCURRENT:
-		return number("concurrent", 1, 1000000, &c->concurrent);
+		return bench_number("concurrent", 1, 1000000, &c->concurrent);
 	case OPT_STORM:
 		c->storm = true;
 		return 0;
 	case OPT_HOLD:
-		return real("hold", 1e7, &c->hold_s);
+		return bench_real("hold", 1e7, &c->hold_s);
 	case OPT_DIRECTION:
 		return parse_direction(c);
 	case OPT_DURATION:
-		return real("duration", 1e7, &c->duration_s);
+		return bench_real("duration", 1e7, &c->duration_s);
 	case OPT_SIZE:
 		return parse_size(c);
 	case OPT_PPS:
-		return real("pps", 1e9, &t->pps);
+		return bench_real("pps", 1e9, &t->pps);
 	case OPT_PER_TURN:
-		return number("per-turn", 1, 65536, &t->per_turn);
+		return bench_number("per-turn", 1, 65536, &t->per_turn);
 	case OPT_BURST:
-		return number("burst", 1, 4096, &t->burst);
+		return bench_number("burst", 1, 4096, &t->burst);
 	case OPT_PER_RECORD:
-		return number("per-record", 1, 32, &t->per_record);
+		return bench_number("per-record", 1, 32, &t->per_record);
 	case OPT_RANDOM:
 		t->random = true;
 		return 0;
@@ -329,26 +296,26 @@ static int parse_run(struct dpdk_conf *c, int id)
 		t->straddle = true;
 		return 0;
 	case OPT_VERIFY:
-		return number("verify", 0, 1000000000, &t->verify);
+		return bench_number("verify", 0, 1000000000, &t->verify);
 	case OPT_CHAOS:
 		return parse_chaos(c);
 	case OPT_CHURN:
-		return real("churn", 1e6, &c->churn);
+		return bench_real("churn", 1e6, &c->churn);
 	case OPT_CHURN_SESSIONS:
-		return number("churn-sessions", 1, 1000000, &c->churn_sessions);
+		return bench_number("churn-sessions", 1, 1000000, &c->churn_sessions);
 	case OPT_DRAIN:
-		return real("drain", 3600, &c->drain_s);
+		return bench_real("drain", 3600, &c->drain_s);
 	case OPT_MAX_LOSS:
-		rc = real("max-loss", 100, &c->max_loss);
+		rc = bench_real("max-loss", 100, &c->max_loss);
 		c->max_loss /= 100;
 		return rc;
 	case OPT_HANGUP_RATE:
-		return real("hangup-rate", 1e6, &c->hangup_rate);
+		return bench_real("hangup-rate", 1e6, &c->hangup_rate);
 	case OPT_JSON:
 		c->json = optarg;
 		return 0;
 	case OPT_PROGRESS:
-		return real("progress", 1e6, &c->progress_s);
+		return bench_real("progress", 1e6, &c->progress_s);
 	default:
 		return parse_call(c, id);
 	}
@@ -369,20 +336,21 @@ static int parse_option(struct dpdk_conf *c, int id)
 		return parse_clients(c);
 	case OPT_CORE_ADDRESS:
 		return value_ip4_prefix(optarg, &c->gen.core_addr, &c->gen.core_plen)
-			       ? fail("core-address", "ADDRESS/LEN")
+			       ? bench_fail("core-address", "ADDRESS/LEN")
 			       : 0;
 	case OPT_CORE_GATEWAY:
-		return value_ip4(optarg, &c->gen.core_gw) ? fail("core-gateway", "an IPv4 address")
-							  : 0;
+		return value_ip4(optarg, &c->gen.core_gw)
+			       ? bench_fail("core-gateway", "an IPv4 address")
+			       : 0;
 	case OPT_CPU:
-		return number("cpu", 0, 1023, &c->cpu);
+		return bench_number("cpu", 0, 1023, &c->cpu);
 	case OPT_HUGEPAGES:
 		c->hugepages = true;
 		return 0;
 	case OPT_MEMORY:
-		return number("memory", 64, 1u << 20, &c->memory_mb);
+		return bench_number("memory", 64, 1u << 20, &c->memory_mb);
 	case OPT_MBUFS:
-		return number("mbufs", 4096, 1u << 24, &c->mbufs);
+		return bench_number("mbufs", 4096, 1u << 24, &c->mbufs);
 	case OPT_BUSY:
 		c->busy = true;
 		return 0;
@@ -390,9 +358,9 @@ static int parse_option(struct dpdk_conf *c, int id)
 		c->debug = true;
 		return 0;
 	case OPT_SESSIONS:
-		return number("sessions", 1, 1000000, &c->gen.sessions);
+		return bench_number("sessions", 1, 1000000, &c->gen.sessions);
 	case OPT_FIRST:
-		return number("first", 0, 1000000000, &c->gen.first);
+		return bench_number("first", 0, 1000000000, &c->gen.first);
 	case OPT_USER:
 		c->gen.user = optarg;
 		return 0;
@@ -480,6 +448,7 @@ int dpdk_parse(struct dpdk_conf *c, int argc, char **argv)
 		.tls = {.keys = true},
 	};
 	call_conf_default(&c->gen.call);
+	bench_options_begin("culvert-bench");
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		rc = parse_option(c, id);
 		if (rc)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Results of culvert-bench dpdk.
 #include "bench/gen/dpdk.h"
+#include "bench/options.h"
 
 static const char *const names[] = {
 	[GEN_DIR_DOWN] = "down", [GEN_DIR_UP] = "up", [GEN_DIR_HAIRPIN] = "hairpin"};
@@ -106,20 +107,6 @@ void dpdk_print_table(FILE *out, const struct dpdk_conf *c, const struct gen_sta
 
 // --- JSON ---
 
-static void json_text(FILE *out, const char *s)
-{
-	fputc('"', out);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if ((unsigned char)*s < ' ')
-			fprintf(out, "\\u%04x", (unsigned char)*s);
-		else
-			fputc(*s, out);
-	}
-	fputc('"', out);
-}
-
 static void json_times(FILE *out, const char *name, const struct hist *h)
 {
 	fprintf(out,
@@ -211,7 +198,7 @@ void dpdk_print_json(FILE *out, const struct dpdk_conf *c, const struct gen_stat
 	for (unsigned int i = 0; i < st->nb_reasons; i++) {
 		fprintf(out, "%s{\"n\": %llu, \"text\": ", i ? ", " : "",
 			(unsigned long long)st->reasons[i].n);
-		json_text(out, st->reasons[i].text);
+		bench_json_text(out, st->reasons[i].text);
 		fputc('}', out);
 	}
 	fprintf(out, "],\n  \"passed\": %s\n}\n", dpdk_passed(c, st, r) ? "true" : "false");

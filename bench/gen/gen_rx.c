@@ -217,7 +217,7 @@ static bool not_a_record(struct gen_session *s)
 	return false;
 }
 
-// False: there is no more for now, or no session.
+// False: what has come is read, or there is no session.
 static bool single_record(struct gen_session *s)
 {
 	int len = gather(s);

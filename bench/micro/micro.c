@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "bench/commands.h"
 #include "bench/micro/micro.h"
-#include "config/value.h"
+#include "bench/options.h"
 #include "dataplane/mbuf.h"
 
 #define EXIT_USAGE 2
@@ -91,33 +91,13 @@ static void print_help(void)
 	printf("\nExit status: 0 it ran, 1 it could not, 2 usage.\n");
 }
 
-static int fail(const char *option, const char *expected)
-{
-	char quoted[120];
-
-	fprintf(stderr, "culvert-bench micro: --%s: found %s, expected %s\n", option,
-		log_quote(quoted, sizeof(quoted), optarg, strlen(optarg)), expected);
-	return -EINVAL;
-}
-
-static int number(const char *option, unsigned int min, unsigned int max, unsigned int *v)
-{
-	char expected[64];
-	uint64_t n;
-
-	snprintf(expected, sizeof(expected), "a number from %u to %u", min, max);
-	if (value_uint(optarg, &n) || n < min || n > max)
-		return fail(option, expected);
-	*v = (unsigned int)n;
-	return 0;
-}
-
 static int seconds(double *v)
 {
 	char *end;
 
 	*v = strtod(optarg, &end);
-	return end == optarg || *end || !(*v > 0 && *v <= 3600) ? fail("seconds", "a number") : 0;
+	return end == optarg || *end || !(*v > 0 && *v <= 3600) ? bench_fail("seconds", "a number")
+								: 0;
 }
 
 static int parse_option(struct command *m, int id)
@@ -130,14 +110,14 @@ static int parse_option(struct command *m, int id)
 		m->list = true;
 		return 0;
 	case OPT_REPEATS:
-		return number("repeats", 1, MICRO_REPEATS_MAX, &m->conf.repeats);
+		return bench_number("repeats", 1, MICRO_REPEATS_MAX, &m->conf.repeats);
 	case OPT_SECONDS:
 		return seconds(&m->conf.seconds);
 	case OPT_JSON:
 		m->json = optarg;
 		return 0;
 	case OPT_CPU:
-		return number("cpu", 0, CPU_SETSIZE - 1, &m->cpu);
+		return bench_number("cpu", 0, CPU_SETSIZE - 1, &m->cpu);
 	case OPT_HUGEPAGES:
 		m->hugepages = true;
 		return 0;
@@ -145,7 +125,7 @@ static int parse_option(struct command *m, int id)
 		m->conf.count = optarg;
 		return 0;
 	case OPT_BATCHES:
-		return number("batches", 1, 1000000, &m->conf.batches);
+		return bench_number("batches", 1, 1000000, &m->conf.batches);
 	case OPT_HELP:
 		print_help();
 		return 1;
@@ -161,6 +141,7 @@ static int parse(struct command *m, int argc, char **argv)
 	*m = (struct command){.cpu = cpu > 0 ? (unsigned int)cpu : 0,
 		.conf = {.repeats = 9, .seconds = 0.03, .batches = 64}};
 	optind = 1;
+	bench_options_begin("culvert-bench micro");
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		rc = parse_option(m, id);
 		if (rc)

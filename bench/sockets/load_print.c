@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/sockets/load.h"
+#include "bench/options.h"
 
 #define THREADS_SHOWN 4
 
@@ -129,20 +130,6 @@ void load_print_table(FILE *out, const struct load_conf *conf, const struct load
 	print_reasons(out, r);
 }
 
-static void json_text(FILE *out, const char *s)
-{
-	fputc('"', out);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if ((unsigned char)*s < ' ')
-			fprintf(out, "\\u%04x", (unsigned char)*s);
-		else
-			fputc(*s, out);
-	}
-	fputc('"', out);
-}
-
 static void json_times(FILE *out, const char *name, const struct hist *h)
 {
 	fprintf(out,
@@ -168,7 +155,7 @@ static void json_threads(FILE *out, const struct cpu_sample *u)
 	fprintf(out, "\"threads\": [");
 	for (unsigned int i = 0; i < u->nb_threads; i++) {
 		fprintf(out, "%s{\"name\": ", i ? ", " : "");
-		json_text(out, u->thread[i].name);
+		bench_json_text(out, u->thread[i].name);
 		fprintf(out, ", \"cpu_s\": %.6f}", (double)u->thread[i].run_ns / 1e9);
 	}
 	fprintf(out, "]");
@@ -244,7 +231,7 @@ void load_print_json(FILE *out, const struct load_conf *conf, const struct load_
 		r->cpu_s);
 	for (unsigned int i = 0; i < r->nb_reasons; i++) {
 		fprintf(out, "%s\n    {\"n\": %u, \"text\": ", i ? "," : "", r->reasons[i].n);
-		json_text(out, r->reasons[i].text);
+		bench_json_text(out, r->reasons[i].text);
 		fputc('}', out);
 	}
 	fprintf(out, "]\n}\n");

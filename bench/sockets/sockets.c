@@ -16,6 +16,7 @@
 #include "bench/sockets/load.h"
 #include "bench/sockets/reflect.h"
 #include "bench/window.h"
+#include "bench/options.h"
 #include "client/password.h"
 #include "config/options.h"
 #include "config/value.h"
@@ -109,39 +110,10 @@ static void print_help(void)
 	       "was lost, 2 usage.\nCalls that stop half way: 0 when the server ended them all.\n");
 }
 
-static int fail(const char *option, const char *expected)
-{
-	char quoted[120];
-
-	fprintf(stderr, "culvert-bench: --%s: found %s, expected %s\n", option,
-		log_quote(quoted, sizeof(quoted), optarg, strlen(optarg)), expected);
-	return -EINVAL;
-}
-
-static int number(const char *option, unsigned int min, unsigned int max, unsigned int *v)
-{
-	char expected[64];
-	uint64_t n;
-
-	snprintf(expected, sizeof(expected), "a number from %u to %u", min, max);
-	if (value_uint(optarg, &n) || n < min || n > max)
-		return fail(option, expected);
-	*v = (unsigned int)n;
-	return 0;
-}
-
-static int real(const char *option, double max, double *v)
-{
-	char *end;
-
-	*v = strtod(optarg, &end);
-	return end == optarg || *end || !(*v >= 0 && *v <= max) ? fail(option, "a number") : 0;
-}
-
 static int target(struct bench *b, const char *option, enum load_mode mode)
 {
 	b->load.mode = mode;
-	return value_ip4(optarg, &b->load.target) ? fail(option, "an IPv4 address") : 0;
+	return value_ip4(optarg, &b->load.target) ? bench_fail(option, "an IPv4 address") : 0;
 }
 
 // ADDRESS or ADDRESS:PORT of the far host.
@@ -154,7 +126,7 @@ static int far_target(struct bench *b, const char *option, enum load_mode mode)
 	snprintf(address, sizeof(address), "%.*s", (int)(colon ? colon - optarg : 63), optarg);
 	if (value_ip4(address, &b->load.target) ||
 		(colon && (value_uint(colon + 1, &n) || n < 1 || n > 65535)))
-		return fail(option, "an IPv4 address, or ADDRESS:PORT");
+		return bench_fail(option, "an IPv4 address, or ADDRESS:PORT");
 	b->load.mode = mode;
 	b->load.port = (uint16_t)n;
 	return 0;
@@ -169,7 +141,7 @@ static int server_pids(struct load_conf *l)
 
 		if (l->nb_server == CPU_MAX_PIDS || pid <= 0 || pid > INT32_MAX ||
 			(*end && *end != ','))
-			return fail("server-pid", "process ids with commas between");
+			return bench_fail("server-pid", "process ids with commas between");
 		l->server[l->nb_server] = (pid_t)pid;
 		end += *end == ',';
 	}
@@ -186,7 +158,7 @@ static int split_host(struct bench *b)
 		host++;
 		end = strchr(host, ']');
 		if (!end || (end[1] && end[1] != ':'))
-			return fail("connect", "HOST[:PORT]");
+			return bench_fail("connect", "HOST[:PORT]");
 		port = end[1] ? end + 2 : NULL;
 	} else {
 		end = strchrnul(host, ':');
@@ -195,10 +167,10 @@ static int split_host(struct bench *b)
 		port = *end ? end + 1 : NULL;
 	}
 	if (end == host || (size_t)(end - host) >= sizeof(b->host))
-		return fail("connect", "HOST[:PORT]");
+		return bench_fail("connect", "HOST[:PORT]");
 	memcpy(b->host, host, (size_t)(end - host));
 	if (port && (value_uint(port, &n) || n < 1 || n > 65535))
-		return fail("connect", "a port from 1 to 65535");
+		return bench_fail("connect", "a port from 1 to 65535");
 	snprintf(b->port, sizeof(b->port), "%s", port ? port : "443");
 	return 0;
 }
@@ -211,7 +183,8 @@ static int parse_stall(struct bench *b)
 			return 0;
 		}
 	}
-	return fail("stall", "tcp, client-hello, http, no-connect-request or no-call-connected");
+	return bench_fail(
+		"stall", "tcp, client-hello, http, no-connect-request or no-call-connected");
 }
 
 static int parse_call(struct bench *b, int id)
@@ -223,26 +196,26 @@ static int parse_call(struct bench *b, int id)
 	case OPT_AUTHENTICATION:
 		i = config_words_index("pap|chap|mschap1|mschap2", optarg);
 		if (i < 0)
-			return fail("authentication", "pap, chap, mschap1 or mschap2");
+			return bench_fail("authentication", "pap, chap, mschap1 or mschap2");
 		b->load.call.auth_methods = 1u << i;
 		return 0;
 	case OPT_TLS_VERSION:
 		b->tls.only_tls12 = !strcmp(optarg, "only-1.2");
 		return b->tls.only_tls12 || !strcmp(optarg, "any")
 			       ? 0
-			       : fail("tls-version", "any or only-1.2");
+			       : bench_fail("tls-version", "any or only-1.2");
 	case OPT_CIPHERS:
 		b->tls.ciphers = optarg;
 		return 0;
 	case OPT_KEEPALIVE:
 		if (strcmp(optarg, "disabled") &&
 			(value_duration(optarg, &seconds) || !seconds || seconds > 86400))
-			return fail("keepalive-timeout", "a time, or disabled");
+			return bench_fail("keepalive-timeout", "a time, or disabled");
 		b->load.call.keepalive_ms = (uint32_t)seconds * 1000;
 		return 0;
 	case OPT_LOG_LEVEL:
 		return log_set_level(optarg)
-			       ? fail("log-level", "err, warning, notice, info or debug")
+			       ? bench_fail("log-level", "err, warning, notice, info or debug")
 			       : 0;
 	case OPT_HELP:
 		print_help();
@@ -264,9 +237,9 @@ static int parse_option(struct bench *b, int id)
 	case OPT_CONNECT:
 		return split_host(b);
 	case OPT_SESSIONS:
-		return number("sessions", 1, 100000, &l->sessions);
+		return bench_number("sessions", 1, 100000, &l->sessions);
 	case OPT_FIRST:
-		return number("first", 0, 1000000000, &l->first);
+		return bench_number("first", 0, 1000000000, &l->first);
 	case OPT_USER:
 		l->user = optarg;
 		return 0;
@@ -277,9 +250,9 @@ static int parse_option(struct bench *b, int id)
 		b->password_env = optarg;
 		return 0;
 	case OPT_RATE:
-		return real("rate", 1e6, &l->rate);
+		return bench_real("rate", 1e6, &l->rate);
 	case OPT_CONCURRENT:
-		return number("concurrent", 1, 100000, &l->concurrent);
+		return bench_number("concurrent", 1, 100000, &l->concurrent);
 	case OPT_PING:
 		return target(b, "ping", LOAD_PING);
 	case OPT_UDP:
@@ -295,34 +268,34 @@ static int parse_option(struct bench *b, int id)
 		l->one_way = true;
 		return 0;
 	case OPT_WARMUP:
-		return real("warmup", 1e7, &l->warmup_s);
+		return bench_real("warmup", 1e7, &l->warmup_s);
 	case OPT_PER_RECORD:
-		return number("per-record", 0, 256, &l->per_record);
+		return bench_number("per-record", 0, 256, &l->per_record);
 	case OPT_SERVER_PID:
 		return server_pids(l);
 	case OPT_PAIR:
 		l->mode = LOAD_PAIR;
 		return 0;
 	case OPT_DURATION:
-		return real("duration", 1e7, &l->duration_s);
+		return bench_real("duration", 1e7, &l->duration_s);
 	case OPT_PPS:
-		return real("pps", 1e8, &l->pps);
+		return bench_real("pps", 1e8, &l->pps);
 	case OPT_WINDOW:
-		return number("window", 1, WINDOW_BITS, &l->window);
+		return bench_number("window", 1, WINDOW_BITS, &l->window);
 	case OPT_SIZE:
-		return number("size", PROBE_MIN_SIZE, PROBE_MAX_SIZE, &l->size);
+		return bench_number("size", PROBE_MIN_SIZE, PROBE_MAX_SIZE, &l->size);
 	case OPT_BURST:
-		return number("burst", 1, 256, &l->burst);
+		return bench_number("burst", 1, 256, &l->burst);
 	case OPT_DRAIN:
-		return real("drain", 3600, &l->drain_s);
+		return bench_real("drain", 3600, &l->drain_s);
 	case OPT_MAX_LOSS:
-		rc = real("max-loss", 100, &l->max_loss);
+		rc = bench_real("max-loss", 100, &l->max_loss);
 		l->max_loss /= 100;
 		return rc;
 	case OPT_STALL:
 		return parse_stall(b);
 	case OPT_LIMIT:
-		return real("limit", 1e7, &l->limit_s);
+		return bench_real("limit", 1e7, &l->limit_s);
 	case OPT_JSON:
 		b->json = optarg;
 		return 0;
@@ -367,6 +340,7 @@ static int parse(struct bench *b, int argc, char **argv)
 		.limit_s = 180};
 	call_conf_default(&b->load.call);
 	b->load.call.backlog_max = BACKLOG;
+	bench_options_begin("culvert-bench");
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		rc = parse_option(b, id);
 		if (rc)

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "bench/commands.h"
-#include "config/value.h"
+#include "bench/options.h"
 
 #define EXIT_USAGE 2
 
@@ -94,41 +94,6 @@ static void print_help(void)
 	       "usage.\n");
 }
 
-static int fail(const char *option, const char *expected)
-{
-	char quoted[120];
-
-	fprintf(stderr, "culvert-bench worker: --%s: found %s, expected %s\n", option,
-		log_quote(quoted, sizeof(quoted), optarg, strlen(optarg)), expected);
-	return -EINVAL;
-}
-
-static int number_in(
-	const char *option, const char *text, unsigned int min, unsigned int max, unsigned int *v)
-{
-	char expected[64];
-	uint64_t n;
-
-	snprintf(expected, sizeof(expected), "a number from %u to %u", min, max);
-	if (value_uint(text, &n) || n < min || n > max)
-		return fail(option, expected);
-	*v = (unsigned int)n;
-	return 0;
-}
-
-static int number(const char *option, unsigned int min, unsigned int max, unsigned int *v)
-{
-	return number_in(option, optarg, min, max, v);
-}
-
-static int real(const char *option, double max, double *v)
-{
-	char *end;
-
-	*v = strtod(optarg, &end);
-	return end == optarg || *end || !(*v >= 0 && *v <= max) ? fail(option, "a number") : 0;
-}
-
 // One word of a list.
 typedef int take_fn(const char *option, const char *word, unsigned int *v);
 
@@ -140,15 +105,15 @@ static int list(const char *option, take_fn *take, unsigned int *v, unsigned int
 	*n = 0;
 	for (word = copy ? strtok_r(copy, ",", &save) : NULL; word && !rc;
 		word = strtok_r(NULL, ",", &save))
-		rc = *n == WB_LIST_MAX ? fail(option, "a shorter list")
+		rc = *n == WB_LIST_MAX ? bench_fail(option, "a shorter list")
 				       : take(option, word, &v[(*n)++]);
 	free(copy);
-	return rc ? rc : *n ? 0 : fail(option, "a list");
+	return rc ? rc : *n ? 0 : bench_fail(option, "a list");
 }
 
 static int take_sessions(const char *option, const char *word, unsigned int *v)
 {
-	return number_in(option, word, 1, 200000, v);
+	return bench_number_in(option, word, 1, 200000, v);
 }
 
 static int take_size(const char *option, const char *word, unsigned int *v)
@@ -157,7 +122,7 @@ static int take_size(const char *option, const char *word, unsigned int *v)
 		*v = WB_IMIX;
 		return 0;
 	}
-	return number_in(option, word, 64, 1460, v);
+	return bench_number_in(option, word, 64, 1460, v);
 }
 
 static int take_direction(const char *option, const char *word, unsigned int *v)
@@ -169,7 +134,7 @@ static int take_direction(const char *option, const char *word, unsigned int *v)
 		if (!strcmp(word, wb_direction(sets[i])))
 			return 0;
 	}
-	return fail(option, "down, up, both, hairpin");
+	return bench_fail(option, "down, up, both, hairpin");
 }
 
 // One of two words.
@@ -181,7 +146,7 @@ static int either(const char *option, const char *no, const char *yes, bool *v)
 	if (*v || !strcmp(optarg, no))
 		return 0;
 	snprintf(expected, sizeof(expected), "%s or %s", yes, no);
-	return fail(option, expected);
+	return bench_fail(option, expected);
 }
 
 static int parse_cipher(struct wb_opts *o)
@@ -220,17 +185,17 @@ static int parse_chaos(struct wb_opts *o, int id)
 
 	switch (id) {
 	case OPT_LOSS:
-		return real("loss", 1, &c->loss);
+		return bench_real("loss", 1, &c->loss);
 	case OPT_DUPLICATE:
-		return real("duplicate", 1, &c->duplicate);
+		return bench_real("duplicate", 1, &c->duplicate);
 	case OPT_REORDER:
-		return real("reorder", 1, &c->reorder);
+		return bench_real("reorder", 1, &c->reorder);
 	case OPT_CORRUPT:
-		return real("corrupt", 1, &c->corrupt);
+		return bench_real("corrupt", 1, &c->corrupt);
 	case OPT_RCV_WND:
-		return number("rcv-wnd", 1024, 1u << 30, &c->rcv_wnd);
+		return bench_number("rcv-wnd", 1024, 1u << 30, &c->rcv_wnd);
 	case OPT_SEED:
-		rc = number("seed", 0, UINT32_MAX, &n);
+		rc = bench_number("seed", 0, UINT32_MAX, &n);
 		c->seed = n;
 		return rc;
 	case OPT_HELP:
@@ -249,19 +214,19 @@ static int parse_what(struct wb_opts *o, int id)
 
 	switch (id) {
 	case OPT_SECONDS:
-		return real("seconds", 3600, &o->seconds);
+		return bench_real("seconds", 3600, &o->seconds);
 	case OPT_PPS:
-		return real("pps", 1e9, &o->pps);
+		return bench_real("pps", 1e9, &o->pps);
 	case OPT_WARM_UP:
-		return real("warm-up", 3600, &o->warm_up);
+		return bench_real("warm-up", 3600, &o->warm_up);
 	case OPT_PACKETS:
-		rc = number("packets", 1, UINT32_MAX, &n);
+		rc = bench_number("packets", 1, UINT32_MAX, &n);
 		o->packets = n;
 		return rc;
 	case OPT_REPEATS:
-		return number("repeats", 1, WB_REPEATS_MAX, &o->repeats);
+		return bench_number("repeats", 1, WB_REPEATS_MAX, &o->repeats);
 	case OPT_CONCURRENT:
-		return number("concurrent", 1, 16384, &o->concurrent);
+		return bench_number("concurrent", 1, 16384, &o->concurrent);
 	case OPT_LATENCY:
 		o->latency = true;
 		return 0;
@@ -282,14 +247,14 @@ static int parse_what(struct wb_opts *o, int id)
 		o->bed.hugepages = yes;
 		return rc;
 	case OPT_MBUFS:
-		return number("mbufs", 4096, 4194304, &o->bed.mbufs);
+		return bench_number("mbufs", 4096, 4194304, &o->bed.mbufs);
 	case OPT_JSON:
 		o->json = optarg;
 		return 0;
 	case OPT_LOG_LEVEL:
 		o->bed.log_level = optarg;
 		return log_set_level(optarg)
-			       ? fail("log-level", "err, warning, notice, info or debug")
+			       ? bench_fail("log-level", "err, warning, notice, info or debug")
 			       : 0;
 	default:
 		return parse_chaos(o, id);
@@ -300,14 +265,14 @@ static int parse_option(struct wb_opts *o, int id)
 {
 	switch (id) {
 	case OPT_WORKERS:
-		return number("workers", 1, BED_MAX_WORKERS, &o->bed.workers);
+		return bench_number("workers", 1, BED_MAX_WORKERS, &o->bed.workers);
 	case OPT_APART:
 		o->bed.apart = true;
 		return 0;
 	case OPT_SESSIONS:
 		return list("sessions", take_sessions, o->sessions, &o->nb_sessions);
 	case OPT_ROOM:
-		return number("room", 1, 200000, &o->bed.sessions);
+		return bench_number("room", 1, 200000, &o->bed.sessions);
 	case OPT_SIZE:
 		return list("size", take_size, o->sizes, &o->nb_sizes);
 	case OPT_DIRECTION:
@@ -317,21 +282,21 @@ static int parse_option(struct wb_opts *o, int id)
 		o->straddle = id == OPT_STRADDLE;
 		return 0;
 	case OPT_TURN:
-		return number("turn", 1, 1024, &o->turn);
+		return bench_number("turn", 1, 1024, &o->turn);
 	case OPT_ROUNDS:
-		return number("rounds", 1, 32, &o->rounds);
+		return bench_number("rounds", 1, 32, &o->rounds);
 	case OPT_BURST:
-		return number("burst", 1, 1024, &o->burst);
+		return bench_number("burst", 1, 1024, &o->burst);
 	case OPT_ORDER:
 		return either("order", "round-robin", "random", &o->random);
 	case OPT_CIPHER:
 		o->cipher = optarg;
 		return parse_cipher(o)
-			       ? fail("cipher", "aes-256-gcm, aes-128-gcm, chacha20 or null")
+			       ? bench_fail("cipher", "aes-256-gcm, aes-128-gcm, chacha20 or null")
 			       : 0;
 	case OPT_BACKEND:
 		o->bed.backend = optarg;
-		return rec_backend_get(optarg) ? 0 : fail("backend", "one that is built in");
+		return rec_backend_get(optarg) ? 0 : bench_fail("backend", "one that is built in");
 	case OPT_TLS:
 		return either("tls", "1.3", "1.2", &o->bed.only_tls12);
 	case OPT_OFFLOADS:
@@ -343,9 +308,9 @@ static int parse_option(struct wb_opts *o, int id)
 		o->bed.on_link = true;
 		return 0;
 	case OPT_CLIENTS:
-		return number("clients", 1, 252, &o->bed.clients);
+		return bench_number("clients", 1, 252, &o->bed.clients);
 	case OPT_VERIFY:
-		return number("verify", 0, 1000000, &o->verify);
+		return bench_number("verify", 0, 1000000, &o->verify);
 	default:
 		return parse_what(o, id);
 	}
@@ -418,6 +383,7 @@ static int parse(struct wb_opts *o, int argc, char **argv)
 	};
 	parse_cipher(o);
 	optind = 1;
+	bench_options_begin("culvert-bench worker");
 	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
 		rc = parse_option(o, id);
 		if (rc)
