@@ -17,6 +17,9 @@ struct worker;
 // the reason in err. Main thread.
 struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap);
 struct dp_chan *dp_channel(struct dp *dp);
+// The filters and address lists that OPEN_DATA names by number: compiled here, nothing of theirs is
+// kept. Before dp_start(). 0, or -ENOMEM.
+int dp_set_filters(struct dp *dp, const struct config *c);
 // Launch the workers on their lcores.
 int dp_start(struct dp *dp);
 // Tell workers to stop and wait for them. Open connections are dropped; every mbuf is accounted

@@ -45,24 +45,26 @@ typedef uint64_t dp_handle;
 	X(KEY_LIMIT, "sending nears the record limit; answer with REKEY of tx")                    \
 	X(PEER_CLOSED, "close_notify or FIN came, in order; sending still works: u.closed.reason") \
 	X(HELLO_EXPIRED, "nothing received for u.hello.intervals keepalive intervals")             \
+	X(LIMIT, "limit-bytes reached, data no longer pass: u.limit.rx")                           \
+	X(IDLE, "no data frame either way for u.open.idle_ms; again after as long")                \
 	X(STATS, "answer to QUERY: u.stats")                                                       \
 	X(CLOSED, "the connection is gone: u.closed")
 
-#define DP_COMMAND_LIST(X)                                             \
-	X(SEND_RAW, "send bytes as they are: data")                    \
-	X(CONSUME, "raw bytes up to u.consume.offset are done with")   \
-	X(INSTALL, "records from here on: u.install")                  \
-	X(SEND_APP, "protect and send as application data: data")      \
-	X(SSTP_START, "plain bytes from u.consume.offset on are SSTP") \
-	X(PLAIN_IN, "remote record layer: decrypted bytes: data")      \
-	X(REKEY, "new key for one direction: u.rekey")                 \
-	X(OPEN_DATA, "data frames pass from now on: u.open")           \
-	X(CLOSE_DATA, "data frames no longer pass")                    \
-	X(SET_HELLO, "watch for silence: u.hello.interval_ms, 0: off") \
-	X(CLOSE, "end the connection: u.close")                        \
-	X(QUERY, "send STATS")                                         \
-	X(LISTEN, "start or stop listening: u.listen")                 \
-	X(ADMIT, "so many more connections may come up: u.admit")      \
+#define DP_COMMAND_LIST(X)                                                              \
+	X(SEND_RAW, "send bytes as they are: data")                                     \
+	X(CONSUME, "raw bytes up to u.consume.offset are done with")                    \
+	X(INSTALL, "records from here on: u.install")                                   \
+	X(SEND_APP, "protect and send as application data: data")                       \
+	X(SSTP_START, "plain bytes from u.consume.offset on are SSTP")                  \
+	X(PLAIN_IN, "remote record layer: decrypted bytes: data")                       \
+	X(REKEY, "new key for one direction: u.rekey")                                  \
+	X(OPEN_DATA, "data frames pass from now on: u.open; again: all of u.open anew") \
+	X(CLOSE_DATA, "data frames no longer pass")                                     \
+	X(SET_HELLO, "watch for silence: u.hello.interval_ms, 0: off")                  \
+	X(CLOSE, "end the connection: u.close")                                         \
+	X(QUERY, "send STATS")                                                          \
+	X(LISTEN, "start or stop listening: u.listen")                                  \
+	X(ADMIT, "so many more connections may come up: u.admit")                       \
 	X(STOP, "end the worker's loop")
 
 #define X(name, help) DP_EV_##name,
@@ -103,6 +105,24 @@ struct dp_session_stats { // inner IP packets and bytes; rx: from the client
 	uint8_t alert; // TLS alert sent or received last, 0: none
 };
 
+// One direction's rate limit: bps on average; burst_bps while the average over time_s is below
+// threshold_bps (RouterOS's burst). Bytes of inner IP packets count.
+struct dp_rate {
+	uint64_t bps;       // bits a second, 0: no limit
+	uint64_t burst_bps; // 0: no burst
+	uint64_t threshold_bps;
+	uint32_t time_s;
+};
+
+// Multilink over the one link (RFC 1990): packets above the MTU go as fragments.
+#define DP_MP_TX_SHORT 1 // 12-bit sequence numbers towards the client
+#define DP_MP_RX_SHORT 2 // and from it
+struct dp_mp {
+	uint16_t tx_mrru; // largest packet that the client puts together, 0: no multilink
+	uint16_t rx_mrru; // largest that this end does
+	uint8_t flags;    // DP_MP_*
+};
+
 enum dp_record_layer { DP_RECORD_WORKER, DP_RECORD_REMOTE };
 
 struct dp_msg {
@@ -137,11 +157,25 @@ struct dp_msg {
 			uint8_t request_reply; // the peer asked for our KeyUpdate too
 		} key_update;
 		struct {
-			uint32_t inner;     // the client's address, host order
+			uint32_t inner;     // the client's address, host order; 0: no IPv4
 			uint32_t local;     // this end's address
 			uint16_t mtu;       // largest IP packet to the client
-			uint16_t mss_clamp; // TCP MSS written into SYNs, 0: off
+			uint16_t mss_clamp; // TCP MSS written into SYNs of IPv4 (IPv6: 20 less),
+					    // 0: off
+			// IPv6: the session's own prefix (its source addresses), and both ends'
+			// link-local addresses
+			uint8_t plen6; // 0: no IPv6
+			struct in6_addr prefix6, inner_ll, local_ll;
+			struct dp_mp mp;
+			struct dp_rate rate_rx, rate_tx; // rx: what the client sends
+			uint64_t limit_rx, limit_tx;     // bytes of the session, 0: none
+			uint32_t idle_ms;                // 0: off
+			uint16_t filter;                 // number in config.filters + 1, 0: none
+			uint16_t address_list; // number in config.address_lists + 1, 0: none
 		} open;
+		struct {
+			uint8_t rx; // 1: limit-bytes-in, 0: limit-bytes-out
+		} limit;
 		struct {
 			uint32_t interval_ms;
 			uint32_t intervals;
@@ -203,6 +237,15 @@ void dp_disarm(struct dp_chan *ch);
 // addr: host order. 0, or -ENOSPC, -EEXIST. Control thread.
 int dp_address_publish(struct dp_chan *ch, uint32_t addr, dp_handle h);
 int dp_address_withdraw(struct dp_chan *ch, uint32_t addr);
+
+// Publish or withdraw a prefix that is reached through a session: a route of its user, its IPv6
+// prefix, a delegated prefix. IPv4 as ::ffff:a.b.c.d with plen + 96. Longest prefix first; of equal
+// ones the lowest metric, then the oldest. Sources in such a prefix are the session's own (no
+// spoofing). 0, or -ENOSPC, -EEXIST (this session has it); -ENOENT. Control thread.
+int dp_prefix_publish(struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen,
+	uint32_t metric, dp_handle h);
+int dp_prefix_withdraw(
+	struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen, dp_handle h);
 
 // This end's local addresses (ppp profile local-address), so that workers answer ping for them. 0
 // or -ENOSPC.
