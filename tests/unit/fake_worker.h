@@ -39,6 +39,9 @@ struct fake_conn {
 	void *rx_mem, *tx_mem;
 	uint32_t inner, local, hello_ms;
 	uint16_t mtu, mss_clamp;
+	__typeof__(((struct dp_msg *)0)->u.open) open; // all of the last OPEN_DATA
+	unsigned int nb_open;
+	struct dp_session_stats stats; // told by CLOSED
 	unsigned int nb_data, nb_early_data, nb_rekey_rx, nb_rekey_tx, nb_send_update;
 	uint8_t close_reason;
 };
@@ -62,6 +65,10 @@ void fake_stall(struct dp_chan *ch, bool on);
 
 bool fake_listening(const struct dp_chan *ch);
 uint32_t fake_published(const struct dp_chan *ch);
+uint32_t fake_nb_prefixes(const struct dp_chan *ch);
+// The metric of a prefix that is published for h, "2001:db8::/64" or "::ffff:10.0.0.0/104".
+// UINT32_MAX: it is not.
+uint32_t fake_prefix_metric(const struct dp_chan *ch, const char *prefix, dp_handle h);
 uint32_t fake_open_conns(const struct dp_chan *ch);
 uint32_t fake_msgs_in_use(const struct dp_chan *ch);
 // Connections that wait for ADMIT; here whether they sent something or not.
