@@ -99,6 +99,7 @@ void ppp_init(
 	*l = (struct ppp_link){.ops = ops, .user = user, .conf = *conf};
 	fill_in(&l->conf);
 	l->peer_mru = PPP_DEFAULT_MRU;
+	ppp_set_ipv6(l, l->conf.ipv6, 0);
 }
 
 uint16_t ppp_mtu(const struct ppp_link *l)
@@ -147,20 +148,6 @@ void ppp_end_link(struct ppp_link *l, enum ppp_end why, const char *text)
 	ppp_fsm_step(l, &ppp_lcp, PPP_EVENT_CLOSE, NULL);
 }
 
-void ppp_network_start(struct ppp_link *l)
-{
-	if (l->phase != PPP_PHASE_NETWORK || l->ipcp.state > PPP_FSM_STARTING)
-		return;
-	if (l->conf.server && !l->have_addresses)
-		return;
-	if (l->conf.server && !l->addr.remote) {
-		ppp_end_link(l, PPP_END_NO_ADDRESS, NULL);
-		return;
-	}
-	ppp_fsm_step(l, &ppp_ipcp, PPP_EVENT_OPEN, NULL);
-	ppp_fsm_step(l, &ppp_ipcp, PPP_EVENT_UP, NULL);
-}
-
 void ppp_up(struct ppp_link *l)
 {
 	if (l->lcp.state != PPP_FSM_INITIAL || l->phase != PPP_PHASE_DEAD || l->end != PPP_END_NONE)
@@ -202,14 +189,6 @@ void ppp_terminate(struct ppp_link *l, enum ppp_end why, const char *text)
 	ppp_leave(l);
 }
 
-static void input_ipcp(struct ppp_link *l, struct cursor c)
-{
-	if (l->phase == PPP_PHASE_NETWORK)
-		ppp_fsm_input(l, &ppp_ipcp, c);
-	else if (l->phase == PPP_PHASE_AUTHENTICATE && !l->conf.server)
-		ppp_auth_early_ncp(l);
-}
-
 static void input_unknown(struct ppp_link *l, uint16_t proto, struct cursor c)
 {
 	bool is_ncp = proto >= 0x8000 && proto < 0xc000;
@@ -243,7 +222,10 @@ static void input(struct ppp_link *l, uint16_t proto, struct cursor c)
 		ppp_chap_input(l, c);
 		break;
 	case PPP_PROTO_IPCP:
-		input_ipcp(l, c);
+		ppp_network_input(l, &ppp_ipcp, c);
+		break;
+	case PPP_PROTO_IPV6CP:
+		ppp_network_input(l, &ppp_ipv6cp, c);
 		break;
 	case PPP_PROTO_IPV4:
 	case PPP_PROTO_IPV6:
@@ -274,6 +256,8 @@ void ppp_timeout(struct ppp_link *l, enum ppp_timer t)
 		ppp_fsm_timeout(l, &ppp_lcp);
 	else if (t == PPP_TIMER_IPCP)
 		ppp_fsm_timeout(l, &ppp_ipcp);
+	else if (t == PPP_TIMER_IPV6CP)
+		ppp_fsm_timeout(l, &ppp_ipv6cp);
 	else if (t == PPP_TIMER_AUTH)
 		ppp_auth_timeout(l);
 	else if (t == PPP_TIMER_ECHO)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PPP over SSTP: link, authentication and IPCP, server and client. RFC 1661, 1332, 1334, 1877,
-// 1994, 2433, 2759, 3079. Pure: frames and events in, callbacks out; no clock, no I/O, no
-// allocation. One link belongs to one thread.
+// PPP over SSTP: link, authentication, IPCP and IPV6CP, server and client. RFC 1661, 1332, 1334,
+// 1877, 1994, 2433, 2759, 3079, 5072. Pure: frames and events in, callbacks out; no clock, no I/O,
+// no allocation. One link belongs to one thread.
 //
 // Frames are without HDLC: no flags, escapes or FCS. In: FF 03 may be there or not, the protocol
 // field may be compressed. Out: FF 03 is always sent (some peers ignore the ACFC they agreed to).
@@ -58,7 +58,14 @@ static inline int ppp_parse_header(const uint8_t *p, size_t n, uint16_t *proto)
 enum ppp_phase { PPP_PHASE_LIST(X) };
 #undef X
 
-enum ppp_timer { PPP_TIMER_LCP, PPP_TIMER_AUTH, PPP_TIMER_IPCP, PPP_TIMER_ECHO, PPP_N_TIMERS };
+enum ppp_timer {
+	PPP_TIMER_LCP,
+	PPP_TIMER_AUTH,
+	PPP_TIMER_IPCP,
+	PPP_TIMER_ECHO,
+	PPP_TIMER_IPV6CP,
+	PPP_N_TIMERS
+};
 
 // Why a link ended; printed in logs.
 #define PPP_END_LIST(X)                                                              \
@@ -72,6 +79,7 @@ enum ppp_timer { PPP_TIMER_LCP, PPP_TIMER_AUTH, PPP_TIMER_IPCP, PPP_TIMER_ECHO, 
 	X(PEER_AUTH_FAILED, "the server could not prove that it knows the password") \
 	X(NO_ADDRESS, "no address for this session")                                 \
 	X(IPCP_FAILED, "IPCP did not converge")                                      \
+	X(IPV6CP_FAILED, "IPV6CP did not converge")                                  \
 	X(ECHO_TIMEOUT, "no answer to LCP Echo-Request")                             \
 	X(LOOPED_BACK, "looped-back link")
 
@@ -110,6 +118,12 @@ struct ppp_addresses { // IPv4 in host byte order; 0: none
 	uint32_t wins[2];
 };
 
+enum ppp_ipv6_mode {
+	PPP_IPV6_NO,       // IPV6CP is Protocol-Rejected
+	PPP_IPV6_YES,      // if the peer wants it
+	PPP_IPV6_REQUIRED, // the link ends when IPV6CP does not open
+};
+
 struct ppp_conf {
 	bool server;
 	uint32_t auth_methods; // PPP_AUTH_* bits: server: offered, strongest first; client: agreed
@@ -124,6 +138,7 @@ struct ppp_conf {
 	// server may wait for a second factor.
 	uint32_t auth_timeout_ms;
 	uint8_t max_auth_retries;    // server: MS-CHAP retries allowed (R=1), 0: one try
+	enum ppp_ipv6_mode ipv6;     // PPP_IPV6_NO
 	uint32_t echo_interval_ms;   // own LCP Echo-Requests, 0: none (SSTP's Hello does it)
 	uint8_t echo_failures;       // unanswered ones before the link ends
 	const char *hostname;        // CHAP Name of this side; borrowed for the link's life
@@ -152,6 +167,11 @@ struct ppp_ops {
 	// IPCP is open: these are the agreed addresses. ppp->peer_mru bounds what may be sent.
 	void (*network_up)(void *user, const struct ppp_addresses *a);
 	void (*network_down)(void *user);
+	// IPV6CP is open: both ends' interface identifiers, the lower halves of their link-local
+	// addresses. remote_id 0: the peer tells none. Both or none of these are given; without
+	// them there is no IPv6. IPCP and IPV6CP come and go independently.
+	void (*network6_up)(void *user, uint64_t local_id, uint64_t remote_id);
+	void (*network6_down)(void *user);
 	// The link is over (after Terminate was exchanged, or gave up). message: the peer's text,
 	// or ""; any bytes but NUL: quote it. Last callback, and the link's last access to itself:
 	// ppp_free() may be called from here.
@@ -164,7 +184,7 @@ struct ppp_link {
 	struct ppp_conf conf;
 	uint8_t phase; // enum ppp_phase
 	uint8_t end;   // enum ppp_end
-	struct ppp_fsm lcp, ipcp;
+	struct ppp_fsm lcp, ipcp, ipv6cp;
 
 	// LCP: what is asked for now, and what was agreed.
 	uint16_t want_mru; // 0: no longer asked for
@@ -184,7 +204,13 @@ struct ppp_link {
 	struct ppp_addresses addr;
 	uint8_t ipcp_rejected; // own IPCP options the peer rejected, bit per option
 	bool have_addresses;   // server: ppp_set_addresses() was called
-	bool network_is_up;
+	bool network_is_up, network6_is_up;
+
+	struct {
+		uint64_t local_id, remote_id, suggested_id; // 0: none yet
+		uint8_t mode;                               // enum ppp_ipv6_mode
+		bool id_rejected;                           // the peer wants no identifier
+	} ip6;
 	bool was_authenticated; // authenticated() was called
 
 	bool over;          // down() is owed
@@ -220,10 +246,14 @@ void ppp_timeout(struct ppp_link *l, enum ppp_timer t);
 // v->has_keys false is treated as a failure (fail closed).
 void ppp_auth_verdict(struct ppp_link *l, const struct ppp_auth_verdict *v);
 
-// Server: the session's addresses. remote == 0: there is none: the link ends with
-// PPP_END_NO_ADDRESS (an IPCP Configure-Request cannot be answered), after LCP Terminate with a
+// Server: the session's addresses. remote == 0: there is no IPv4: with IPv6, IPCP is
+// Protocol-Rejected; without, the link ends with PPP_END_NO_ADDRESS, after LCP Terminate with a
 // text. Without effect once IPCP has started.
 void ppp_set_addresses(struct ppp_link *l, const struct ppp_addresses *a);
+
+// Whether there is IPv6, and this end's interface identifier (0: by chance), instead of what
+// ppp_conf says. Before ppp_set_addresses(); without effect once IPV6CP has started.
+void ppp_set_ipv6(struct ppp_link *l, enum ppp_ipv6_mode mode, uint64_t local_id);
 
 // End the link from this side: Terminate-Request with an optional text, then down().
 void ppp_terminate(struct ppp_link *l, enum ppp_end why, const char *text);

@@ -280,7 +280,7 @@ static void input_request(
 		f->nb_naks++;
 	ppp_fsm_step(l, cp, PPP_EVENT_RCR_MINUS, &arg);
 	if (++f->nb_refused >= MAX_REFUSED)
-		ppp_end_link(l, cp->failed, NULL);
+		ppp_cp_failed(l, cp, cp->failed);
 }
 
 static void input_ack(
@@ -318,7 +318,7 @@ static void input_nak_reject(struct ppp_link *l, const struct ppp_cp *cp, uint8_
 		if (id != f->id || f->acked)
 			return;
 		if (++f->nb_naks_rcvd > l->conf.max_configure) {
-			ppp_end_link(l, cp->failed, NULL);
+			ppp_cp_failed(l, cp, cp->failed);
 			return;
 		}
 		while (cur_left(&options) && !ppp_option_next(&options, &o)) {

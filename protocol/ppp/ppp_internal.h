@@ -11,6 +11,7 @@
 
 extern const struct ppp_cp ppp_lcp;
 extern const struct ppp_cp ppp_ipcp;
+extern const struct ppp_cp ppp_ipv6cp;
 
 #define PPP_CHAP_MD5_ALGORITHM 5
 #define PPP_CHAP_MSCHAP1_ALGORITHM 128
@@ -69,8 +70,21 @@ void ppp_chap_send_challenge(struct ppp_link *l);
 void ppp_chap_send_response(struct ppp_link *l);
 void ppp_chap_send_verdict(struct ppp_link *l);
 
-// Network phase: start IPCP, once the addresses are known.
+// Network phase: start IPCP and IPV6CP, once the addresses are known.
 void ppp_network_start(struct ppp_link *l);
+// LCP is no longer open.
+void ppp_network_stop(struct ppp_link *l);
+// A frame of IPCP or IPV6CP.
+void ppp_network_input(struct ppp_link *l, const struct ppp_cp *cp, struct cursor c);
+// This-Layer-Finished of IPCP or IPV6CP: the link ends unless the other is of use without it.
+void ppp_ncp_finished(struct ppp_link *l, const struct ppp_cp *cp);
+// cp does not converge: the link ends for this reason, or cp alone when it can be done without.
+void ppp_cp_failed(struct ppp_link *l, const struct ppp_cp *cp, enum ppp_end why);
+// The peer Protocol-Rejects IPCP or IPV6CP.
+void ppp_ncp_rejected(struct ppp_link *l, const struct ppp_cp *cp);
+bool ppp_has_ip6(const struct ppp_link *l);
+// An interface identifier, if there is none yet.
+void ppp_ipv6cp_prepare(struct ppp_link *l);
 
 void ppp_lcp_init(struct ppp_link *l);
 void ppp_lcp_protocol_reject(

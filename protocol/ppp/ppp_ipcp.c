@@ -167,7 +167,7 @@ static void ipcp_up(struct ppp_link *l)
 {
 	l->end = PPP_END_NONE;
 	if (!l->conf.server && !l->addr.local) {
-		ppp_end_link(l, PPP_END_NO_ADDRESS, NULL);
+		ppp_cp_failed(l, &ppp_ipcp, PPP_END_NO_ADDRESS);
 		return;
 	}
 	l->network_is_up = true;
@@ -186,10 +186,9 @@ static void ipcp_started(struct ppp_link *l)
 {
 }
 
-// A session without IP has no use: the link goes too.
 static void ipcp_finished(struct ppp_link *l)
 {
-	ppp_end_link(l, l->end == PPP_END_NONE ? PPP_END_IPCP_FAILED : (enum ppp_end)l->end, NULL);
+	ppp_ncp_finished(l, &ppp_ipcp);
 }
 
 const struct ppp_cp ppp_ipcp = {

@@ -253,8 +253,10 @@ static void input_protocol_reject(struct ppp_link *l, struct cursor data)
 	if (proto == PPP_PROTO_LCP) {
 		l->end = PPP_END_LCP_FAILED;
 		ppp_fsm_step(l, &ppp_lcp, PPP_EVENT_RXJ_MINUS, NULL);
-	} else if (proto == PPP_PROTO_IPCP && l->phase == PPP_PHASE_NETWORK) {
-		ppp_end_link(l, PPP_END_IPCP_FAILED, NULL);
+	} else if (proto == PPP_PROTO_IPCP) {
+		ppp_ncp_rejected(l, &ppp_ipcp);
+	} else if (proto == PPP_PROTO_IPV6CP) {
+		ppp_ncp_rejected(l, &ppp_ipv6cp);
 	} else if ((proto == PPP_PROTO_PAP || proto == PPP_PROTO_CHAP) &&
 		   l->phase == PPP_PHASE_AUTHENTICATE) {
 		ppp_end_link(l, PPP_END_AUTH_REFUSED, NULL);
@@ -369,7 +371,7 @@ static void lcp_down(struct ppp_link *l)
 	if (l->conf.echo_interval_ms)
 		l->ops->timer_stop(l->user, PPP_TIMER_ECHO);
 	ppp_auth_stop(l);
-	ppp_fsm_step(l, &ppp_ipcp, PPP_EVENT_DOWN, NULL);
+	ppp_network_stop(l);
 }
 
 static void lcp_started(struct ppp_link *l)

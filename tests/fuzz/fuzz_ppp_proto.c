@@ -14,6 +14,8 @@ static uint32_t method_of(uint8_t choice)
 		return PPP_AUTH_PAP;
 	if (PPP_FUZZ_PROTO == PPP_PROTO_CHAP)
 		return PPP_AUTH_CHAP_MD5 << (choice >> 1) % 3;
+	if (PPP_FUZZ_PROTO == PPP_PROTO_IPV6CP)
+		return choice & 2 ? FUZZ_IPV6_REQUIRED : FUZZ_IPV6_YES;
 	return PPP_FUZZ_PROTO == PPP_PROTO_IPCP ? 0 : (choice >> 1) & PPP_AUTH_ALL;
 }
 
@@ -34,7 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			(void)cur_sub(&c, &packet, cur_left(&c));
 		fuzz_link_packet(&f, PPP_FUZZ_PROTO, packet.p, cur_left(&packet));
 		if (choice & 0x40)
-			fuzz_link_ack(&f, PPP_FUZZ_PROTO == PPP_PROTO_IPCP);
+			fuzz_link_ack(&f, PPP_FUZZ_PROTO == PPP_PROTO_IPCP     ? 1
+					  : PPP_FUZZ_PROTO == PPP_PROTO_IPV6CP ? 2
+									       : 0);
 	}
 	fuzz_link_end(&f);
 	return 0;

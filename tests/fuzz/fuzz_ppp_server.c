@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (cur_u8(&c, &methods))
 		return 0;
-	fuzz_link_make(&f, true, methods & PPP_AUTH_ALL);
+	fuzz_link_make(&f, true, methods);
 	fuzz_link_script(&f, c);
 	fuzz_link_end(&f);
 	return 0;

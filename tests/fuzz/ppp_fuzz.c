@@ -21,10 +21,9 @@ static uint8_t next_random(struct fuzz_link *f)
 static void note_request(struct fuzz_link *f, const uint8_t *frame, size_t len)
 {
 	uint16_t proto = (uint16_t)(frame[2] << 8 | frame[3]);
-	int which = proto == PPP_PROTO_IPCP;
+	int which = proto == PPP_PROTO_IPCP ? 1 : proto == PPP_PROTO_IPV6CP ? 2 : 0;
 
-	if ((proto != PPP_PROTO_LCP && proto != PPP_PROTO_IPCP) ||
-		frame[4] != PPP_CODE_CONFIGURE_REQUEST)
+	if ((!which && proto != PPP_PROTO_LCP) || frame[4] != PPP_CODE_CONFIGURE_REQUEST)
 		return;
 	CHECK(len <= sizeof(f->last_request[which]));
 	memcpy(f->last_request[which], frame, len);
@@ -105,7 +104,7 @@ static void on_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
 	CHECK(has_keys || memcmp(hlak, zero, sizeof(zero)) == 0);
 	if (f->link.conf.server)
 		ppp_set_addresses(&f->link, &(struct ppp_addresses){.local = 0x0a000001,
-						    .remote = 0x0a000002,
+						    .remote = f->no_ip4 ? 0 : 0x0a000002,
 						    .dns = {0x0a000001, 0x08080808}});
 }
 
@@ -127,11 +126,29 @@ static void on_network_down(void *user)
 	CHECK(f->nb_up == f->nb_down);
 }
 
+static void on_network6_up(void *user, uint64_t local_id, uint64_t remote_id)
+{
+	struct fuzz_link *f = user;
+
+	CHECK(f->nb_authenticated == 1 && f->nb_up6 == f->nb_down6);
+	CHECK(f->link.conf.ipv6 != PPP_IPV6_NO);
+	CHECK(local_id && local_id != remote_id);
+	f->nb_up6++;
+}
+
+static void on_network6_down(void *user)
+{
+	struct fuzz_link *f = user;
+
+	f->nb_down6++;
+	CHECK(f->nb_up6 == f->nb_down6);
+}
+
 static void on_down(void *user, enum ppp_end why, const char *message)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(!f->ended && f->nb_up == f->nb_down);
+	CHECK(!f->ended && f->nb_up == f->nb_down && f->nb_up6 == f->nb_down6);
 	CHECK(why > PPP_END_NONE && why < PPP_N_ENDS);
 	CHECK(strlen(message) < sizeof(f->link.message));
 	for (int t = 0; t < PPP_N_TIMERS; t++)
@@ -148,6 +165,8 @@ static const struct ppp_ops ops = {
 	.authenticated = on_authenticated,
 	.network_up = on_network_up,
 	.network_down = on_network_down,
+	.network6_up = on_network6_up,
+	.network6_down = on_network6_down,
 	.down = on_down,
 };
 
@@ -157,7 +176,11 @@ void fuzz_link_make(struct fuzz_link *f, bool server, uint32_t methods)
 
 	memset(f, 0, sizeof(*f));
 	ppp_conf_default(&conf, server);
-	conf.auth_methods = methods;
+	f->no_ip4 = methods & FUZZ_NO_IPV4;
+	conf.auth_methods = methods & PPP_AUTH_ALL;
+	conf.ipv6 = methods & FUZZ_IPV6_REQUIRED ? PPP_IPV6_REQUIRED
+		    : methods & FUZZ_IPV6_YES    ? PPP_IPV6_YES
+						 : PPP_IPV6_NO;
 	conf.echo_interval_ms = 10000;
 	conf.max_auth_retries = 1;
 	conf.hostname = "culvert";
@@ -293,9 +316,18 @@ static void check_timers(const struct fuzz_link *f)
 	CHECK(negotiating || l->lcp.state == PPP_FSM_OPENED);
 	if (l->phase == PPP_PHASE_AUTHENTICATE)
 		CHECK(f->timer_on[PPP_TIMER_AUTH] != (l->conf.server && l->as.pending));
-	if (l->phase == PPP_PHASE_NETWORK)
-		CHECK(f->timer_on[PPP_TIMER_IPCP] == (l->ipcp.state != PPP_FSM_OPENED));
+	if (l->phase == PPP_PHASE_NETWORK) {
+		bool open4 = l->ipcp.state == PPP_FSM_OPENED;
+		bool open6 = l->ipv6cp.state == PPP_FSM_OPENED;
+
+		CHECK(open4 || open6 || f->timer_on[PPP_TIMER_IPCP] ||
+			f->timer_on[PPP_TIMER_IPV6CP]);
+		CHECK(!(open4 && f->timer_on[PPP_TIMER_IPCP]));
+		CHECK(!(open6 && f->timer_on[PPP_TIMER_IPV6CP]));
+		CHECK(l->conf.ipv6 != PPP_IPV6_NO || l->ipv6cp.state == PPP_FSM_INITIAL);
+	}
 	CHECK(l->network_is_up == (f->nb_up != f->nb_down));
+	CHECK(l->network6_is_up == (f->nb_up6 != f->nb_down6));
 	CHECK(ppp_mtu(l) >= PPP_MIN_MRU && ppp_mtu(l) <= PPP_INFO_MAX);
 }
 
@@ -336,7 +368,7 @@ static void operate(struct fuzz_link *f, uint8_t op, struct cursor *c)
 		fuzz_link_timeout(f, (enum ppp_timer)(arg % PPP_N_TIMERS));
 		break;
 	case 3:
-		fuzz_link_ack(f, arg & 1);
+		fuzz_link_ack(f, arg % 3);
 		break;
 	case 4:
 		fuzz_link_open(f);

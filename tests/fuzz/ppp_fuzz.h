@@ -14,19 +14,22 @@ struct fuzz_link {
 	struct ppp_link link;
 	uint64_t seed;
 	bool timer_on[PPP_N_TIMERS];
-	bool hold_verdict;
+	bool hold_verdict, no_ip4;
 	bool asked, accepted;
-	unsigned int nb_sent, nb_up, nb_down, nb_authenticated;
+	unsigned int nb_sent, nb_up, nb_down, nb_up6, nb_down6, nb_authenticated;
 	bool ended;
 	struct ppp_auth_request const *req;
-	uint8_t last_request[2][512]; // Configure-Requests sent: LCP, IPCP
-	size_t last_len[2];
+	uint8_t last_request[3][512]; // Configure-Requests sent: LCP, IPCP, IPV6CP
+	size_t last_len[3];
 };
 
-// A link that is up, of the role and with the methods given.
+// A link that is up, of the role and with the methods given; FUZZ_IPV6_* beside them.
+#define FUZZ_IPV6_YES 0x10
+#define FUZZ_IPV6_REQUIRED 0x20
+#define FUZZ_NO_IPV4 0x40
 void fuzz_link_make(struct fuzz_link *f, bool server, uint32_t methods);
 
-// Acknowledge the last Configure-Request: 0 LCP, 1 IPCP.
+// Acknowledge the last Configure-Request: 0 LCP, 1 IPCP, 2 IPV6CP.
 void fuzz_link_ack(struct fuzz_link *f, int which);
 
 // One received frame, in memory of its exact size.

@@ -77,6 +77,8 @@ static void on_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
 	p->nb_authenticated++;
 	memcpy(p->hlak, hlak, sizeof(p->hlak));
 	p->has_keys = has_keys;
+	if (p->conf.server)
+		ppp_set_ipv6(&p->link, p->give_ipv6, p->local_id);
 	if (p->conf.server && !p->hold_addresses)
 		ppp_set_addresses(&p->link, &p->give);
 }
@@ -99,11 +101,32 @@ static void on_network_down(void *user)
 	assert_int_equal(p->nb_up, p->nb_down);
 }
 
+static void on_network6_up(void *user, uint64_t local_id, uint64_t remote_id)
+{
+	struct peer *p = user;
+
+	assert_int_equal(p->nb_up6, p->nb_down6);
+	assert_true(p->nb_authenticated > 0);
+	assert_true(local_id && local_id != remote_id);
+	p->nb_up6++;
+	p->local_id = local_id;
+	p->remote_id = remote_id;
+}
+
+static void on_network6_down(void *user)
+{
+	struct peer *p = user;
+
+	p->nb_down6++;
+	assert_int_equal(p->nb_up6, p->nb_down6);
+}
+
 static void on_down(void *user, enum ppp_end why, const char *message)
 {
 	struct peer *p = user;
 
 	assert_int_equal(p->nb_up, p->nb_down);
+	assert_int_equal(p->nb_up6, p->nb_down6);
 	assert_int_not_equal(why, PPP_END_NONE);
 	for (int t = 0; t < PPP_N_TIMERS; t++)
 		assert_false(p->timer_on[t]);
@@ -122,6 +145,8 @@ const struct ppp_ops peer_ops = {
 	.authenticated = on_authenticated,
 	.network_up = on_network_up,
 	.network_down = on_network_down,
+	.network6_up = on_network6_up,
+	.network6_down = on_network6_down,
 	.down = on_down,
 };
 

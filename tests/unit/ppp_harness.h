@@ -39,6 +39,7 @@ struct peer {
 	// Server: how it answers.
 	const char *user, *password; // the only user there is
 	struct ppp_addresses give;
+	enum ppp_ipv6_mode give_ipv6;
 	bool hold_verdict, hold_addresses;
 	bool spoil_keys; // has_keys stays false
 
@@ -47,6 +48,8 @@ struct peer {
 	uint8_t hlak[PPP_HLAK_LEN];
 	bool has_keys;
 	struct ppp_addresses agreed;
+	unsigned int nb_up6, nb_down6;
+	uint64_t local_id, remote_id;
 	enum ppp_end why;
 	char message[160];
 };
