@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TLS of one call: OpenSSL over memory, so that the call does no I/O of its own. Client's thread.
-// Deliberately apart from tls/: the server's record path then meets a peer that it shares nothing
-// with.
+// Deliberately apart from tls/'s handshakes and records: the server's record path then meets a peer
+// that shares nothing with it but the derivation of traffic keys.
 #pragma once
 
 #include <stdbool.h>
@@ -31,7 +31,6 @@ void call_tls_ctx_free(SSL_CTX *ctx);
 
 // Traffic secrets of TLS 1.3, for call_keys_update(). len 0: TLS 1.2, there are none.
 struct call_secrets {
-	const EVP_MD *md; // OpenSSL's own
 	uint8_t len;
 	uint8_t rx[CALL_SECRET_MAX], tx[CALL_SECRET_MAX];
 };

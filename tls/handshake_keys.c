@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Traffic keys and sequence numbers of a finished handshake, by public interfaces only: TLS 1.3
-// secrets as the key log callback tells them, TLS 1.2 keys from the master secret and the key
-// derivation function. RFC 5246 6.3, RFC 8446 7.
+// secrets as the key log callback tells them, TLS 1.2 keys from the master secret
+// (traffic_keys.c).
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <nettle/hmac.h>
-#include <openssl/core_names.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
-
 #include "base/secret.h"
 #include "tls/handshake_priv.h"
-
-#define RANDOM_LEN 32
-#define GCM_SALT_LEN 4
 
 // OpenSSL prints every secret it derives in hexadecimal, at a cost that shows, for whoever listens.
 // A server without a key log file listens only when one of the two that it needs is next. The
@@ -48,26 +40,6 @@ void tls_on_message(int write_p, int version, int content_type, const void *buf,
 		hs->seq[write_p ? TLS_TX : TLS_RX] = 0;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static bool unhex_secret(uint8_t secret[TLS_SECRET_MAX], const char *hex)
-{
-	size_t n = 0;
-
-	for (; hex_digit(hex[0]) >= 0 && hex_digit(hex[1]) >= 0; hex += 2) {
-		if (n == TLS_SECRET_MAX)
-			return false;
-		secret[n++] = (uint8_t)(hex_digit(hex[0]) << 4 | hex_digit(hex[1]));
-	}
-	return n >= 32 && !*hex;
-}
-
 // "LABEL <client random> <secret>". OpenSSL calls this as it puts the secret to use, after the last
 // record under the one before.
 static void take_secret(struct tls_hs *hs, const char *line)
@@ -80,7 +52,7 @@ static void take_secret(struct tls_hs *hs, const char *line)
 
 	if (!secret || (!by_client && strncmp(line, server, sizeof(server) - 1)))
 		return;
-	hs->have_secret[dir] = unhex_secret(hs->secret[dir], secret + 1);
+	hs->have_secret[dir] = tls_secret_unhex(hs->secret[dir], secret + 1) > 0;
 	hs->seq[dir] = 0;
 	listen(hs, false);
 }
@@ -134,144 +106,30 @@ void tls_watch_written(struct tls_hs *hs, const uint8_t *p, size_t n)
 	}
 }
 
-static const char *handshake_digest(const struct tls_hs *hs)
-{
-	const EVP_MD *md = SSL_CIPHER_get_handshake_digest(hs->cipher);
-
-	return md ? EVP_MD_get0_name(md) : "SHA256";
-}
-
-static size_t digest_len(const struct tls_hs *hs)
-{
-	const EVP_MD *md = SSL_CIPHER_get_handshake_digest(hs->cipher);
-
-	return md ? (size_t)EVP_MD_get_size(md) : 32;
-}
-
-// HKDF-Expand of RFC 5869 for at most one block of output, key given as a keyed HMAC.
-union hkdf {
-	struct hmac_sha256_ctx sha256;
-	struct hmac_sha384_ctx sha384;
-};
-
-static void hkdf_key(union hkdf *h, const uint8_t *secret, size_t len)
-{
-	if (len == SHA384_DIGEST_SIZE)
-		hmac_sha384_set_key(&h->sha384, len, secret);
-	else
-		hmac_sha256_set_key(&h->sha256, len, secret);
-}
-
-// RFC 8446 7.1 HKDF-Expand-Label, without context. h is as keyed after it.
-static void expand_label(
-	union hkdf *h, size_t secret_len, const char *label, uint8_t *out, size_t len)
-{
-	size_t n = strlen(label);
-	uint8_t info[32];
-
-	info[0] = (uint8_t)(len >> 8);
-	info[1] = (uint8_t)len;
-	info[2] = (uint8_t)(n + 6);
-	memcpy(info + 3, "tls13 ", 6);
-	memcpy(info + 9, label, n);
-	info[9 + n] = 0;
-	info[10 + n] = 1; // the block's number
-	if (secret_len == SHA384_DIGEST_SIZE) {
-		hmac_sha384_update(&h->sha384, n + 11, info);
-		hmac_sha384_digest(&h->sha384, len, out);
-	} else {
-		hmac_sha256_update(&h->sha256, n + 11, info);
-		hmac_sha256_digest(&h->sha256, len, out);
-	}
-}
-
-static bool keys_13(const struct tls_hs *hs, int dir, struct tls_traffic_key *k)
-{
-	size_t n = digest_len(hs);
-	union hkdf h;
-
-	if (!hs->have_secret[dir])
-		return false;
-	hkdf_key(&h, hs->secret[dir], n);
-	expand_label(&h, n, "key", k->key, k->key_len);
-	expand_label(&h, n, "iv", k->iv, sizeof(k->iv));
-	secret_wipe(&h, sizeof(h));
-	return true;
-}
-
-static bool key_block_12(const struct tls_hs *hs, uint8_t *block, size_t len)
-{
-	static const char label[] = "key expansion";
-	uint8_t master[SSL_MAX_MASTER_KEY_LENGTH], seed[sizeof(label) - 1 + 2 * RANDOM_LEN];
-	SSL *ssl = hs->live->ssl;
-	size_t n = SSL_SESSION_get_master_key(SSL_get_session(ssl), master, sizeof(master));
-	EVP_KDF_CTX *kctx = EVP_KDF_CTX_new(hs->ctx->tls1_prf);
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(
-			OSSL_KDF_PARAM_DIGEST, (char *)handshake_digest(hs), 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, master, n),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, seed, sizeof(seed)),
-		OSSL_PARAM_END,
-	};
-	bool ok;
-
-	memcpy(seed, label, sizeof(label) - 1);
-	SSL_get_server_random(ssl, seed + sizeof(label) - 1, RANDOM_LEN);
-	SSL_get_client_random(ssl, seed + sizeof(label) - 1 + RANDOM_LEN, RANDOM_LEN);
-	ok = kctx && n && EVP_KDF_derive(kctx, block, len, params) > 0;
-	EVP_KDF_CTX_free(kctx);
-	secret_wipe(master, sizeof(master));
-	return ok;
-}
-
-// RFC 5246 6.3: client's key, server's key, client's IV, server's IV; AEADs have no MAC keys.
-static bool keys_12(const struct tls_hs *hs, struct tls_traffic_key *rx, struct tls_traffic_key *tx)
-{
-	struct tls_traffic_key *client = hs->ctx->server ? rx : tx;
-	struct tls_traffic_key *server = hs->ctx->server ? tx : rx;
-	size_t key_len = rx->key_len;
-	size_t iv_len = rx->aead == TLS_AEAD_CHACHA20_POLY1305 ? sizeof(rx->iv) : GCM_SALT_LEN;
-	uint8_t block[2 * (sizeof(rx->key) + sizeof(rx->iv))];
-	bool ok = key_block_12(hs, block, 2 * (key_len + iv_len));
-
-	if (ok) {
-		memcpy(client->key, block, key_len);
-		memcpy(server->key, block + key_len, key_len);
-		memcpy(client->iv, block + 2 * key_len, iv_len);
-		memcpy(server->iv, block + 2 * key_len + iv_len, iv_len);
-	}
-	secret_wipe(block, sizeof(block));
-	return ok;
-}
-
-static int aead_of(const SSL_CIPHER *cipher)
-{
-	switch (SSL_CIPHER_get_cipher_nid(cipher)) {
-	case NID_aes_128_gcm:
-		return TLS_AEAD_AES_128_GCM;
-	case NID_aes_256_gcm:
-		return TLS_AEAD_AES_256_GCM;
-	case NID_chacha20_poly1305:
-		return TLS_AEAD_CHACHA20_POLY1305;
-	default:
-		return -1;
-	}
-}
-
 static int describe(const struct tls_hs *hs, int dir, struct tls_traffic_key *k)
 {
-	int aead = hs->cipher ? aead_of(hs->cipher) : -1;
+	int aead = hs->cipher ? tls_suite_aead(hs->cipher) : -1;
 
-	memset(k, 0, sizeof(*k));
 	if (aead < 0 || (hs->version != TLS1_2_VERSION && hs->version != TLS1_3_VERSION))
 		return -ENOTSUP;
-	k->version = hs->version;
-	k->aead = (uint8_t)aead;
-	k->key_len = aead == TLS_AEAD_AES_128_GCM ? 16 : 32;
-	k->seq = hs->seq[dir];
+	*k = tls_traffic_key_plain(hs->version, aead, hs->seq[dir]);
 	if (dir == TLS_TX && hs->version == TLS1_2_VERSION && aead != TLS_AEAD_CHACHA20_POLY1305)
 		k->explicit_base = hs->explicit_base;
 	return 0;
+}
+
+static bool derive(const struct tls_hs *hs, struct tls_traffic_key *rx, struct tls_traffic_key *tx)
+{
+	size_t len = tls_suite_hash_len(hs->cipher);
+
+	if (hs->version != TLS1_3_VERSION)
+		return tls_traffic_keys_12(
+			hs->live->ssl, hs->ctx->tls1_prf, hs->ctx->server, rx, tx);
+	if (!hs->have_secret[TLS_RX] || !hs->have_secret[TLS_TX])
+		return false;
+	tls_traffic_keys_13(hs->secret[TLS_RX], len, rx);
+	tls_traffic_keys_13(hs->secret[TLS_TX], len, tx);
+	return true;
 }
 
 int tls_hs_traffic_keys(
@@ -293,8 +151,7 @@ int tls_hs_traffic_keys(
 		rc = describe(hs, TLS_TX, tx);
 	if (rc)
 		return rc;
-	if (hs->version == TLS1_3_VERSION ? keys_13(hs, TLS_RX, rx) && keys_13(hs, TLS_TX, tx)
-					  : keys_12(hs, rx, tx))
+	if (derive(hs, rx, tx))
 		return 0;
 	secret_wipe(rx, sizeof(*rx));
 	secret_wipe(tx, sizeof(*tx));
@@ -304,19 +161,14 @@ int tls_hs_traffic_keys(
 int tls_hs_key_update(struct tls_hs *hs, bool tx, struct tls_traffic_key *k)
 {
 	int dir = tx ? TLS_TX : TLS_RX;
-	uint8_t next[TLS_SECRET_MAX];
-	union hkdf h;
-	size_t n;
+	size_t len;
 
 	if (hs->version != TLS1_3_VERSION || !hs->have_secret[dir] || describe(hs, dir, k))
 		return -ENOTSUP;
-	n = digest_len(hs);
-	hkdf_key(&h, hs->secret[dir], n);
-	expand_label(&h, n, "traffic upd", next, n);
-	memcpy(hs->secret[dir], next, n);
-	secret_wipe(&h, sizeof(h));
-	secret_wipe(next, sizeof(next));
+	len = tls_suite_hash_len(hs->cipher);
+	tls_traffic_secret_next(hs->secret[dir], len);
 	hs->seq[dir] = 0;
 	k->seq = 0;
-	return keys_13(hs, dir, k) ? 0 : -ENOTSUP;
+	tls_traffic_keys_13(hs->secret[dir], len, k);
+	return 0;
 }

@@ -7,8 +7,8 @@
 #include <openssl/ssl.h>
 
 #include "tls/handshake.h"
+#include "tls/traffic_keys.h"
 
-#define TLS_SECRET_MAX 48 // SHA-384
 #define TLS_CERT_HASHES_LEN (20 + 32)
 
 enum { TLS_RX, TLS_TX };
