@@ -219,7 +219,7 @@ struct ppp_link {
 	char message[128];  // the peer's last words
 };
 
-static_assert(sizeof(struct ppp_link) <= 1280, "one per session: memory per idle session");
+static_assert(sizeof(struct ppp_link) <= 1408, "one per session: memory per idle session");
 
 // RFC and product defaults for everything but auth_methods, hostname, user and password.
 void ppp_conf_default(struct ppp_conf *c, bool server);
