@@ -83,6 +83,8 @@ static void fill_in(struct ppp_conf *c)
 	ppp_conf_default(&d, c->server);
 	c->mtu = bounded(c->mtu ? c->mtu : d.mtu, PPP_INFO_MAX);
 	c->mru = c->mru ? bounded(c->mru, PPP_FRAME_MAX) : 0;
+	if (c->mrru && c->mrru < PPP_MIN_MRRU)
+		c->mrru = PPP_MIN_MRRU;
 	c->auth_methods &= PPP_AUTH_ALL;
 	c->restart_ms = c->restart_ms ? c->restart_ms : d.restart_ms;
 	c->max_configure = c->max_configure ? c->max_configure : d.max_configure;
@@ -105,6 +107,17 @@ void ppp_init(
 uint16_t ppp_mtu(const struct ppp_link *l)
 {
 	return l->conf.mtu < l->peer_mru ? l->conf.mtu : l->peer_mru;
+}
+
+void ppp_multilink(const struct ppp_link *l, struct ppp_multilink *m)
+{
+	*m = (struct ppp_multilink){0};
+	if (l->lcp.state != PPP_FSM_OPENED)
+		return;
+	m->tx_mrru = l->peer_mrru;
+	m->tx_short = l->peer_mrru && l->peer_short_seq;
+	m->rx_mrru = l->want_mrru;
+	m->rx_short = l->want_mrru && l->want_short_seq;
 }
 
 void ppp_enter(struct ppp_link *l)

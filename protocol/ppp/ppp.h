@@ -130,6 +130,9 @@ struct ppp_conf {
 			       // to
 	uint16_t mru;          // offered to the peer (max-mru)
 	uint16_t mtu;          // never send more (max-mtu)
+	uint16_t mrru;         // multilink: the largest packet put together again, offered to the
+			       // peer; 0: no multilink either way
+	bool short_seq;        // multilink: ask for 12-bit sequence numbers
 	uint32_t restart_ms;   // 3000
 	uint8_t max_configure; // 10
 	uint8_t max_terminate; // 2
@@ -172,6 +175,9 @@ struct ppp_ops {
 	// them there is no IPv6. IPCP and IPV6CP come and go independently.
 	void (*network6_up)(void *user, uint64_t local_id, uint64_t remote_id);
 	void (*network6_down)(void *user);
+	// LCP is open, for the first time or anew: what ppp_multilink() says holds from here on,
+	// with sequence numbers from 0. NULL: not told.
+	void (*lcp_up)(void *user);
 	// The link is over (after Terminate was exchanged, or gave up). message: the peer's text,
 	// or ""; any bytes but NUL: quote it. Last callback, and the link's last access to itself:
 	// ppp_free() may be called from here.
@@ -187,9 +193,14 @@ struct ppp_link {
 	struct ppp_fsm lcp, ipcp, ipv6cp;
 
 	// LCP: what is asked for now, and what was agreed.
-	uint16_t want_mru; // 0: no longer asked for
-	uint16_t peer_mru; // what the peer can receive, 1500 until it says
-	uint32_t magic;    // 0: rejected
+	uint16_t want_mru;                   // 0: no longer asked for
+	uint16_t peer_mru;                   // what the peer can receive, 1500 until it says
+	uint16_t want_mrru;                  // RFC 1990 5.1.1; 0: not asked for
+	uint16_t peer_mrru;                  // 0: the peer does not put fragments together
+	bool want_short_seq, peer_short_seq; // 5.1.2
+	bool want_endpoint;                  // 5.1.3
+	uint8_t endpoint[8]; // a magic number block: no two links of this end are one bundle
+	uint32_t magic;      // 0: rejected
 	uint32_t peer_magic;
 	uint32_t offered_auth;    // server: the PPP_AUTH_* bit in the current Configure-Request, 0:
 				  // none left
@@ -258,5 +269,13 @@ void ppp_set_ipv6(struct ppp_link *l, enum ppp_ipv6_mode mode, uint64_t local_id
 // End the link from this side: Terminate-Request with an optional text, then down().
 void ppp_terminate(struct ppp_link *l, enum ppp_end why, const char *text);
 
-// The most an IP packet to the peer may have: min(conf.mtu, peer's MRU).
+// The most an IP packet to the peer may have in one frame: min(conf.mtu, peer's MRU).
 uint16_t ppp_mtu(const struct ppp_link *l);
+
+// Multilink over the one link, RFC 1990, each direction by itself. All 0 while LCP is not open.
+struct ppp_multilink {
+	uint16_t tx_mrru; // the largest packet the peer puts together, 0: it takes no fragments
+	uint16_t rx_mrru; // the largest this end promised to put together, 0: it promised nothing
+	bool tx_short, rx_short; // 12-bit sequence numbers
+};
+void ppp_multilink(const struct ppp_link *l, struct ppp_multilink *m);

@@ -43,6 +43,7 @@ enum ppp_code { // RFC 1661 5; 12 and 13: RFC 1570
 #define PPP_INFO_MAX (PPP_FRAME_MAX - PPP_HEADER_LEN)
 #define PPP_DEFAULT_MRU 1500
 #define PPP_MIN_MRU 128
+#define PPP_MIN_MRRU 512
 
 // One control packet being built: FF 03, protocol, code, identifier, length, data.
 struct ppp_packet {

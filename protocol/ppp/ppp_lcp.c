@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The Link Control Protocol: RFC 1661 5 and 6, with the callback, multilink and other options that
-// real peers ask for and that are rejected here.
+// The Link Control Protocol: RFC 1661 5 and 6, and the options of RFC 1990 when multilink is
+// wanted. Callback and others that real peers ask for are rejected.
 #include "protocol/ppp/ppp_internal.h"
 
 enum lcp_option { // RFC 1661 6, RFC 1662 7.1
@@ -10,11 +10,17 @@ enum lcp_option { // RFC 1661 6, RFC 1662 7.1
 	LCP_OPT_MAGIC = 5,
 	LCP_OPT_PFC = 7,
 	LCP_OPT_ACFC = 8,
+	LCP_OPT_MRRU = 17, // RFC 1990 5.1
+	LCP_OPT_SHORT_SEQ = 18,
+	LCP_OPT_ENDPOINT = 19,
 };
 
 // Requests that carried our own magic number before the line is called looped back: each had its
 // number refused and replaced by a random one.
 #define MAX_LOOPS 3
+
+#define ENDPOINT_MAGIC_BLOCK 4 // class, RFC 1990 5.1.3
+#define ENDPOINT_MAX 20        // bytes of an address of any class
 
 static uint32_t random_magic(struct ppp_link *l)
 {
@@ -152,6 +158,40 @@ static void check_flag(const struct ppp_option *o, struct ppp_reply *r, uint8_t 
 		ppp_reply_reject(r, o);
 }
 
+// Multilink: RFC 1990 5.1.
+
+static void check_mrru(struct ppp_link *l, const struct ppp_option *o, struct ppp_reply *r)
+{
+	uint8_t least[2];
+
+	if (!l->conf.mrru || o->len != 2) {
+		ppp_reply_reject(r, o);
+	} else if ((o->value[0] << 8 | o->value[1]) < PPP_MIN_MRRU) {
+		// Every implementation must be able to put this much together.
+		wr_put_u16(least, PPP_DEFAULT_MRU);
+		ppp_reply_nak(r, o, least, sizeof(least));
+	} else {
+		ppp_reply_ack(r, o);
+	}
+}
+
+// Whose endpoint it is makes no difference: no two links are one bundle.
+static void check_endpoint(struct ppp_link *l, const struct ppp_option *o, struct ppp_reply *r)
+{
+	if (!l->conf.mrru || o->len < 1 || o->len > 1 + ENDPOINT_MAX)
+		ppp_reply_reject(r, o);
+	else
+		ppp_reply_ack(r, o);
+}
+
+static void check_short_seq(struct ppp_link *l, const struct ppp_option *o, struct ppp_reply *r)
+{
+	if (l->conf.mrru)
+		check_flag(o, r, 0);
+	else
+		ppp_reply_reject(r, o);
+}
+
 static void lcp_check_option(struct ppp_link *l, const struct ppp_option *o, struct ppp_reply *r)
 {
 	switch (o->type) {
@@ -171,7 +211,16 @@ static void lcp_check_option(struct ppp_link *l, const struct ppp_option *o, str
 	case LCP_OPT_ACFC:
 		check_flag(o, r, 0);
 		break;
-	default: // callback, MRRU, endpoint discriminator, ...
+	case LCP_OPT_MRRU:
+		check_mrru(l, o, r);
+		break;
+	case LCP_OPT_SHORT_SEQ:
+		check_short_seq(l, o, r);
+		break;
+	case LCP_OPT_ENDPOINT:
+		check_endpoint(l, o, r);
+		break;
+	default: // callback, ...
 		ppp_reply_reject(r, o);
 	}
 }
@@ -183,6 +232,8 @@ static void lcp_commit(struct ppp_link *l, struct cursor options)
 	l->peer_mru = PPP_DEFAULT_MRU;
 	l->peer_magic = 0;
 	l->peer_pfc = l->peer_acfc = false;
+	l->peer_mrru = 0;
+	l->peer_short_seq = false;
 	if (!l->conf.server)
 		l->auth = 0;
 	while (cur_left(&options) && !ppp_option_next(&options, &o)) {
@@ -196,6 +247,10 @@ static void lcp_commit(struct ppp_link *l, struct cursor options)
 			l->peer_acfc = true;
 		else if (o.type == LCP_OPT_AUTH)
 			l->auth = get_auth(&o);
+		else if (o.type == LCP_OPT_MRRU)
+			l->peer_mrru = (uint16_t)(o.value[0] << 8 | o.value[1]);
+		else if (o.type == LCP_OPT_SHORT_SEQ)
+			l->peer_short_seq = true;
 	}
 }
 
@@ -218,6 +273,33 @@ static void lcp_write_request(const struct ppp_link *l, struct writer *w)
 		wr_u8(w, 6);
 		wr_u32(w, l->magic);
 	}
+	if (!l->want_mrru)
+		return;
+	wr_u8(w, LCP_OPT_MRRU);
+	wr_u8(w, 4);
+	wr_u16(w, l->want_mrru);
+	if (l->want_short_seq) {
+		wr_u8(w, LCP_OPT_SHORT_SEQ);
+		wr_u8(w, 2);
+	}
+	if (l->want_endpoint) {
+		wr_u8(w, LCP_OPT_ENDPOINT);
+		wr_u8(w, 3 + sizeof(l->endpoint));
+		wr_u8(w, ENDPOINT_MAGIC_BLOCK);
+		wr_bytes(w, l->endpoint, sizeof(l->endpoint));
+	}
+}
+
+// The peer names another MRRU. A smaller one can be promised as well; what cannot be is no longer
+// asked for, and then the peer sends no fragments.
+static void mrru_refused(struct ppp_link *l, const struct ppp_option *o)
+{
+	uint32_t suggestion = o->len == 2 ? (uint32_t)(o->value[0] << 8 | o->value[1]) : 0;
+
+	if (suggestion >= PPP_MIN_MRRU && suggestion < l->want_mrru)
+		l->want_mrru = (uint16_t)suggestion;
+	else
+		l->want_mrru = 0;
 }
 
 static void lcp_nak(struct ppp_link *l, const struct ppp_option *o)
@@ -230,6 +312,12 @@ static void lcp_nak(struct ppp_link *l, const struct ppp_option *o)
 		auth_refused(l, get_auth(o));
 	else if (o->type == LCP_OPT_MAGIC && l->magic)
 		l->magic = random_magic(l);
+	else if (o->type == LCP_OPT_MRRU)
+		mrru_refused(l, o);
+	else if (o->type == LCP_OPT_SHORT_SEQ)
+		l->want_short_seq = false;
+	else if (o->type == LCP_OPT_ENDPOINT)
+		l->want_endpoint = false;
 }
 
 static void lcp_reject(struct ppp_link *l, const struct ppp_option *o)
@@ -240,6 +328,12 @@ static void lcp_reject(struct ppp_link *l, const struct ppp_option *o)
 		auth_refused(l, 0);
 	else if (o->type == LCP_OPT_MAGIC)
 		l->magic = 0;
+	else if (o->type == LCP_OPT_MRRU)
+		l->want_mrru = 0;
+	else if (o->type == LCP_OPT_SHORT_SEQ)
+		l->want_short_seq = false;
+	else if (o->type == LCP_OPT_ENDPOINT)
+		l->want_endpoint = false;
 }
 
 // Codes 8 and up
@@ -355,6 +449,8 @@ static void lcp_up(struct ppp_link *l)
 	l->echo_missed = 0;
 	if (l->conf.echo_interval_ms)
 		l->ops->timer_start(l->user, PPP_TIMER_ECHO, l->conf.echo_interval_ms);
+	if (l->ops->lcp_up)
+		l->ops->lcp_up(l->user);
 	if (l->conf.server)
 		l->auth = l->offered_auth;
 	if (!l->auth && l->conf.auth_methods)
@@ -392,6 +488,11 @@ void ppp_lcp_init(struct ppp_link *l)
 	l->magic = random_magic(l);
 	l->want_mru = l->conf.mru;
 	l->peer_mru = PPP_DEFAULT_MRU;
+	l->want_mrru = l->conf.mrru;
+	l->want_short_seq = l->conf.mrru && l->conf.short_seq;
+	l->want_endpoint = l->conf.mrru != 0;
+	if (l->want_endpoint)
+		l->ops->random(l->user, l->endpoint, sizeof(l->endpoint));
 	if (l->conf.server) {
 		l->auth_left = l->conf.auth_methods;
 		l->offered_auth = ppp_auth_strongest(l->auth_left);
