@@ -41,6 +41,14 @@ const char *dp_reason_text(unsigned int reason)
 	return reason < DP_N_REASONS ? reason_texts[reason] : "unknown";
 }
 
+static void prefixes_level(void *arg, uint32_t *in_use, uint32_t *size)
+{
+	const struct dp_chan *ch = arg;
+
+	*in_use = prefixtab_count(ch->prefixes);
+	*size = 0;
+}
+
 static void addresses_level(void *arg, uint32_t *in_use, uint32_t *size)
 {
 	const struct dp_chan *ch = arg;
@@ -73,7 +81,8 @@ struct dp_chan *dp_chan_create(unsigned int nb_workers, unsigned int nb_msgs, ui
 	ch->msgs = rte_mempool_create("dp_msgs", nb_msgs, sizeof(struct dp_msg), 64, 0, NULL, NULL,
 		NULL, NULL, SOCKET_ID_ANY, 0);
 	ch->addrs = addrtab_create(nb_addresses);
-	if (!ch->msgs || !ch->addrs)
+	ch->prefixes = prefixtab_create(nb_addresses * 4 + DP_PREFIXES_SPARE);
+	if (!ch->msgs || !ch->addrs || !ch->prefixes)
 		goto fail;
 	for (unsigned int w = 0; w < nb_workers; w++) {
 		snprintf(name, sizeof(name), "dp_cmd_%u", w);
@@ -87,6 +96,7 @@ struct dp_chan *dp_chan_create(unsigned int nb_workers, unsigned int nb_msgs, ui
 	}
 	dp_chan_add_level(ch, "messages", 0, dp_level_of_mempool, ch->msgs);
 	dp_chan_add_level(ch, "addresses", 0, addresses_level, ch);
+	dp_chan_add_level(ch, "prefixes", 0, prefixes_level, ch);
 	return ch;
 fail:
 	dp_chan_destroy(ch);
@@ -113,6 +123,7 @@ void dp_chan_destroy(struct dp_chan *ch)
 	}
 	rte_mempool_free(ch->msgs);
 	addrtab_destroy(ch->addrs);
+	prefixtab_destroy(ch->prefixes);
 	if (ch->efd >= 0)
 		close(ch->efd);
 	free(ch);
@@ -272,6 +283,17 @@ int dp_address_publish(struct dp_chan *ch, uint32_t addr, dp_handle h)
 int dp_address_withdraw(struct dp_chan *ch, uint32_t addr)
 {
 	return addrtab_remove(ch->addrs, addr);
+}
+
+int dp_prefix_publish(struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen,
+	uint32_t metric, dp_handle h)
+{
+	return prefixtab_insert(ch->prefixes, prefix, plen, metric, dp_handle_ref(h));
+}
+
+int dp_prefix_withdraw(struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen, dp_handle h)
+{
+	return prefixtab_remove(ch->prefixes, prefix, plen, dp_handle_ref(h));
 }
 
 int dp_local_address_add(struct dp_chan *ch, uint32_t addr)

@@ -12,11 +12,13 @@
 #include "dataplane/addrtab.h"
 #include "dataplane/counters.h"
 #include "dataplane/dp_msg.h"
+#include "dataplane/prefixtab.h"
 
 #define DP_MAX_WORKERS 32
 #define DP_MAX_POOLS (5 * DP_MAX_WORKERS + 8)
 #define DP_MAX_RANGES 256
 #define DP_RING_SIZE 4096
+#define DP_PREFIXES_SPARE 65536 // beside those of each session
 
 // A session's place without its generation, as the address table keeps it: worker (8) | slot (24).
 // Slot 0 is never used, so that 0 is no reference; worker 255 is none, so that DP_REF_LOCAL cannot
@@ -65,6 +67,7 @@ struct dp_chan {
 	struct rte_ring *ev[DP_MAX_WORKERS];  // worker: produces, cp: consumes
 	struct rte_mempool *msgs;
 	struct addrtab *addrs;                 // cp: writes, workers: read
+	struct prefixtab *prefixes;            // through sessions; cp: writes, workers: read
 	uint32_t nb_local;                     // entries of addrs that are local addresses
 	struct dp_range ranges[DP_MAX_RANGES]; // written before workers start
 	unsigned int nb_ranges;
@@ -78,7 +81,8 @@ struct dp_chan {
 	_Atomic bool armed __attribute__((aligned(64)));
 };
 
-// Rings for nb_workers, nb_msgs messages, room for nb_addresses. Needs a started EAL. NULL with
+// Rings for nb_workers, nb_msgs messages, room for nb_addresses, and for four prefixes each with
+// some to spare. Needs a started EAL. NULL with
 // rte_errno.
 struct dp_chan *dp_chan_create(
 	unsigned int nb_workers, unsigned int nb_msgs, uint32_t nb_addresses);
