@@ -15,6 +15,7 @@
 #define CONFIG_MAX_CERTS 16
 #define CONFIG_MAX_DNS 2
 #define CONFIG_MAX_LISTS 32 // address-lists
+#define CONFIG_MAX_FILTERS 65535
 
 struct config_port {
 	char *device;         // DPDK's own string
@@ -163,8 +164,10 @@ enum config_only_one {
 
 #define CONFIG_UNSET UINT32_MAX // a time not given: that of the profile "default"
 
-// What a profile does not give comes from the profile "default"; what that one does not give
-// either has the value here.
+// What a profile does not give (0, NULL, CONFIG_UNSET, *_DEFAULT) comes from the profile "default";
+// what that one does not give either has the value here. Of prefix_pool, pd_pool, filter,
+// address_list, on_up and on_down the text "" means none, whatever the profile "default" has;
+// has_rate with rates of 0 likewise.
 struct config_profile { // ppp-profiles: NAME:
 	char *name;
 	uint32_t local_address;  // host order; 0: not set (inherited from the default profile)
@@ -173,7 +176,7 @@ struct config_profile { // ppp-profiles: NAME:
 	uint32_t dns[CONFIG_MAX_DNS], wins[CONFIG_MAX_DNS];
 	struct in6_addr dns6[CONFIG_MAX_DNS]; // dns-server may name both families
 	unsigned int nb_dns, nb_wins, nb_dns6;
-	bool change_tcp_mss; // yes
+	enum config_tristate change_tcp_mss; // yes
 	// IPv6
 	enum config_tristate use_ipv6; // yes; required: a session without it ends
 	char *prefix_pool;             // remote-ipv6-prefix-pool, NULL: none
@@ -232,7 +235,8 @@ struct config {
 	struct config_secret
 		*secrets; // of ppp-secrets: and of the file that ppp-secrets-file: names
 	unsigned int nb_secrets;
-	char *state_dir; // state-dir: where last-logged-out is kept, NULL: nowhere
+	char *secrets_file; // ppp-secrets-file, NULL: none
+	char *state_dir;    // state-dir: where last-logged-out is kept, NULL: nowhere
 };
 
 // Load and check a file. Every error found is written to err, a line each (not only the first).
@@ -250,6 +254,18 @@ const struct config_pool6 *config_pool6(const struct config *c, const char *name
 int config_filter(const struct config *c, const char *name);       // number, -1: none
 int config_address_list(const struct config *c, const char *name); // number, -1: none
 const struct config_secret *config_secret(const struct config *c, const char *name); // O(1)
+
+// Read a rate limit as RouterOS writes it: `rx[/tx] [rx-burst[/tx-burst]
+// [rx-threshold[/tx-threshold] [rx-time[/tx-time] [priority [rx-min[/tx-min]]]]]]`, rates with k,
+// M, G (powers of 1000). What has no tx is the same both ways. Burst without threshold: the rate
+// itself; without time: 1 s. Priority and least rates are checked and have no effect, as in
+// RouterOS without a parent queue. "none": no limit. 0, or -EINVAL and *why says what is wrong
+// (static text). Pure; any thread.
+int config_rate_limit(
+	const char *s, struct config_rate *rx, struct config_rate *tx, const char **why);
+
+// Read a route: `PREFIX [gateway] [metric]`. An unspecified gateway is none. As above.
+int config_route_parse(const char *s, struct config_route *r, const char **why);
 
 // Print every key with type, unit, range, default and help: text for --help-config, or Markdown for
 // the documentation.

@@ -45,27 +45,41 @@ static const char *const type_expected[] = {
 #undef X
 };
 
-// Keys of RouterOS that mean nothing here, and why the user need not look further.
+// Keys of RouterOS that mean nothing here, and what to write instead.
 static const struct {
 	enum config_section section;
-	const char *key;
+	const char *key, *instead;
 } routeros_only[] = {
-	{CONFIG_SECTION_PROFILE, "parent-queue"},
-	{CONFIG_SECTION_PROFILE, "queue-type"},
-	{CONFIG_SECTION_PROFILE, "insert-queue-before"},
-	{CONFIG_SECTION_PROFILE, "bridge"},
-	{CONFIG_SECTION_PROFILE, "bridge-horizon"},
-	{CONFIG_SECTION_PROFILE, "bridge-learning"},
-	{CONFIG_SECTION_PROFILE, "bridge-path-cost"},
-	{CONFIG_SECTION_PROFILE, "bridge-port-priority"},
-	{CONFIG_SECTION_PROFILE, "interface-list"},
-	{CONFIG_SECTION_PROFILE, "use-mpls"},
-	{CONFIG_SECTION_PROFILE, "use-upnp"},
-	{CONFIG_SECTION_PROFILE, "incoming-filter"},
-	{CONFIG_SECTION_PROFILE, "outgoing-filter"},
-	{CONFIG_SECTION_SECRET, "last-logged-out"},
-	{CONFIG_SECTION_SECRET, "last-caller-id"},
-	{CONFIG_SECTION_SECRET, "last-disconnect-reason"},
+	{CONFIG_SECTION_SERVER, "comment", NULL},
+	{CONFIG_SECTION_POOL, "comment", NULL},
+	{CONFIG_SECTION_PROFILE, "parent-queue", "rate-limit"},
+	{CONFIG_SECTION_PROFILE, "queue-type", "rate-limit"},
+	{CONFIG_SECTION_PROFILE, "insert-queue-before", "rate-limit"},
+	{CONFIG_SECTION_PROFILE, "bridge", NULL},
+	{CONFIG_SECTION_PROFILE, "bridge-horizon", NULL},
+	{CONFIG_SECTION_PROFILE, "bridge-learning", NULL},
+	{CONFIG_SECTION_PROFILE, "bridge-path-cost", NULL},
+	{CONFIG_SECTION_PROFILE, "bridge-port-priority", NULL},
+	{CONFIG_SECTION_PROFILE, "bridge-port-trusted", NULL},
+	{CONFIG_SECTION_PROFILE, "bridge-port-vid", NULL},
+	{CONFIG_SECTION_PROFILE, "interface-list", "address-list"},
+	{CONFIG_SECTION_PROFILE, "use-mpls", NULL},
+	{CONFIG_SECTION_PROFILE, "use-upnp", NULL},
+	{CONFIG_SECTION_PROFILE, "use-vj-compression", NULL},
+	{CONFIG_SECTION_PROFILE, "incoming-filter", "filter"},
+	{CONFIG_SECTION_PROFILE, "outgoing-filter", "filter"},
+	{CONFIG_SECTION_PROFILE, "dhcpv6-lease-time", NULL},
+	{CONFIG_SECTION_PROFILE, "dhcpv6-use-radius", NULL},
+	{CONFIG_SECTION_PROFILE, "remote-ipv6-prefix-reuse", NULL},
+	{CONFIG_SECTION_PROFILE, "comment", NULL},
+	{CONFIG_SECTION_SECRET, "ipv6-routes", "routes, which takes both families"},
+	{CONFIG_SECTION_SECRET, "last-logged-out", "state-dir, where it is kept"},
+	{CONFIG_SECTION_SECRET, "last-caller-id", NULL},
+	{CONFIG_SECTION_SECRET, "last-disconnect-reason", NULL},
+	{CONFIG_SECTION_RULE, "chain", "direction"},
+	{CONFIG_SECTION_RULE, "in-interface", "direction"},
+	{CONFIG_SECTION_RULE, "out-interface", "direction"},
+	{CONFIG_SECTION_RULE, "port", "src-port or dst-port"},
 };
 
 // Keys that a reader of RouterOS's documentation looks for and that this version does not have.
@@ -74,29 +88,6 @@ static const struct {
 	const char *key;
 } not_supported[] = {
 	{CONFIG_SECTION_ROOT, "ppp-aaa"},
-	{CONFIG_SECTION_SERVER, "mrru"},
-	{CONFIG_SECTION_SERVER, "pfs"},
-	{CONFIG_SECTION_SERVER, "verify-client-certificate"},
-	{CONFIG_SECTION_SERVER, "ca"},
-	{CONFIG_SECTION_PROFILE, "remote-ipv6-prefix-pool"},
-	{CONFIG_SECTION_PROFILE, "dhcpv6-pd-pool"},
-	{CONFIG_SECTION_PROFILE, "rate-limit"},
-	{CONFIG_SECTION_PROFILE, "session-timeout"},
-	{CONFIG_SECTION_PROFILE, "idle-timeout"},
-	{CONFIG_SECTION_PROFILE, "only-one"},
-	{CONFIG_SECTION_PROFILE, "use-ipv6"},
-	{CONFIG_SECTION_PROFILE, "use-compression"},
-	{CONFIG_SECTION_PROFILE, "use-encryption"},
-	{CONFIG_SECTION_PROFILE, "address-list"},
-	{CONFIG_SECTION_PROFILE, "filter"},
-	{CONFIG_SECTION_PROFILE, "on-up"},
-	{CONFIG_SECTION_PROFILE, "on-down"},
-	{CONFIG_SECTION_SECRET, "routes"},
-	{CONFIG_SECTION_SECRET, "ipv6-routes"},
-	{CONFIG_SECTION_SECRET, "remote-ipv6-prefix"},
-	{CONFIG_SECTION_SECRET, "limit-bytes-in"},
-	{CONFIG_SECTION_SECRET, "limit-bytes-out"},
-	{CONFIG_SECTION_SECRET, "caller-id"},
 };
 
 const char *config_section_name(enum config_section s)
@@ -187,19 +178,24 @@ static size_t list_keys(char *dst, size_t cap, enum config_section s)
 	return o;
 }
 
-const char *config_option_unknown(char *dst, size_t cap, enum config_section s, const char *key)
+const char *config_option_unknown(
+	char *dst, size_t cap, enum config_section s, const char *key, const char **found)
 {
 	enum config_section other;
 	const char *near;
-	char keys[512];
+	char keys[1024];
 
 	for (unsigned int i = 0; i < sizeof(routeros_only) / sizeof(routeros_only[0]); i++) {
-		if (routeros_only[i].section == s && !strcmp(routeros_only[i].key, key)) {
-			snprintf(dst, cap,
-				"none of this name: it is RouterOS's own and means nothing here");
-			return dst;
-		}
+		if (routeros_only[i].section != s || strcmp(routeros_only[i].key, key))
+			continue;
+		*found = "a key of RouterOS's own, which is not supported";
+		if (routeros_only[i].instead)
+			snprintf(dst, cap, "none of this name: use %s", routeros_only[i].instead);
+		else
+			snprintf(dst, cap, "none of this name: it means nothing here");
+		return dst;
 	}
+	*found = "an unknown key";
 	for (unsigned int i = 0; i < sizeof(not_supported) / sizeof(not_supported[0]); i++) {
 		if (not_supported[i].section == s && !strcmp(not_supported[i].key, key)) {
 			snprintf(dst, cap, "none of this name: this version does not support it");
@@ -241,12 +237,13 @@ static void words_text(char *dst, size_t cap, const char *words)
 static bool has_words(const struct config_option *o)
 {
 	return o->type == CONFIG_TYPE_CHOICE || o->type == CONFIG_TYPE_FLAG ||
-	       o->type == CONFIG_TYPE_WORD;
+	       o->type == CONFIG_TYPE_WORD || o->type == CONFIG_TYPE_YESNO ||
+	       o->type == CONFIG_TYPE_DIRECTION;
 }
 
 static bool is_size(const struct config_option *o)
 {
-	return o->type == CONFIG_TYPE_SIZE;
+	return o->type == CONFIG_TYPE_SIZE || o->type == CONFIG_TYPE_SIZE64;
 }
 
 // A number as its type is written.
@@ -263,23 +260,38 @@ static const char *number_text(char *dst, size_t cap, const struct config_option
 	return dst;
 }
 
-static bool may_disable(const struct config_option *o)
+bool config_option_may_disable(const struct config_option *o)
 {
-	return o->type == CONFIG_TYPE_DURATION && !o->min;
+	return (o->type == CONFIG_TYPE_DURATION && !o->min) ||
+	       (o->type == CONFIG_TYPE_U16 && o->dflt && !strcmp(o->dflt, "disabled"));
+}
+
+// What a number may be besides those of its range.
+static const char *beside_text(const struct config_option *o)
+{
+	if (o->type == CONFIG_TYPE_TIMEOUT)
+		return "none";
+	return config_option_may_disable(o) ? "disabled" : NULL;
+}
+
+static uint64_t least(const struct config_option *o)
+{
+	return o->type == CONFIG_TYPE_DURATION && !o->min ? 1 : o->min;
 }
 
 const char *config_option_expected(char *dst, size_t cap, const struct config_option *o)
 {
 	char a[24], b[24], words[128];
+	const char *beside = beside_text(o);
 
 	if (has_words(o)) {
 		words_text(words, sizeof(words), o->unit);
 		snprintf(dst, cap, "%s", words);
 	} else if (o->max) {
-		snprintf(dst, cap, "%s from %s to %s%s%s%s", type_expected[o->type],
-			number_text(a, sizeof(a), o, may_disable(o) ? 1 : o->min),
+		snprintf(dst, cap, "%s from %s to %s%s%s%s%s", type_expected[o->type],
+			number_text(a, sizeof(a), o, least(o)),
 			number_text(b, sizeof(b), o, o->max), o->unit ? " " : "",
-			o->unit ? o->unit : "", may_disable(o) ? ", or disabled" : "");
+			o->unit ? o->unit : "", beside ? ", or " : "", beside ? beside : "");
 	} else {
 		snprintf(dst, cap, "%s", type_expected[o->type]);
 	}
@@ -304,21 +316,24 @@ int config_words_index(const char *words, const char *word)
 
 static void range_text(char *dst, size_t cap, const struct config_option *o)
 {
+	const char *beside = beside_text(o);
 	char a[24], b[24];
 
 	dst[0] = '\0';
 	if (has_words(o))
 		words_text(dst, cap, o->unit);
 	else if (o->max)
-		snprintf(dst, cap, "%s..%s%s",
-			number_text(a, sizeof(a), o, may_disable(o) ? 1 : o->min),
-			number_text(b, sizeof(b), o, o->max), may_disable(o) ? ", disabled" : "");
+		snprintf(dst, cap, "%s..%s%s%s", number_text(a, sizeof(a), o, least(o)),
+			number_text(b, sizeof(b), o, o->max), beside ? ", " : "",
+			beside ? beside : "");
 }
 
 static const char *default_text(const struct config_option *o)
 {
 	if (!o->dflt)
 		return "none";
+	if (!strcmp(o->dflt, "^"))
+		return "inherited";
 	return strcmp(o->dflt, "!") ? o->dflt : "must be given";
 }
 

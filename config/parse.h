@@ -15,29 +15,71 @@
 
 struct parse {
 	struct arena *arena; // the configuration's
+	struct arena *tree;  // the nodes'
 	struct report *report;
 	struct config *c;
 	bool check_files;
 	const struct ynode *root;
 	unsigned int worker_count; // "workers: N": the CPUs are chosen when control-core is known
 	bool workers_bad;          // already reported
-	// The values that became c->pools, profiles and secrets; NULL for built-in profiles.
-	const struct ynode **pool_nodes, **profile_nodes, **secret_nodes;
+	// The values that became c->pools, pools6, filters, profiles and secrets; NULL for built-in
+	// profiles.
+	const struct ynode **pool_nodes, **pool6_nodes, **list_nodes, **filter_nodes,
+		**profile_nodes, **secret_nodes;
 };
+
+// Everything below the root: parse_section() of the whole file.
+void parse_root(struct parse *p);
+
+// Fill the structure at base with section s's keys of the mapping n (NULL: all defaults). at: where
+// to report what is missing. path: full name of the section, for errors.
+void parse_section(struct parse *p, enum config_section s, void *base, const struct ynode *n,
+	const struct ynode *at, const char *path);
+
+// Sections under names and lists of sections; n may be NULL. Mappings and lists of them.
+void parse_pools(struct parse *p, const struct ynode *n, const char *path);
+void parse_pools6(struct parse *p, const struct ynode *n, const char *path);
+void parse_address_lists(struct parse *p, const struct ynode *n, const char *path);
+void parse_filters(struct parse *p, const struct ynode *n, const char *path);
+void parse_profiles(struct parse *p, const struct ynode *n, const char *path);
+void parse_secrets(struct parse *p, const struct ynode *n, const char *path);
+void parse_secrets_file(struct parse *p, const struct ynode *n, const char *path);
+
+// Whether n can be gone through as a mapping; an empty value is an empty one.
+bool parse_is_map(struct parse *p, const struct ynode *n, const char *path);
+void parse_refuse_duplicates(struct parse *p, const struct ynode *map, const char *path);
+void parse_path(char dst[PARSE_KEY_MAX], const char *parent, const char *key);
+
+// Read a whole file for the parser; the caller wipes and frees. private: refuse one that others
+// than the owner may read. NULL with what was found in *why (of cap bytes).
+char *parse_read_file(const char *file, size_t *n, bool private, char *why, size_t cap);
+
+// A list's items, or the scalar itself.
+#define FOR_EACH(it, n)                                                               \
+	for (const struct ynode *it = (n)->kind == YNODE_LIST ? (n)->first : (n); it; \
+		it = (n)->kind == YNODE_LIST ? it->next : NULL)
 
 // Put the value n into the field of o in the structure at base. key: its full name, for errors.
 void parse_value(struct parse *p, const struct config_option *o, void *base, const struct ynode *n,
 	const char *key);
 
-// The value of one pool.
-void parse_pool(struct parse *p, struct config_pool *pool, const struct ynode *n, const char *key);
+// The same for types that are more than one scalar in one field. false: o is not of such a type.
+bool parse_tls_value(struct parse *p, const struct config_option *o, void *base,
+	const struct ynode *n, const char *key);
+bool parse_net_value(struct parse *p, const struct config_option *o, void *base,
+	const struct ynode *n, const char *key);
 
-// An error at n.
-void parse_error(struct parse *p, const struct ynode *n, const char *key, const char *expected_fmt,
-	...) __attribute__((format(printf, 4, 5)));
-// The same with a text for what was found.
+// Errors at n: with a text for what was found, of n itself, or that n is not what o allows.
 void parse_error_found(struct parse *p, const struct ynode *n, const char *key, const char *found,
 	const char *expected_fmt, ...) __attribute__((format(printf, 5, 6)));
+void parse_error(struct parse *p, const struct ynode *n, const char *key, const char *expected_fmt,
+	...) __attribute__((format(printf, 4, 5)));
+void parse_refuse(
+	struct parse *p, const struct config_option *o, const struct ynode *n, const char *key);
+
+bool parse_is_word(const struct ynode *n, const char *word);
+char *parse_copy(struct parse *p, const struct ynode *n);
+bool parse_is_host_address(uint32_t a); // one that a host may have
 
 // What one key alone cannot show: names that must exist, overlaps, files. After parsing.
 void parse_check(struct parse *p);

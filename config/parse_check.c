@@ -151,9 +151,11 @@ static int by_first(const void *a, const void *b)
 static void report_overlap(struct parse *p, const struct range *r, const struct range *with)
 {
 	const struct ynode *at = p->pool_nodes[r->pool];
+	const struct ynode *ranges = ynode_get(at, "ranges");
 	char a[16], b[16], key[PARSE_KEY_MAX], found[64], name[80];
 	const char *pool = p->c->pools[with->pool].name;
 
+	at = ranges ? ranges : at;
 	if (at->kind == YNODE_LIST && ynode_nth(at, r->index))
 		at = ynode_nth(at, r->index);
 	snprintf(found, sizeof(found), "%s-%s", value_ip4_text(a, r->first),
@@ -380,9 +382,11 @@ static void check_server(struct parse *p)
 			"sstp-server.tls-legacy", "yes with tls-version: only-1.2",
 			"one of the two");
 	// A value that was wrong has been reported as such.
-	if (s->enabled && !s->nb_certs && (cert->kind == YNODE_MAP || cert->kind == YNODE_SCALAR))
-		parse_error_found(p, cert, "sstp-server.certificate", "none",
-			"a certificate file: the server is enabled");
+	if (s->enabled && !s->nb_certs && !s->certificate_none &&
+		(cert->kind == YNODE_MAP || cert->kind == YNODE_SCALAR))
+		parse_error_found(p, cert, "sstp-server.certificate", "nothing",
+			"a certificate file, or none (anonymous Diffie-Hellman only): the server "
+			"is enabled");
 	for (unsigned int i = 0; s->enabled && p->check_files && i < s->nb_certs; i++) {
 		check_file(p, s->certs[i].cert, "sstp-server.certificate");
 		check_file(p, s->certs[i].key, "sstp-server.certificate");

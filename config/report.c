@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/report.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +8,7 @@
 void report_init(struct report *r, const char *file)
 {
 	memset(r, 0, sizeof(*r));
-	r->file = file;
+	r->file[0] = file;
 }
 
 static struct report_line *report_grow(struct report *r)
@@ -30,8 +29,8 @@ static struct report_line *report_grow(struct report *r)
 	return &r->lines[r->nb];
 }
 
-void report_add(struct report *r, unsigned int line, unsigned int column, const char *key,
-	const char *found, const char *expected)
+void report_add(struct report *r, unsigned int file, unsigned int line, unsigned int column,
+	const char *key, const char *found, const char *expected)
 {
 	struct report_line *l = report_grow(r);
 	bool named = key && *key;
@@ -42,25 +41,16 @@ void report_add(struct report *r, unsigned int line, unsigned int column, const 
 		r->nb_more++;
 		return;
 	}
-	*l = (struct report_line){.line = line, .column = column, .seq = r->nb++, .text = text};
-}
-
-void report_addf(struct report *r, unsigned int line, unsigned int column, const char *key,
-	const char *found, const char *expected_fmt, ...)
-{
-	char expected[512];
-	va_list ap;
-
-	va_start(ap, expected_fmt);
-	vsnprintf(expected, sizeof(expected), expected_fmt, ap);
-	va_end(ap);
-	report_add(r, line, column, key, found, expected);
+	*l = (struct report_line){
+		.file = file, .line = line, .column = column, .seq = r->nb++, .text = text};
 }
 
 static int by_position(const void *a, const void *b)
 {
 	const struct report_line *x = a, *y = b;
 
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
 	if (x->column != y->column)
@@ -73,10 +63,10 @@ unsigned int report_print(struct report *r, FILE *out)
 	if (r->nb)
 		qsort(r->lines, r->nb, sizeof(r->lines[0]), by_position);
 	for (unsigned int i = 0; i < r->nb; i++)
-		fprintf(out, "%s:%u:%u: %s\n", r->file, r->lines[i].line, r->lines[i].column,
-			r->lines[i].text);
+		fprintf(out, "%s:%u:%u: %s\n", r->file[r->lines[i].file], r->lines[i].line,
+			r->lines[i].column, r->lines[i].text);
 	if (r->nb_more)
-		fprintf(out, "%s: and %u more errors\n", r->file, r->nb_more);
+		fprintf(out, "%s: and %u more errors\n", r->file[0], r->nb_more);
 	return r->nb + r->nb_more;
 }
 

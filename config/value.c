@@ -52,6 +52,27 @@ int value_size(const char *s, uint64_t *bytes)
 	return 0;
 }
 
+int value_bitrate(const char *s, uint64_t *bps)
+{
+	uint64_t unit = 1;
+	int rc = scan_uint(&s, bps);
+
+	if (rc == -EINVAL)
+		return rc;
+	if (*s == 'k' || *s == 'K')
+		unit = 1000;
+	else if (*s == 'M')
+		unit = 1000000;
+	else if (*s == 'G')
+		unit = 1000000000;
+	if (s[unit != 1])
+		return -EINVAL;
+	if (rc || *bps > UINT64_MAX / unit)
+		return -ERANGE;
+	*bps *= unit;
+	return 0;
+}
+
 static uint64_t unit_seconds(char c)
 {
 	switch (c) {
@@ -63,9 +84,27 @@ static uint64_t unit_seconds(char c)
 		return 3600;
 	case 'd':
 		return 86400;
+	case 'w':
+		return 604800;
 	default:
 		return 0;
 	}
+}
+
+// hh:mm:ss, to the end.
+static int clock_time(const char *s, uint64_t *seconds)
+{
+	uint64_t h, m, sec;
+	int rc = scan_uint(&s, &h);
+
+	if (*s++ != ':' || scan_uint(&s, &m) || *s++ != ':' || scan_uint(&s, &sec) || *s)
+		return -EINVAL;
+	if (m > 59 || sec > 59)
+		return -EINVAL;
+	if (rc || h > UINT32_MAX)
+		return -ERANGE;
+	*seconds = h * 3600 + m * 60 + sec;
+	return 0;
 }
 
 int value_duration(const char *s, uint64_t *seconds)
@@ -76,10 +115,21 @@ int value_duration(const char *s, uint64_t *seconds)
 
 	*seconds = 0;
 	do {
+		const char *start = s;
+
 		rc = scan_uint(&s, &n);
 		if (rc == -EINVAL)
 			return rc;
 		over = over || rc;
+		if (*s == ':') {
+			// Only days and weeks go in front.
+			rc = last < 86400 ? -EINVAL : clock_time(start, &n);
+			if (rc == -EINVAL)
+				return rc;
+			over = over || rc || n > UINT64_MAX - *seconds;
+			*seconds += over ? 0 : n;
+			break;
+		}
 		// A bare number is seconds, but only when it is all there is.
 		unit = *s ? unit_seconds(*s) : last == UINT64_MAX;
 		if (!unit || unit >= last)
@@ -201,6 +251,107 @@ int value_ip4_range(const char *s, uint32_t *first, uint32_t *last)
 	return 0;
 }
 
+int value_address(const char *s, struct in6_addr *addr)
+{
+	struct in_addr a4;
+
+	if (inet_pton(AF_INET, s, &a4) == 1) {
+		*addr = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
+		memcpy(addr->s6_addr + 12, &a4, sizeof(a4));
+		return 0;
+	}
+	// A mapped one is written as IPv4.
+	if (value_ip6(s, addr) || IN6_IS_ADDR_V4MAPPED(addr))
+		return -EINVAL;
+	return 0;
+}
+
+bool value_host_bits(const struct in6_addr *addr, uint8_t len)
+{
+	for (unsigned int i = len; i < 128; i++)
+		if (addr->s6_addr[i / 8] & 0x80 >> i % 8)
+			return true;
+	return false;
+}
+
+int value_network(const char *s, struct in6_addr *addr, uint8_t *len)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	*len = 128;
+	if (!strchr(s, '/'))
+		return value_address(s, addr);
+	if (split_prefix(s, text, sizeof(text), 128, len) || value_address(text, addr))
+		return -EINVAL;
+	if (IN6_IS_ADDR_V4MAPPED(addr)) {
+		if (*len > 32)
+			return -EINVAL;
+		*len = (uint8_t)(*len + 96);
+	}
+	return value_host_bits(addr, *len) ? -EINVAL : 0;
+}
+
+int value_port_range(const char *s, uint16_t range[2])
+{
+	uint64_t a, b;
+
+	if (scan_uint(&s, &a))
+		return -EINVAL;
+	b = a;
+	if (*s == '-') {
+		s++;
+		if (scan_uint(&s, &b))
+			return -EINVAL;
+	}
+	if (*s || b < a)
+		return -EINVAL;
+	if (b > UINT16_MAX)
+		return -ERANGE;
+	range[0] = (uint16_t)a;
+	range[1] = (uint16_t)b;
+	return 0;
+}
+
+int value_protocol(const char *s, int *protocol)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} known[] = {
+		{"icmp", 1},
+		{"igmp", 2},
+		{"ipip", 4},
+		{"tcp", 6},
+		{"udp", 17},
+		{"dccp", 33},
+		{"ipv6", 41},
+		{"gre", 47},
+		{"esp", 50},
+		{"ah", 51},
+		{"icmpv6", 58},
+		{"ospf", 89},
+		{"pim", 103},
+		{"vrrp", 112},
+		{"l2tp", 115},
+		{"sctp", 132},
+		{"udplite", 136},
+	};
+	uint64_t n;
+
+	for (unsigned int i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strcmp(s, known[i].name)) {
+			*protocol = known[i].number;
+			return 0;
+		}
+	}
+	if (value_uint(s, &n))
+		return -EINVAL;
+	if (n > 255)
+		return -ERANGE;
+	*protocol = (int)n;
+	return 0;
+}
+
 int value_cpu_range(const char *s, unsigned int *first, unsigned int *last)
 {
 	uint64_t a, b;
@@ -225,5 +376,20 @@ int value_cpu_range(const char *s, unsigned int *first, unsigned int *last)
 const char *value_ip4_text(char dst[16], uint32_t addr)
 {
 	snprintf(dst, 16, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
+	return dst;
+}
+
+const char *value_prefix_text(char dst[VALUE_PREFIX_TEXT], const struct in6_addr *addr, uint8_t len)
+{
+	bool v4 = IN6_IS_ADDR_V4MAPPED(addr) && len >= 96;
+	size_t n;
+
+	if (v4)
+		inet_ntop(AF_INET, addr->s6_addr + 12, dst, VALUE_PREFIX_TEXT);
+	else
+		inet_ntop(AF_INET6, addr, dst, VALUE_PREFIX_TEXT);
+	n = strlen(dst);
+	if (len < 128)
+		snprintf(dst + n, VALUE_PREFIX_TEXT - n, "/%u", v4 ? len - 96u : len);
 	return dst;
 }

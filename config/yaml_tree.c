@@ -9,6 +9,7 @@
 struct build {
 	struct arena *arena;
 	struct report *report;
+	unsigned int file;
 	struct ynode *root;
 	struct {
 		struct ynode *node;
@@ -23,15 +24,16 @@ struct build {
 
 static void bad(struct build *b, const yaml_mark_t *m, const char *found, const char *expected)
 {
-	report_add(b->report, (unsigned int)m->line + 1, (unsigned int)m->column + 1, "yaml", found,
-		expected);
+	report_add(b->report, b->file, (unsigned int)m->line + 1, (unsigned int)m->column + 1,
+		"yaml", found, expected);
 }
 
 static struct ynode *node_create(struct build *b, enum ynode_kind kind, const yaml_mark_t *m)
 {
 	struct ynode *n = arena_alloc(b->arena, sizeof(*n));
 
-	n->kind = kind;
+	n->kind = (uint8_t)kind;
+	n->file = (uint8_t)b->file;
 	n->line = (unsigned int)m->line + 1;
 	n->column = (unsigned int)m->column + 1;
 	if (++b->nb_nodes > YAML_MAX_NODES) {
@@ -201,19 +203,20 @@ static void syntax_error(struct build *b, const yaml_parser_t *p, const char *bu
 	bad(b, &m, found, "YAML");
 }
 
-struct ynode *yaml_tree_parse(struct arena *a, const char *buf, size_t n, struct report *r)
+struct ynode *yaml_tree_parse(
+	struct arena *a, const char *buf, size_t n, struct report *r, unsigned int file)
 {
-	struct build b = {.arena = a, .report = r};
+	struct build b = {.arena = a, .report = r, .file = file};
 	yaml_parser_t parser;
 	yaml_event_t e;
 	bool end = false;
 
 	if (n > YAML_MAX_BYTES) {
-		report_add(r, 1, 1, "yaml", "more than 64 MiB", "a smaller file");
+		report_add(r, file, 1, 1, "yaml", "more than 64 MiB", "a smaller file");
 		return NULL;
 	}
 	if (!yaml_parser_initialize(&parser)) {
-		report_add(r, 1, 1, "yaml", "no memory", "enough of it");
+		report_add(r, file, 1, 1, "yaml", "no memory", "enough of it");
 		return NULL;
 	}
 	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
@@ -232,8 +235,8 @@ struct ynode *yaml_tree_parse(struct arena *a, const char *buf, size_t n, struct
 	if (b.stop)
 		return NULL;
 	if (!b.root || b.root->kind == YNODE_NULL) {
-		report_add(r, 1, 1, NULL, "an empty file",
-			"sections such as dataplane: and sstp-server:");
+		report_add(r, file, 1, 1, NULL, "an empty file",
+			file ? "a list of users" : "sections such as dataplane: and sstp-server:");
 		return NULL;
 	}
 	return b.root;

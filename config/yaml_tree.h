@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/arena.h"
 #include "config/report.h"
@@ -23,7 +24,8 @@ enum ynode_kind {
 };
 
 struct ynode {
-	enum ynode_kind kind;
+	uint8_t kind;              // enum ynode_kind
+	uint8_t file;              // number among the report's files
 	unsigned int line, column; // from 1
 	unsigned int n;            // list: items; map: keys
 	const char *value;         // scalar: NUL added, len bytes
@@ -33,8 +35,10 @@ struct ynode {
 	struct ynode *pair;
 };
 
-// Parse n bytes. Every error goes to r. NULL when there is no usable tree. The nodes live in a.
-struct ynode *yaml_tree_parse(struct arena *a, const char *buf, size_t n, struct report *r);
+// Parse n bytes, those of the report's file number `file`. Every error goes to r. NULL when there
+// is no usable tree. The nodes live in a.
+struct ynode *yaml_tree_parse(
+	struct arena *a, const char *buf, size_t n, struct report *r, unsigned int file);
 
 // The value of key in map; NULL when map is none or lacks the key. The last of duplicates.
 struct ynode *ynode_get(const struct ynode *map, const char *key);

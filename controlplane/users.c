@@ -81,7 +81,7 @@ static void grant_names(
 
 void users_grant(const struct config *c, const struct config_secret *secret, struct users_grant *g)
 {
-	static const struct config_profile none = {.change_tcp_mss = true};
+	static const struct config_profile none = {0};
 	const struct config_profile *p =
 		config_profile(c, secret->profile ? secret->profile : c->sstp.default_profile);
 	const struct config_profile *d = config_profile(c, "default");
@@ -97,5 +97,7 @@ void users_grant(const struct config *c, const struct config_secret *secret, str
 	grant_remote(g, secret, p, d);
 	grant_names(g->dns, p->dns, p->nb_dns, d->dns, d->nb_dns);
 	grant_names(g->wins, p->wins, p->nb_wins, d->wins, d->nb_wins);
-	g->change_tcp_mss = p->change_tcp_mss;
+	// Not given in either profile: yes.
+	g->change_tcp_mss =
+		(p->change_tcp_mss ? p->change_tcp_mss : d->change_tcp_mss) != CONFIG_NO;
 }

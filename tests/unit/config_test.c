@@ -51,6 +51,10 @@ static const char design[] =
 	"    access: { device: a, address: 192.0.2.1/24 }\n" \
 	"    core: { device: b, address: 198.51.100.1/24 }\n"
 
+#define ROOT_KEYS                                                                          \
+	"log, dataplane, tls, sstp-server, ip-pools, ipv6-pools, address-lists, filters, " \
+	"ppp-profiles, ppp-secrets, ppp-secrets-file, state-dir"
+
 static char *errors;
 
 // Parse; errors holds what was reported.
@@ -168,7 +172,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->sstp.negotiation_timeout_s, 60);
 	assert_int_equal(c->sstp.auth_timeout_s, 60);
 	assert_int_equal(c->sstp.max_half_open, 4096);
-	assert_true(config_profile(c, "default")->change_tcp_mss);
+	assert_int_equal(config_profile(c, "default")->change_tcp_mss, CONFIG_DEFAULT);
 	assert_null(config_secret(c, "anyone"));
 	config_free(c);
 }
@@ -259,7 +263,7 @@ static void test_every_key(void **state)
 	assert_int_equal(config_profile(c, "p")->remote_address, 0x0a090909);
 	assert_null(config_profile(c, "p")->remote_pool);
 	assert_int_equal(config_profile(c, "p")->nb_wins, 2);
-	assert_false(config_profile(c, "p")->change_tcp_mss);
+	assert_int_equal(config_profile(c, "p")->change_tcp_mss, CONFIG_NO);
 	assert_int_equal(c->nb_secrets, 2);
 	assert_string_equal(c->secrets[0].password, "");
 	assert_string_equal(config_secret(c, "J\xc3\xbcrgen")->password, "yes");
@@ -305,7 +309,7 @@ static void test_all_errors(void **state)
 		      "  authentication: [mschap3, pap]\n"
 		      "  keepalive_timeout: 60\n"
 		      "ppp-profiles:\n"
-		      "  default: { remote-address: clientz, parent-queue: x, rate-limit: 3M }\n"
+		      "  default: { remote-address: clientz, parent-queue: x, rate-limit: 3X }\n"
 		      "ppp-secrets:\n"
 		      "  - { name: a, password: [geheim], profile: q }\n"
 		      "  - { nme: a }\n"
@@ -330,8 +334,8 @@ static void test_all_errors(void **state)
 		"and/or an IPv6 ADDRESS/LENGTH\n"
 		"f:9:55: dataplane.ports.core.gateway: found \"198.51.100.254\", expected an "
 		"address in the port's subnet\n"
-		"f:11:3: sstp-server.certificate: found none, expected a certificate file: the "
-		"server is enabled\n"
+		"f:11:3: sstp-server.certificate: found nothing, expected a certificate file, or "
+		"none (anonymous Diffie-Hellman only): the server is enabled\n"
 		"f:12:3: sstp-server.prot: found an unknown key, expected a known one (did you "
 		"mean \"port\"?)\n"
 		"f:13:9: sstp-server.port: found \"0\", expected a number from 1 to 65535\n"
@@ -341,10 +345,10 @@ static void test_all_errors(void **state)
 		"(did you mean \"keepalive-timeout\"?)\n"
 		"f:17:30: ppp-profiles.default.remote-address: found \"clientz\", expected an IPv4 "
 		"address or the name of a pool in ip-pools\n"
-		"f:17:39: ppp-profiles.default.parent-queue: found an unknown key, expected none "
-		"of this name: it is RouterOS's own and means nothing here\n"
-		"f:17:56: ppp-profiles.default.rate-limit: found an unknown key, expected none of "
-		"this name: this version does not support it\n"
+		"f:17:39: ppp-profiles.default.parent-queue: found a key of RouterOS's own, which "
+		"is not supported, expected none of this name: use rate-limit\n"
+		"f:17:68: ppp-profiles.default.rate-limit: found \"3X\", expected rates such as "
+		"64k, 10M/2M or 1G\n"
 		"f:19:26: ppp-secrets[1].password: found a list, expected text of at most 255 "
 		"bytes\n"
 		"f:19:45: ppp-secrets[1].profile: found \"q\", expected the name of a profile in "
@@ -450,8 +454,8 @@ static void test_yaml_errors(void **state)
 	expect_errors(PORTS "log:\ntls:\n  engine:\n",
 		"f:7:10: tls.engine: found nothing, expected a name or none\n");
 	expect_errors(PORTS "engine: x\n",
-		"f:5:1: engine: found an unknown key, expected one of log, dataplane, tls, "
-		"sstp-server, ip-pools, ppp-profiles, ppp-secrets (it belongs to tls)\n");
+		"f:5:1: engine: found an unknown key, expected one of " ROOT_KEYS
+		" (it belongs to tls)\n");
 }
 
 // A billion laughs, deep nesting, very many errors: bounded, and an error.
@@ -461,20 +465,17 @@ static void test_bounds(void **state)
 	size_t n = 0;
 
 	expect_errors("a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n" PORTS,
-		"f:1:1: a: found an unknown key, expected one of log, dataplane, tls, sstp-server, "
-		"ip-pools, ppp-profiles, ppp-secrets\n"
+		"f:1:1: a: found an unknown key, expected one of " ROOT_KEYS "\n"
 		"f:1:4: yaml: found an anchor (&), expected plain values: anchors and aliases are "
 		"not supported\n"
-		"f:2:1: b: found an unknown key, expected one of log, dataplane, tls, sstp-server, "
-		"ip-pools, ppp-profiles, ppp-secrets\n"
+		"f:2:1: b: found an unknown key, expected one of " ROOT_KEYS "\n"
 		"f:2:4: yaml: found an anchor (&), expected plain values: anchors and aliases are "
 		"not supported\n"
 		"f:2:8: yaml: found an alias (*), expected plain values: anchors and aliases are "
 		"not supported\n"
 		"f:2:12: yaml: found an alias (*), expected plain values: anchors and aliases are "
 		"not supported\n"
-		"f:3:1: c: found an unknown key, expected one of log, dataplane, tls, sstp-server, "
-		"ip-pools, ppp-profiles, ppp-secrets\n"
+		"f:3:1: c: found an unknown key, expected one of " ROOT_KEYS "\n"
 		"f:3:4: yaml: found an anchor (&), expected plain values: anchors and aliases are "
 		"not supported\n"
 		"f:3:8: yaml: found an alias (*), expected plain values: anchors and aliases are "
@@ -560,7 +561,7 @@ static void test_files(void **state)
 	assert_int_equal(strncmp(text, expected, strlen(expected)), 0);
 	assert_non_null(strstr(text, ":7:21: tls.keylog-file: found \"/nonexistent/keys\", "));
 	assert_non_null(strstr(text, "/nonexistent/file: No such file or directory\n"));
-	assert_non_null(strstr(text, "/: found a folder, expected a file\n"));
+	assert_non_null(strstr(text, "/: it is a folder\n"));
 	free(text);
 	unlink(path);
 }
