@@ -125,17 +125,16 @@ static inline void prefetch(
 	rec_prefetch_text(op->p, op->len);
 }
 
-static void seal_chunk(struct rec_crypto *rc, const struct rec_seal_op *ops, uint16_t n)
+// end: of the burst. What comes first in the next chunk is fetched from this one.
+static void seal_chunk(struct rec_crypto *rc, const struct rec_seal_op *ops, uint16_t n,
+	const struct rec_seal_op *end)
 {
 	struct sealing s[CHUNK];
 
-	for (uint16_t i = 0; i < n; i++) {
-		if (i < AHEAD)
-			prefetch(rc, &ops[i], i ? ops[i - 1].d : NULL);
+	for (uint16_t i = 0; i < n; i++)
 		seal_prepare(&s[i], &ops[i]);
-	}
 	for (uint16_t i = 0; i < n; i++) {
-		if (i + AHEAD < n)
+		if (ops + i + AHEAD < end)
 			prefetch(rc, &ops[i + AHEAD], ops[i + AHEAD - 1].d);
 		rc->backend->seal(rc, ops[i].d, &s[i].a, ops[i].p, s[i].len, ops[i].p + s[i].len);
 	}
@@ -145,6 +144,8 @@ static void seal_chunk(struct rec_crypto *rc, const struct rec_seal_op *ops, uin
 // that was just put there.
 void rec_seal_burst(struct rec_crypto *rc, struct rec_seal_op *ops, uint16_t n)
 {
+	for (uint16_t i = 0; i < n && i < AHEAD; i++)
+		prefetch(rc, &ops[i], i ? ops[i - 1].d : NULL);
 	for (uint16_t at = 0; at < n; at += CHUNK)
-		seal_chunk(rc, ops + at, n - at < CHUNK ? (uint16_t)(n - at) : CHUNK);
+		seal_chunk(rc, ops + at, n - at < CHUNK ? (uint16_t)(n - at) : CHUNK, ops + n);
 }
