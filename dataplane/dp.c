@@ -262,6 +262,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->nb_workers = (uint16_t)dp->nb_workers;
 	w->peers = dp->workers;
 	w->pool = dp->pools[w->id];
+	w->mbuf_room = worker_mbuf_room(w->pool);
 	w->access_port = &dp->access;
 	w->core_port = &dp->core;
 	w->access_rxq = port_rxq(&dp->access, w->id);

@@ -9,7 +9,8 @@
 
 #include "dataplane/mbuf.h"
 
-#define ELT_SIZE (sizeof(struct rte_mbuf) + MBUF_DATA_ROOM)
+// Devices take the room behind the headroom in whole KiB, and would cut a frame that is longer.
+#define ROOM_STEP 1024
 
 static void free_zone(struct rte_mempool_memhdr *hdr, void *zone)
 {
@@ -19,10 +20,10 @@ static void free_zone(struct rte_mempool_memhdr *hdr, void *zone)
 // One piece of memory with mbufs back to back. By default DPDK lets no object cross a page, which
 // leaves a third of the memory unused with 4 KiB pages; and net_af_xdp takes a pool for one piece
 // of n times an mbuf's size, so that it drops what lies behind.
-static int fill_in_one_piece(struct rte_mempool *p, unsigned int n)
+static int fill_in_one_piece(struct rte_mempool *p, unsigned int n, unsigned int elt_size)
 {
 	size_t len =
-		(size_t)n * rte_mempool_calc_obj_size(ELT_SIZE, p->flags, NULL) + RTE_MEMPOOL_ALIGN;
+		(size_t)n * rte_mempool_calc_obj_size(elt_size, p->flags, NULL) + RTE_MEMPOOL_ALIGN;
 	const struct rte_memzone *zone;
 	char name[RTE_MEMZONE_NAMESIZE];
 	int rc;
@@ -40,11 +41,12 @@ static int fill_in_one_piece(struct rte_mempool *p, unsigned int n)
 }
 
 static struct rte_mempool *create_in_one_piece(
-	const char *name, unsigned int n, unsigned int cache, int socket)
+	const char *name, unsigned int n, unsigned int cache, uint16_t room, int socket)
 {
-	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = MBUF_DATA_ROOM};
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = room};
+	unsigned int elt_size = (unsigned int)sizeof(struct rte_mbuf) + room;
 	struct rte_mempool *p = rte_mempool_create_empty(
-		name, n, ELT_SIZE, cache, sizeof(priv), socket, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+		name, n, elt_size, cache, sizeof(priv), socket, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
 	int rc;
 
 	if (!p)
@@ -52,7 +54,7 @@ static struct rte_mempool *create_in_one_piece(
 	rc = rte_mempool_set_ops_byname(p, rte_mbuf_best_mempool_ops(), NULL);
 	if (!rc) {
 		rte_pktmbuf_pool_init(p, &priv);
-		rc = fill_in_one_piece(p, n);
+		rc = fill_in_one_piece(p, n, elt_size);
 	}
 	if (rc) {
 		rte_mempool_free(p);
@@ -63,7 +65,24 @@ static struct rte_mempool *create_in_one_piece(
 	return p;
 }
 
+uint16_t mbuf_room_for(uint32_t packet)
+{
+	uint32_t need = MBUF_FRONT + packet + MBUF_TAIL;
+
+	if (need <= MBUF_DATA_ROOM)
+		return MBUF_DATA_ROOM;
+	need = RTE_ALIGN_CEIL(need - RTE_PKTMBUF_HEADROOM, (uint32_t)ROOM_STEP) +
+	       RTE_PKTMBUF_HEADROOM;
+	return need > UINT16_MAX ? 0 : (uint16_t)need;
+}
+
 struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socket)
+{
+	return mbuf_pool_create_room(name, n, MBUF_DATA_ROOM, socket);
+}
+
+struct rte_mempool *mbuf_pool_create_room(
+	const char *name, unsigned int n, uint16_t room, int socket)
 {
 	// A per-core cache may hold half as much again as its size; keep caches of small pools from
 	// hiding most of their mbufs.
@@ -77,8 +96,8 @@ struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socke
 		return NULL;
 	}
 	if (rte_eal_iova_mode() == RTE_IOVA_VA || !rte_eal_has_hugepages())
-		return create_in_one_piece(name, n, cache, socket);
-	return rte_pktmbuf_pool_create(name, n, cache, 0, MBUF_DATA_ROOM, socket);
+		return create_in_one_piece(name, n, cache, room, socket);
+	return rte_pktmbuf_pool_create(name, n, cache, 0, room, socket);
 }
 
 // In the state in which a pool keeps them, but for the owner.

@@ -13,7 +13,8 @@
 #define MBUF_FRONT 192
 #define MBUF_TAIL 32 // room behind a packet for the record's tag
 #define MBUF_DATA_ROOM \
-	2432 // headroom included: an inner packet up to 2048 fits with MBUF_FRONT and MBUF_TAIL
+	2432 // headroom included: an inner packet up to 2048 fits with MBUF_FRONT and MBUF_TAIL.
+	     // For larger ones mbuf_room_for() says how much.
 
 // Ours in every mbuf: a dynamic field that is registered at one fixed place, the second half of the
 // mbuf's second cache line. Freeing reads that line anyway (next), so that a queued mbuf costs two
@@ -65,3 +66,10 @@ void mbuf_free_bulk(struct rte_mbuf **m, unsigned int n);
 // A pool of n mbufs on a NUMA node (SOCKET_ID_ANY allowed); NULL with rte_errno: EBUSY when
 // something else has taken the place of mbuf_priv.
 struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socket);
+// The same with another data room than MBUF_DATA_ROOM.
+struct rte_mempool *mbuf_pool_create_room(
+	const char *name, unsigned int n, uint16_t room, int socket);
+
+// The data room for packets of this many bytes at any place of their way: received behind an
+// Ethernet header, or made with MBUF_FRONT and sealed. 0: more than an mbuf can have.
+uint16_t mbuf_room_for(uint32_t packet);

@@ -345,9 +345,9 @@ void session_command(struct worker *w, struct dp_msg *m)
 	case DP_CMD_PLAIN_IN: {
 		struct rte_mbuf *b;
 
-		for (uint32_t at = 0; at < m->len; at += WORKER_MBUF_ROOM) {
-			b = worker_mbuf_copy(w, m->data + at,
-				(uint16_t)RTE_MIN(m->len - at, (uint32_t)WORKER_MBUF_ROOM));
+		for (uint32_t at = 0; at < m->len; at += w->mbuf_room) {
+			b = worker_mbuf_copy(
+				w, m->data + at, (uint16_t)RTE_MIN(m->len - at, w->mbuf_room));
 			if (!b) {
 				sent = false;
 				break;

@@ -142,7 +142,7 @@ static bool sstp_packet(struct worker *w, struct session *s, uint8_t *pkt, uint1
 		return true;
 	}
 	len = (uint16_t)(len - off);
-	if (unlikely(len > WORKER_MBUF_ROOM)) {
+	if (unlikely(len > w->mbuf_room)) {
 		COUNT(&w->counters, inner_malformed);
 		s->rx_drops++;
 		return true;
@@ -372,7 +372,7 @@ void session_plain_record_big(struct worker *w, struct session *s, uint8_t *p, u
 	if (s->mode == SESSION_SSTP && !s->plainq.head)
 		at = sstp_walk(w, s, p, n, NULL, &taken);
 	while (at < n && (s->mode == SESSION_SSTP || s->mode == SESSION_HTTP)) {
-		uint16_t len = (uint16_t)RTE_MIN(n - at, (uint32_t)WORKER_MBUF_ROOM);
+		uint16_t len = (uint16_t)RTE_MIN(n - at, w->mbuf_room);
 		struct rte_mbuf *m = worker_mbuf_copy(w, p + at, len);
 
 		if (!m) {

@@ -221,7 +221,7 @@ static bool record_big(struct worker *w, struct session *s, uint32_t len)
 		session_fail(w, s, op.status);
 	else if (op.type != TLS_CT_APPLICATION_DATA)
 		session_other_record(w, s, op.type, op.dst, op.len);
-	else if (op.len <= WORKER_MBUF_ROOM) {
+	else if (op.len <= w->mbuf_room) {
 		struct rte_mbuf *m = worker_mbuf_copy(w, op.dst, op.len);
 
 		if (m)
@@ -268,7 +268,7 @@ bool session_collect(struct worker *w, struct session *s)
 			session_fail(w, s, (uint8_t)-len);
 			return false;
 		}
-		if (unlikely(len > WORKER_MBUF_ROOM ||
+		if (unlikely((uint32_t)len > w->mbuf_room ||
 			     ((uint32_t)len > st.left && st.n == RTE_DIM(st.sl)))) {
 			if (k)
 				return true; // after the batch, as the first

@@ -46,7 +46,7 @@ bool session_raw_deliver(struct worker *w, struct session *s)
 
 bool session_send_raw(struct worker *w, struct session *s, const uint8_t *p, uint32_t len)
 {
-	uint16_t mss = RTE_MIN(tcp_snd_mss(s->conn), (uint16_t)WORKER_MBUF_ROOM);
+	uint16_t mss = (uint16_t)RTE_MIN((uint32_t)tcp_snd_mss(s->conn), w->mbuf_room);
 
 	while (len) {
 		uint16_t k = (uint16_t)RTE_MIN(len, (uint32_t)mss);
@@ -84,7 +84,7 @@ bool session_send_records(
 		return true; // nobody to tell any more
 	most = tcp_snd_mss(s->conn);
 	most = most > 256 ? most - TLS_REC_MAX_PREFIX - TLS_REC_MAX_SUFFIX : 256;
-	most = RTE_MIN(most, (uint32_t)(WORKER_MBUF_ROOM - TLS_REC_MAX_PREFIX));
+	most = RTE_MIN(most, w->mbuf_room - TLS_REC_MAX_PREFIX);
 	if (unlikely(s->tx.seq + WORKER_KEY_MARGIN >= s->tx.limit))
 		session_key_limit_near(w, s);
 	while (len) {

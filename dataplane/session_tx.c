@@ -97,7 +97,7 @@ static struct rte_mbuf *tx_prepare(struct worker *w, struct rte_mbuf *m)
 	if (likely(m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
 		    rte_pktmbuf_headroom(m) >= 139 && rte_pktmbuf_tailroom(m) >= MBUF_TAIL))
 		return m;
-	if (m->pkt_len > WORKER_MBUF_ROOM || !(c = worker_mbuf(w))) {
+	if (m->pkt_len > w->mbuf_room || !(c = worker_mbuf(w))) {
 		rte_pktmbuf_free(m);
 		return NULL;
 	}

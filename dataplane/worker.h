@@ -73,6 +73,7 @@ struct worker {
 	struct session *sessions; // [max_sessions + 1]; slot 0 is not used
 	struct dp_chan *ch;
 	struct rte_mempool *pool, *keys, *stashes;
+	uint32_t mbuf_room; // largest payload of pool's mbufs, worker_mbuf_room()
 	struct session *run_head, *run_tail;
 	uint32_t nb_run; // sessions on that list
 	struct session *tx_head, *tx_tail;
@@ -163,10 +164,13 @@ static inline void worker_fresh_free(struct worker *w)
 	w->nb_fresh = 0;
 }
 
-// Largest payload a fresh mbuf takes with room for a record's tag behind.
-#define WORKER_MBUF_ROOM (MBUF_DATA_ROOM - MBUF_FRONT - MBUF_TAIL)
+// Largest payload a fresh mbuf of a pool takes with room for a record's tag behind.
+static inline uint32_t worker_mbuf_room(struct rte_mempool *pool)
+{
+	return rte_pktmbuf_data_room_size(pool) - (uint32_t)(MBUF_FRONT + MBUF_TAIL);
+}
 
-// A copy of n bytes in a fresh mbuf (n <= WORKER_MBUF_ROOM), or NULL.
+// A copy of n bytes in a fresh mbuf (n <= w->mbuf_room), or NULL.
 static inline struct rte_mbuf *worker_mbuf_copy(struct worker *w, const void *p, uint16_t n)
 {
 	struct rte_mbuf *m = worker_mbuf(w);

@@ -193,6 +193,7 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->pool = mbuf_pool_create("rig_worker", WORKER_MBUFS, SOCKET_ID_ANY);
 	assert_non_null(r->pool);
 	assert_non_null(w->pool);
+	w->mbuf_room = worker_mbuf_room(w->pool);
 	w->access_port = w->core_port = &port;
 	w->access_rxq = w->core_rxq = -1;
 	w->access = &access_if;
