@@ -374,12 +374,15 @@ static inline uint64_t slot_match(const struct slot *s, const struct key *k, uin
 
 enum want { WANT_BEST, WANT_REF, WANT_ALL };
 
-// Among the entries of k: the reference of the best one; ref if it is there; bits of all.
-static inline uint32_t probe(
+#define OTHERS UINT64_MAX // entries, but not that of ref
+
+// Among the entries of k: the reference of the best one; ref if it is there, else OTHERS if any is;
+// bits of all.
+static inline uint64_t probe(
 	const struct prefixtab_slots *s, const struct key *k, enum want want, uint32_t ref)
 {
-	uint32_t i = home(s, k->hi, k->lo, k->plen), all = 0;
-	uint64_t word, match;
+	uint32_t i = home(s, k->hi, k->lo, k->plen);
+	uint64_t word, match, all = 0;
 
 	for (;; i = (i + 1) & s->mask) {
 		match = slot_match(&s->slot[i], k, &word);
@@ -387,25 +390,26 @@ static inline uint32_t probe(
 			return word_ref(match);
 		if (match && want == WANT_REF && word_ref(match) == ref)
 			return ref;
+		if (match && want == WANT_REF)
+			all = OTHERS;
 		if (match && want == WANT_ALL && word_ref(match) <= 32)
-			all |= 1u << (word_ref(match) - 1);
+			all |= UINT64_C(1) << (word_ref(match) - 1);
 		if (word_empty(word))
 			return all;
 	}
 }
 
-static inline uint32_t probe_sure(
+static inline uint64_t probe_sure(
 	const struct prefixtab_slots *s, const struct key *k, enum want want, uint32_t ref)
 {
-	uint64_t before, after;
-	uint32_t found;
+	uint64_t before, after, found;
 
 	// acquire: pairs with the count in slot_remove(), both times.
 	after = atomic_load_explicit(&s->moves, memory_order_acquire);
 	do {
 		before = after;
 		found = probe(s, k, want, ref);
-		if (found && want != WANT_ALL)
+		if (found && found != OTHERS && want != WANT_ALL)
 			return found;
 		after = atomic_load_explicit(&s->moves, memory_order_acquire);
 	} while (unlikely(before != after));
@@ -443,13 +447,13 @@ static inline int lengths_next(struct lengths *l)
 	return (int)(l->base + (unsigned int)l->at * 64 + bit);
 }
 
-static inline uint32_t look(
+static inline uint64_t look(
 	const struct prefixtab *t, const struct in6_addr *addr, enum want want, uint32_t ref)
 {
 	const struct prefixtab_slots *s;
 	uint64_t hi, lo;
+	uint64_t found = 0;
 	struct lengths l;
-	uint32_t found = 0;
 	int plen;
 
 	addr_load(addr, &hi, &lo);
@@ -493,16 +497,16 @@ void prefixtab_lookup(
 		for (i = 0; i < k && k > 1; i++)
 			fetch(t, &addr[at + i]);
 		for (i = 0; i < k; i++)
-			ref[at + i] = look(t, &addr[at + i], WANT_BEST, 0);
+			ref[at + i] = (uint32_t)look(t, &addr[at + i], WANT_BEST, 0);
 	}
 }
 
 bool prefixtab_owns(const struct prefixtab *t, const struct in6_addr *addr, uint32_t ref)
 {
-	return ref && look(t, addr, WANT_REF, ref) != 0;
+	return ref && look(t, addr, WANT_REF, ref) == ref;
 }
 
 uint32_t prefixtab_members(const struct prefixtab *t, const struct in6_addr *addr)
 {
-	return look(t, addr, WANT_ALL, 0);
+	return (uint32_t)look(t, addr, WANT_ALL, 0);
 }

@@ -19,7 +19,7 @@ struct prefixtab {
 	_Atomic uint64_t lens6[3]; // bit plen % 64 of word plen / 64
 	struct prefixtab_slots *_Atomic slots;
 	// writer alone (and whoever asks for the count)
-	_Atomic uint32_t count;
+	_Atomic uint32_t count __attribute__((aligned(64)));
 	uint32_t max;
 	uint32_t age; // of the next entry
 	uint32_t nb4[33], nb6[129];
@@ -59,7 +59,8 @@ static inline bool prefixtab_any6(const struct prefixtab *t)
 // Look up n addresses: ref[i] = 0 for none. Any worker.
 void prefixtab_lookup(
 	const struct prefixtab *t, const struct in6_addr *addr, uint32_t *ref, uint16_t n);
-// Whether addr lies in a prefix of ref, be it the best one or not. Any worker.
+// Whether the longest prefix that addr lies in is ref's, be it the best of equal ones or not. Any
+// worker.
 bool prefixtab_owns(const struct prefixtab *t, const struct in6_addr *addr, uint32_t ref);
 // Where references are small numbers: bit ref - 1 for every reference, 1 to 32, with a prefix that
 // has addr in it. Any worker.
