@@ -45,6 +45,7 @@ struct task {
 };
 
 struct async_pool {
+	atomic_uint refs;
 	pthread_mutex_t lock;
 	pthread_cond_t work, stopped;
 	struct task *head, **tail;
@@ -161,6 +162,7 @@ struct async_pool *async_pool_create(unsigned int nb_threads, unsigned int test_
 
 	if (!pool)
 		return NULL;
+	atomic_init(&pool->refs, 1);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_cond_init(&pool->work, NULL);
 	pthread_cond_init(&pool->stopped, NULL);
@@ -181,9 +183,16 @@ struct async_pool *async_pool_create(unsigned int nb_threads, unsigned int test_
 	return NULL;
 }
 
+struct async_pool *async_pool_ref(struct async_pool *pool)
+{
+	atomic_fetch_add_explicit(&pool->refs, 1, memory_order_relaxed);
+	return pool;
+}
+
+// Release pairs with acquire: the last one sees what all others did.
 void async_pool_destroy(struct async_pool *pool)
 {
-	if (!pool)
+	if (!pool || atomic_fetch_sub_explicit(&pool->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	pool->stop = true;

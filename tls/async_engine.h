@@ -18,8 +18,11 @@ struct async_pool;
 // NULL when out of threads or memory. Any thread.
 struct async_pool *async_pool_create(unsigned int nb_threads, unsigned int test_delay_ms);
 
-// End the threads; an operation under way is finished first, waiting ones fail. No async job may
-// still wait for it.
+// Another reference, for a second owner. Any thread.
+struct async_pool *async_pool_ref(struct async_pool *pool);
+
+// Give up a reference; NULL is fine. The last one ends the threads; an operation under way is
+// finished first, waiting ones fail. No async job may still wait for it then.
 void async_pool_destroy(struct async_pool *pool);
 
 // The engine, made on first use and kept for the process's life; NULL: see OpenSSL's error queue.

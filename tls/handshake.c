@@ -138,12 +138,9 @@ static void live_free(struct tls_live *l)
 
 static void hs_destroy(struct tls_hs *hs)
 {
-	struct tls_ctx *ctx = hs->ctx;
-
-	live_free(hs->live);
+	tls_hs_shrink(hs);
 	secret_wipe(hs, sizeof(*hs));
 	free(hs);
-	tls_ctx_unref(ctx);
 }
 
 static void use_async(SSL *ssl)
@@ -293,12 +290,20 @@ static void set_error(struct tls_hs *hs)
 	long verify = SSL_get_verify_result(l->ssl);
 	unsigned long code = ERR_peek_error();
 
-	if (!code) {
+	if (l->refused[0]) {
+		snprintf(l->error, sizeof(l->error), "client certificate refused: %s", l->refused);
+		ERR_clear_error();
+	} else if (!code) {
 		snprintf(l->error, sizeof(l->error), "connection failed without a reason");
 	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
 		   ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
 		snprintf(l->error, sizeof(l->error), "certificate verify failed: %s",
 			X509_verify_cert_error_string(verify));
+		ERR_clear_error();
+	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+		   ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+		snprintf(l->error, sizeof(l->error),
+			"client certificate refused: the client has shown none");
 		ERR_clear_error();
 	} else {
 		const char *reason = ERR_reason_error_string(code);
@@ -311,16 +316,17 @@ static void set_error(struct tls_hs *hs)
 static void keep_cert_hashes(struct tls_hs *hs)
 {
 	SSL *ssl = hs->live->ssl;
-	void *data = NULL;
-	size_t len = 0;
+	const uint8_t *kept;
 	X509 *x;
 
-	if (SSL_CIPHER_get_auth_nid(hs->cipher) == NID_auth_null)
+	if (SSL_CIPHER_get_auth_nid(hs->cipher) == NID_auth_null) {
+		// Nothing to bind to. A client that verifies has not agreed to that.
+		hs->have_cert = hs->ctx->server || !hs->ctx->verify;
 		return;
-	if (hs->ctx->server && hs->resumed &&
-		SSL_SESSION_get0_ticket_appdata(SSL_get_session(ssl), &data, &len) &&
-		len == TLS_CERT_HASHES_LEN) {
-		memcpy(hs->cert_hashes, data, len);
+	}
+	kept = hs->ctx->server && hs->resumed ? tls_ticket_hashes(SSL_get_session(ssl)) : NULL;
+	if (kept) {
+		memcpy(hs->cert_hashes, kept, TLS_CERT_HASHES_LEN);
 		hs->have_cert = true;
 		return;
 	}
@@ -331,7 +337,8 @@ static void keep_cert_hashes(struct tls_hs *hs)
 static enum tls_hs_status finish(struct tls_hs *hs)
 {
 	SSL *ssl = hs->live->ssl;
-	const char *sni = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const char *sni =
+		hs->ctx->server ? NULL : SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
 	SSL_clear_mode(ssl, SSL_MODE_ASYNC);
 	hs->cipher = SSL_get_current_cipher(ssl);
@@ -433,6 +440,9 @@ void tls_hs_info(const struct tls_hs *hs, struct tls_info *info)
 		return;
 	group_name(hs, info->group, sizeof(info->group));
 	snprintf(info->sni, sizeof(info->sni), "%s", hs->live->sni);
+	if (hs->ctx->server)
+		tls_subject(
+			SSL_get0_peer_certificate(hs->live->ssl), info->peer, sizeof(info->peer));
 }
 
 const char *tls_hs_error(const struct tls_hs *hs)
@@ -510,4 +520,8 @@ void tls_hs_shrink(struct tls_hs *hs)
 {
 	live_free(hs->live);
 	hs->live = NULL;
+	// A session may outlive many renewals.
+	if (hs->ctx)
+		tls_ctx_unref(hs->ctx);
+	hs->ctx = NULL;
 }

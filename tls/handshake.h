@@ -13,27 +13,44 @@
 struct tls_ctx;
 struct tls_hs;
 
+// Which key exchanges of TLS 1.2 and before are allowed. TLS 1.3 always has forward secrecy.
+enum tls_pfs {
+	TLS_PFS_NO,       // also with the server's RSA key
+	TLS_PFS_YES,      // ECDHE and DHE
+	TLS_PFS_REQUIRED, // ECDHE; no finite-field groups in TLS 1.3 either
+};
+
 struct tls_server_conf {
 	const char *const *cert_files; // nb_certs PEM chains, leaf first; the first is the default,
 				       // the others by SNI
 	const char *const *key_files; // same number; NULL entry: the key is in the certificate file
-	unsigned int nb_certs; // 0: anonymous Diffie-Hellman only (TLS 1.2, no certificate hash)
+	const char *const *ocsp_files; // same number; NULL, or NULL entries: no OCSP response to
+				       // staple; else its DER
+	unsigned int nb_certs;         // 0: anonymous Diffie-Hellman only, TLS 1.2 at most
 	const char *engine; // NULL or "": none; "culvert-async": in-tree private-key threads; else
 			    // an OpenSSL engine
 	const char *provider; // NULL or "": none; else a provider to load beside the default one
 	unsigned int async_threads; // of culvert-async; 0: 1
 	bool async_ecdsa; // culvert-async also makes ECDSA signatures; they cost less than handing
 			  // them over does
-	const char *ciphers; // TLS 1.2 cipher string and TLS 1.3 suites, NULL: defaults (AEAD
-			     // first, CBC-SHA for RouterOS)
-	const char *ciphersuites;
+	const char *ciphers;      // OpenSSL's cipher string, also with names of TLS 1.3 suites in
+				  // it; see handshake_policy.c. NULL: defaults (AEAD first,
+				  // CBC-SHA for RouterOS)
+	const char *ciphersuites; // TLS 1.3 suites; NULL: by `ciphers`
+	enum tls_pfs pfs;
 	bool only_tls12;
 	bool legacy_tls; // 1.0 and 1.1 as well
 	bool session_tickets;
 	const char *keylog_file; // NULL, or NSS key log for debugging, appended to
 	bool verify_client;      // the client must show a certificate that ca_file vouches for
 	const char *ca_file;     // PEM; required by verify_client
-	const char *crl_file;    // NULL, or PEM revocation lists for the client's leaf
+	const char *crl_file;    // NULL, or PEM revocation lists: that of the client's issuer must
+				 // be there, those of CAs above it may be
+	// A renewal: ticket keys and engine threads are taken over, so that clients go on resuming.
+	// Unlike at a start, a certificate that is not valid now is refused.
+	const struct tls_ctx *previous;
+	// What is not wrong but should be known, a line each; NULL: nobody asks.
+	void (*warn)(const char *text);
 	unsigned int test_sign_delay_ms; // tests only: culvert-async sleeps this long before each
 					 // signature
 };
@@ -54,6 +71,12 @@ struct tls_ctx *tls_client_ctx_create(const struct tls_client_conf *conf, char *
 // Give up the creator's reference: handshakes that live keep theirs, so that a context may be
 // replaced at any time. NULL is fine.
 void tls_ctx_destroy(struct tls_ctx *ctx);
+
+// Session tickets are sealed with a new key from now on; those of the key before still open, older
+// ones no more. To be called every TLS_TICKET_LIFETIME_S. Contexts that took over one another's
+// keys share them. NULL is fine.
+#define TLS_TICKET_LIFETIME_S 7200
+void tls_ctx_rotate_tickets(struct tls_ctx *ctx);
 
 enum tls_hs_status {
 	TLS_HS_WANT_READ,  // feed more bytes
@@ -90,14 +113,16 @@ struct tls_info {
 	char cipher[64];  // OpenSSL's name
 	char group[32];   // key exchange group, or ""
 	char sni[256];    // asked for by the client, or ""
+	char peer[160];   // subject of the client's certificate (RFC 4514), or ""
 	bool resumed;
 };
 
-// What was negotiated. After tls_hs_shrink() group and sni are "".
+// What was negotiated. After tls_hs_shrink() group, sni and peer are "".
 void tls_hs_info(const struct tls_hs *hs, struct tls_info *info);
 const char *tls_hs_error(const struct tls_hs *hs); // one line, never NULL; "" after tls_hs_shrink()
 // SHA-1 and SHA-256 of the DER of the server's leaf certificate as this handshake used it; of a
-// resumed one, as the handshake that made the session did. 0 or -ENOENT.
+// resumed one, as the handshake that made the session did. Zeros when the key exchange was
+// anonymous and, of a client, nothing was to be verified. 0 or -ENOENT.
 int tls_hs_cert_hash(const struct tls_hs *hs, uint8_t sha1[20], uint8_t sha256[32]);
 
 // The traffic keys of a finished handshake with sequence numbers as they now stand (tickets in

@@ -18,7 +18,7 @@ static int no_passphrase(char *buf, int size, int rwflag, void *used)
 	return -1;
 }
 
-static BIO *open_file(const char *what, const char *file, char *err, size_t cap)
+BIO *tls_open_file(const char *what, const char *file, char *err, size_t cap)
 {
 	BIO *b;
 
@@ -33,7 +33,7 @@ static BIO *open_file(const char *what, const char *file, char *err, size_t cap)
 
 static int load_chain(struct tls_cert *c, const char *file, char *err, size_t cap)
 {
-	BIO *b = open_file("certificate", file, err, cap);
+	BIO *b = tls_open_file("certificate", file, err, cap);
 	X509 *x;
 
 	if (!b)
@@ -61,7 +61,7 @@ static int load_chain(struct tls_cert *c, const char *file, char *err, size_t ca
 
 static int load_key(struct tls_cert *c, const char *file, char *err, size_t cap)
 {
-	BIO *b = open_file("private key", file, err, cap);
+	BIO *b = tls_open_file("private key", file, err, cap);
 	bool asked = false;
 
 	if (!b)
@@ -111,6 +111,7 @@ void tls_cert_free(struct tls_cert *c)
 	sk_X509_pop_free(c->chain, X509_free);
 	EVP_PKEY_free(c->key);
 	EVP_PKEY_free(c->plain);
+	tls_staple_free(c->staple);
 }
 
 // TLS 1.2's RSA key exchange decrypts with a padding (RSA_PKCS1_WITH_TLS_PADDING) that OpenSSL 3

@@ -15,22 +15,16 @@
 #include "tls/async_engine.h"
 #include "tls/handshake_priv.h"
 
-// AEADs first, for the workers can do them; CBC with SHA-1 for RouterOS, through OpenSSL.
-#define DEFAULT_CIPHERS                                                                  \
+// For clients: what a server here would choose from.
+#define CLIENT_CIPHERS                                                                   \
 	"ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"                     \
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                     \
 	"ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"                     \
 	"DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:DHE-RSA-CHACHA20-POLY1305:" \
 	"AES256-GCM-SHA384:AES128-GCM-SHA256:"                                           \
-	"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:ECDHE-ECDSA-AES128-SHA:"            \
-	"ECDHE-RSA-AES128-SHA:DHE-RSA-AES256-SHA:DHE-RSA-AES128-SHA:AES256-SHA:AES128-SHA"
-#define DEFAULT_SUITES "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
-// OpenSSL's lowest level is the only one that knows anonymous suites and TLS before 1.2.
-#define ANONYMOUS_CIPHERS                              \
-	"ADH-AES256-GCM-SHA384:ADH-AES128-GCM-SHA256:" \
-	"AECDH-AES256-SHA:ADH-AES256-SHA:AECDH-AES128-SHA:ADH-AES128-SHA"
-#define GROUPS "X25519:P-256:P-384:P-521:X448"
-#define SESSION_CONTEXT "culvert"
+	"ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA:DHE-RSA-AES256-SHA:AES256-SHA"
+#define CLIENT_SUITES "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256"
+#define CLIENT_GROUPS "X25519:P-256:P-384:P-521:X448"
 
 int tls_err(char *err, size_t cap, const char *fmt, ...)
 {
@@ -65,6 +59,8 @@ void tls_ctx_unref(struct tls_ctx *ctx)
 		tls_cert_free(&ctx->certs[i]);
 	free(ctx->certs);
 	async_pool_destroy(ctx->pool);
+	tls_tickets_unref(ctx->tickets);
+	X509_CRL_free(ctx->crl);
 	EVP_KDF_free(ctx->tls1_prf);
 	if (ctx->keylog_fd >= 0)
 		close(ctx->keylog_fd);
@@ -78,34 +74,6 @@ void tls_ctx_destroy(struct tls_ctx *ctx)
 	ctx->closing = true;
 	tls_hs_bury_zombies(ctx, true);
 	tls_ctx_unref(ctx);
-}
-
-// The client's ALPN list is length-prefixed names; http/1.1 is all that is spoken here. A client
-// that offers only others goes on without.
-static int choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-	const unsigned char *in, unsigned int in_len, void *arg)
-{
-	static const unsigned char http11[] = "\x08http/1.1";
-	unsigned char *chosen;
-
-	if (SSL_select_next_proto(&chosen, out_len, http11, sizeof(http11) - 1, in, in_len) !=
-		OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_NOACK;
-	*out = chosen;
-	return SSL_TLSEXT_ERR_OK;
-}
-
-// A resumed handshake shows no certificate, yet the client binds its call to the one it saw: the
-// ticket carries its hashes.
-static int fill_ticket(SSL *ssl, void *arg)
-{
-	uint8_t hashes[TLS_CERT_HASHES_LEN];
-	const X509 *x = SSL_get_certificate(ssl);
-	SSL_SESSION *session = SSL_get_session(ssl);
-
-	if (!x || SSL_session_reused(ssl) || !tls_cert_hashes(tls_hs_of(ssl)->ctx, x, hashes))
-		return 1;
-	return SSL_SESSION_set1_ticket_appdata(session, hashes, sizeof(hashes));
 }
 
 static int open_keylog(struct tls_ctx *ctx, const char *file, char *err, size_t cap)
@@ -144,23 +112,7 @@ static struct tls_ctx *ctx_new(bool server, const char *provider, char *err, siz
 	return NULL;
 }
 
-static int set_ciphers(struct tls_ctx *ctx, const char *ciphers, const char *fallback,
-	const char *suites, char *err, size_t cap)
-{
-	if (!ciphers || !*ciphers)
-		ciphers = fallback;
-	if (!suites || !*suites)
-		suites = DEFAULT_SUITES;
-	if (!SSL_CTX_set_cipher_list(ctx->ssl, ciphers))
-		return tls_err(err, cap, "ciphers %s", ciphers);
-	if (!SSL_CTX_set_ciphersuites(ctx->ssl, suites))
-		return tls_err(err, cap, "TLS 1.3 cipher suites %s", suites);
-	if (!SSL_CTX_set1_groups_list(ctx->ssl, GROUPS))
-		return tls_err(err, cap, "key exchange groups");
-	return 0;
-}
-
-static void set_common(struct tls_ctx *ctx, bool only_tls12)
+static void set_common(struct tls_ctx *ctx)
 {
 	SSL_CTX *s = ctx->ssl;
 
@@ -168,58 +120,55 @@ static void set_common(struct tls_ctx *ctx, bool only_tls12)
 	SSL_CTX_set_mode(s, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE);
 	SSL_CTX_clear_mode(s, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_read_ahead(s, 0); // or the next layer's records vanish into OpenSSL
-	SSL_CTX_set_min_proto_version(s, TLS1_2_VERSION);
-	SSL_CTX_set_max_proto_version(s, only_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
 	SSL_CTX_set_keylog_callback(s, tls_on_keylog);
 	SSL_CTX_set_msg_callback(s, tls_on_message);
 }
 
-static void set_tickets(struct tls_ctx *ctx, bool on)
-{
-	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_session_id_context(
-		ctx->ssl, (const unsigned char *)SESSION_CONTEXT, sizeof(SESSION_CONTEXT) - 1);
-	if (on) {
-		SSL_CTX_set_session_ticket_cb(ctx->ssl, fill_ticket, NULL, NULL);
-		// A client that resumes opens one connection at a time.
-		SSL_CTX_set_num_tickets(ctx->ssl, 1);
-	} else {
-		SSL_CTX_set_options(ctx->ssl, SSL_OP_NO_TICKET);
-		SSL_CTX_set_num_tickets(ctx->ssl, 0);
-	}
-}
+// Days that are left before an operator hears of it.
+#define WARN_DAYS 7
 
-static int set_verify_client(
-	struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap)
+// A certificate that is not valid now: known at a start, refused at a renewal, whose old one is
+// better then.
+static int check_dates(const struct tls_cert *c, const char *file,
+	const struct tls_server_conf *conf, char *err, size_t cap)
 {
-	STACK_OF(X509_NAME) * names;
-	X509_STORE *store;
+	const ASN1_TIME *from = X509_get0_notBefore(c->leaf), *to = X509_get0_notAfter(c->leaf);
+	const char *what = NULL;
+	int days = 0, seconds = 0;
 
-	if (!conf->verify_client)
-		return 0;
-	if (!conf->ca_file || !*conf->ca_file) {
-		snprintf(err, cap, "client certificates cannot be verified without a CA file");
+	if (X509_cmp_current_time(from) > 0)
+		what = "is not valid yet";
+	else if (X509_cmp_current_time(to) < 0)
+		what = "has expired";
+	if (what && conf->previous) {
+		snprintf(err, cap, "certificate %s %s", file, what);
 		return -1;
 	}
-	names = SSL_load_client_CA_file(conf->ca_file);
-	if (!names || !SSL_CTX_load_verify_file(ctx->ssl, conf->ca_file)) {
-		sk_X509_NAME_pop_free(names, X509_NAME_free);
-		return tls_err(err, cap, "CA file %s", conf->ca_file);
-	}
-	SSL_CTX_set_client_CA_list(ctx->ssl, names);
-	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-	if (!conf->crl_file || !*conf->crl_file)
-		return 0;
-	store = SSL_CTX_get_cert_store(ctx->ssl);
-	if (!X509_STORE_load_file(store, conf->crl_file))
-		return tls_err(err, cap, "CRL file %s", conf->crl_file);
-	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+	if (what)
+		tls_warn(conf, "certificate %s %s", file, what);
+	else if (ASN1_TIME_diff(&days, &seconds, NULL, to) && days < WARN_DAYS)
+		tls_warn(conf, "certificate %s expires in %d days and %d hours", file, days,
+			seconds / 3600);
 	return 0;
 }
 
-static int load_certs(
+static int load_cert(struct tls_cert *c, unsigned int i, const struct tls_server_conf *conf,
+	char *err, size_t cap)
+{
+	const char *ocsp = conf->ocsp_files ? conf->ocsp_files[i] : NULL;
+
+	if (tls_cert_load(c, conf->cert_files[i], conf->key_files ? conf->key_files[i] : NULL, err,
+		    cap) ||
+		check_dates(c, conf->cert_files[i], conf, err, cap))
+		return -1;
+	return ocsp && *ocsp ? tls_staple_load(c, ocsp, conf, err, cap) : 0;
+}
+
+static int server_certs(
 	struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap)
 {
+	if (!conf->nb_certs)
+		return 0;
 	ctx->certs = calloc(conf->nb_certs, sizeof(*ctx->certs));
 	if (!ctx->certs) {
 		snprintf(err, cap, "out of memory");
@@ -227,24 +176,11 @@ static int load_certs(
 	}
 	ctx->nb_certs = conf->nb_certs;
 	for (unsigned int i = 0; i < conf->nb_certs; i++)
-		if (tls_cert_load(&ctx->certs[i], conf->cert_files[i],
-			    conf->key_files ? conf->key_files[i] : NULL, err, cap))
+		if (load_cert(&ctx->certs[i], i, conf, err, cap))
 			return -1;
-	return 0;
-}
-
-static int server_certs(
-	struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap)
-{
-	if (!conf->nb_certs) {
-		SSL_CTX_set_security_level(ctx->ssl, 0);
-		SSL_CTX_set_max_proto_version(ctx->ssl, TLS1_2_VERSION);
-		return 0;
-	}
-	if (load_certs(ctx, conf, err, cap))
-		return -1;
 	if (conf->engine && *conf->engine && tls_load_engine(ctx, conf, err, cap))
 		return -1;
+	tls_staple_install(ctx);
 	return tls_certs_install(ctx, conf->cert_files, err, cap);
 }
 
@@ -259,25 +195,33 @@ struct tls_ctx *tls_server_ctx_create(const struct tls_server_conf *conf, char *
 	if (!ctx)
 		return NULL;
 	ctx->async = conf->provider && *conf->provider;
-	set_common(ctx, conf->only_tls12);
-	set_tickets(ctx, conf->session_tickets);
-	// A client that puts ChaCha20 first has no AES in hardware.
-	SSL_CTX_set_options(ctx->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
-	SSL_CTX_set_dh_auto(ctx->ssl, 1);
-	SSL_CTX_set_alpn_select_cb(ctx->ssl, choose_alpn, NULL);
-	if (conf->legacy_tls) {
-		SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_VERSION);
-		SSL_CTX_set_security_level(ctx->ssl, 0);
-	}
-	if (!server_certs(ctx, conf, err, cap) &&
-		!set_ciphers(ctx, conf->ciphers,
-			conf->nb_certs ? DEFAULT_CIPHERS : ANONYMOUS_CIPHERS, conf->ciphersuites,
-			err, cap) &&
-		!set_verify_client(ctx, conf, err, cap) &&
+	set_common(ctx);
+	tls_hello_install(ctx);
+	if (!tls_policy_apply(ctx, conf, err, cap) && !server_certs(ctx, conf, err, cap) &&
+		!tls_tickets_install(ctx, conf, err, cap) &&
+		!tls_verify_install(ctx, conf, err, cap) &&
 		!open_keylog(ctx, conf->keylog_file, err, cap))
 		return ctx;
 	tls_ctx_unref(ctx);
 	return NULL;
+}
+
+static int client_ciphers(
+	struct tls_ctx *ctx, const struct tls_client_conf *conf, char *err, size_t cap)
+{
+	const char *ciphers = conf->ciphers && *conf->ciphers ? conf->ciphers : CLIENT_CIPHERS;
+	const char *suites =
+		conf->ciphersuites && *conf->ciphersuites ? conf->ciphersuites : CLIENT_SUITES;
+
+	SSL_CTX_set_min_proto_version(ctx->ssl, TLS1_2_VERSION);
+	SSL_CTX_set_max_proto_version(ctx->ssl, conf->only_tls12 ? TLS1_2_VERSION : TLS1_3_VERSION);
+	if (!SSL_CTX_set_cipher_list(ctx->ssl, ciphers))
+		return tls_err(err, cap, "ciphers %s", ciphers);
+	if (!SSL_CTX_set_ciphersuites(ctx->ssl, suites))
+		return tls_err(err, cap, "TLS 1.3 cipher suites %s", suites);
+	if (!SSL_CTX_set1_groups_list(ctx->ssl, CLIENT_GROUPS))
+		return tls_err(err, cap, "key exchange groups");
+	return 0;
 }
 
 static int client_trust(
@@ -285,6 +229,7 @@ static int client_trust(
 {
 	if (!conf->verify && !conf->verify_name)
 		return 0;
+	ctx->verify = true;
 	SSL_CTX_set_verify(ctx->ssl, SSL_VERIFY_PEER, NULL);
 	if (!conf->ca_file || !*conf->ca_file) {
 		if (!SSL_CTX_set_default_verify_paths(ctx->ssl))
@@ -321,10 +266,10 @@ struct tls_ctx *tls_client_ctx_create(const struct tls_client_conf *conf, char *
 	if (!ctx)
 		return NULL;
 	ctx->verify_name = conf->verify_name;
-	set_common(ctx, conf->only_tls12);
+	set_common(ctx);
 	SSL_CTX_set_session_cache_mode(ctx->ssl, SSL_SESS_CACHE_OFF);
 	if (!client_trust(ctx, conf, err, cap) && !client_cert(ctx, conf, err, cap) &&
-		!set_ciphers(ctx, conf->ciphers, DEFAULT_CIPHERS, conf->ciphersuites, err, cap) &&
+		!client_ciphers(ctx, conf, err, cap) &&
 		!open_keylog(ctx, conf->keylog_file, err, cap))
 		return ctx;
 	tls_ctx_unref(ctx);

@@ -49,6 +49,10 @@ static int load_async(
 	*e = async_engine();
 	if (!*e)
 		return tls_err(err, cap, "engine %s cannot be made", ASYNC_ENGINE_ID);
+	if (conf->previous && conf->previous->pool) {
+		ctx->pool = async_pool_ref(conf->previous->pool);
+		return 0;
+	}
 	ctx->pool = async_pool_create(conf->async_threads, conf->test_sign_delay_ms);
 	if (!ctx->pool)
 		return tls_err(

@@ -20,6 +20,7 @@ struct tls_cert {
 	EVP_PKEY *key;
 	EVP_PKEY *plain; // OpenSSL's own, when key is an engine's
 	uint8_t hashes[TLS_CERT_HASHES_LEN];
+	struct tls_staple *staple; // NULL: none
 };
 
 // At most one certificate of a key type, by index.
@@ -29,16 +30,27 @@ struct tls_cert_set {
 };
 
 struct async_pool;
+struct tls_tickets;
+struct tls_staple;
+
+#define TLS_POLICY_ID_LEN 16
 
 struct tls_ctx {
 	atomic_uint refs; // the creator's and one for each handshake
 	bool server;
-	bool async; // handshakes run as async jobs
+	bool async;  // handshakes run as async jobs
+	bool verify; // the peer's certificate
 	bool verify_name;
+	bool legacy;   // TLS 1.0 and 1.1 are allowed
 	bool closing;  // given up by its creator
 	int keylog_fd; // -1: none
 	SSL_CTX *ssl;
-	struct async_pool *pool;
+	struct async_pool *pool;     // a reference
+	struct tls_tickets *tickets; // a reference; NULL: no tickets
+	// Sessions made under another one are not resumed: what clients' certificates are held
+	// against.
+	uint8_t policy_id[TLS_POLICY_ID_LEN];
+	X509_CRL *crl; // the one that must be renewed first, or NULL
 	struct tls_cert *certs;
 	unsigned int nb_certs;
 	struct tls_cert_set default_set; // for clients that name no other
@@ -64,11 +76,12 @@ struct tls_live {
 		uint32_t skip;
 	} written;
 	char sni[256];
-	char error[256];
+	char refused[320]; // what is wrong with the peer's certificate, and whose it is
+	char error[384];
 };
 
 struct tls_hs {
-	struct tls_ctx *ctx;
+	struct tls_ctx *ctx; // with live: NULL after tls_hs_shrink()
 	struct tls_live *live;
 	const SSL_CIPHER *cipher; // OpenSSL's own, never freed
 	uint64_t seq[2];
@@ -95,7 +108,42 @@ void tls_ctx_unref(struct tls_ctx *ctx);
 // error queue. Returns -1.
 int tls_err(char *err, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
+// handshake_policy.c
+// Versions, suites, groups, security level, ALPN. 0 or -1 with a message.
+int tls_policy_apply(
+	struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap);
+
+// handshake_hello.c
+// Have ctx look at ClientHellos first: SNI, and what TLS before 1.2 needs.
+void tls_hello_install(struct tls_ctx *ctx);
+
+// handshake_ticket.c
+// Session tickets as conf says. 0 or -1.
+int tls_tickets_install(
+	struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap);
+void tls_tickets_unref(struct tls_tickets *t); // NULL is fine
+// The certificate hashes in a session's ticket, or NULL.
+const uint8_t *tls_ticket_hashes(SSL_SESSION *session);
+
+// handshake_verify.c
+// Clients' certificates: trust, revocation, and the policy id. 0 or -1.
+int tls_verify_install(
+	struct tls_ctx *ctx, const struct tls_server_conf *conf, char *err, size_t cap);
+// One line: RFC 4514, safe inside double quotes.
+void tls_subject(const X509 *x, char *dst, size_t cap);
+// A message to conf's owner.
+void tls_warn(const struct tls_server_conf *conf, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+// handshake_ocsp.c
+// The OCSP response of c, checked against it. 0 or -1.
+int tls_staple_load(struct tls_cert *c, const char *file, const struct tls_server_conf *conf,
+	char *err, size_t cap);
+void tls_staple_free(struct tls_staple *s); // NULL is fine
+void tls_staple_install(struct tls_ctx *ctx);
+
 // handshake_cert.c
+BIO *tls_open_file(const char *what, const char *file, char *err, size_t cap);
 // Read a chain and its key, or refuse with a message. 0 or -1.
 int tls_cert_load(
 	struct tls_cert *c, const char *cert_file, const char *key_file, char *err, size_t cap);

@@ -204,16 +204,17 @@ static void certificate_by_sni(void **state)
 	tls_ctx_destroy(ctx);
 }
 
+// RFC 7301 3.2.
 static void alpn(void **state)
 {
 	static const struct {
 		const char *offer;
 		unsigned int len;
-		const char *want;
+		const char *want; // NULL: no_application_protocol
 	} v[] = {
 		{"\x02h2\x08http/1.1", 12, "http/1.1"},
 		{"\x08http/1.1", 9, "http/1.1"},
-		{"\x02h2", 3, ""},
+		{"\x02h2", 3, NULL},
 		{NULL, 0, ""},
 	};
 	struct tls_server_conf sc = {0};
@@ -229,7 +230,13 @@ static void alpn(void **state)
 			if (v[i].offer)
 				SSL_set_alpn_protos(
 					m.p.ssl, (const unsigned char *)v[i].offer, v[i].len);
-			assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
+			m.st = tl_handshake(m.hs, &m.p, 0);
+			assert_int_equal(m.st, v[i].want ? TLS_HS_DONE : TLS_HS_FAILED);
+			if (!v[i].want) {
+				assert_int_equal(m.p.alert, SSL_AD_NO_APPLICATION_PROTOCOL);
+				unmeet(&m);
+				continue;
+			}
 			SSL_get0_alpn_selected(m.p.ssl, &proto, &n);
 			assert_int_equal(n, strlen(v[i].want));
 			assert_memory_equal(proto ? (const char *)proto : "", v[i].want, n);
@@ -406,8 +413,10 @@ static void server_verifies(void **state)
 		const char *error;
 	} v[] = {
 		{"client", true, ""},
-		{"rsa", false, "certificate verify failed: self-signed certificate"},
-		{NULL, false, "peer did not return a certificate"},
+		{"rsa", false,
+			"client certificate refused: self-signed certificate, "
+			"subject=\"CN=vpn.example.com\""},
+		{NULL, false, "client certificate refused: the client has shown none"},
 	};
 
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
@@ -440,7 +449,7 @@ static void server_verifies(void **state)
 		}
 }
 
-// RouterOS to RouterOS without certificates: encrypted, unauthenticated, and nothing to bind to.
+// RouterOS to RouterOS without certificates: encrypted, unauthenticated, and bound to nothing.
 static void anonymous(void **state)
 {
 	struct tls_server_conf sc = {0};
@@ -449,13 +458,16 @@ static void anonymous(void **state)
 		"ADH-AES256-GCM-SHA384:@SECLEVEL=0", "AECDH-AES256-SHA:@SECLEVEL=0"};
 
 	for (int i = 0; i < 2; i++) {
-		uint8_t sha1[20], sha256[32];
+		uint8_t sha1[20] = {1}, sha256[32] = {1}, zeros[32] = {0};
 		struct tls_traffic_key rx, tx;
 		struct meeting m;
 
 		meet_init(&m, ctx, TLS1_2_VERSION, ciphers[i]);
-		assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
 		assert_int_equal(tls_hs_cert_hash(m.hs, sha1, sha256), -ENOENT);
+		assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
+		assert_int_equal(tls_hs_cert_hash(m.hs, sha1, sha256), 0);
+		assert_memory_equal(sha1, zeros, 20);
+		assert_memory_equal(sha256, zeros, 32);
 		assert_int_equal(tls_hs_traffic_keys(m.hs, &rx, &tx), i ? -ENOTSUP : 0);
 		unmeet(&m);
 	}

@@ -209,6 +209,14 @@ static int take_session(SSL *ssl, SSL_SESSION *session)
 	return 1;
 }
 
+static void take_alert(const SSL *ssl, int where, int value)
+{
+	struct tl_peer *p = SSL_get_app_data(ssl);
+
+	if (p && where & SSL_CB_ALERT && where & SSL_CB_READ)
+		p->alert = value & 0xff;
+}
+
 void tl_peer_init(struct tl_peer *p, SSL_CTX *ctx, bool server)
 {
 	memset(p, 0, sizeof(*p));
@@ -219,6 +227,8 @@ void tl_peer_init(struct tl_peer *p, SSL_CTX *ctx, bool server)
 	BIO_set_mem_eof_return(p->in, -1);
 	SSL_set_bio(p->ssl, p->in, p->out);
 	SSL_set_app_data(p->ssl, p);
+	p->alert = -1;
+	SSL_set_info_callback(p->ssl, take_alert);
 	if (server)
 		SSL_set_accept_state(p->ssl);
 	else

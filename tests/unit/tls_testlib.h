@@ -54,6 +54,7 @@ struct tl_peer {
 	BIO *in, *out;
 	SSL_SESSION *session; // last ticket received
 	unsigned int nb_tickets;
+	int alert; // SSL_AD_* received last, -1: none
 };
 
 void tl_peer_init(struct tl_peer *p, SSL_CTX *ctx, bool server);
