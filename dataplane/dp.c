@@ -442,6 +442,13 @@ static struct dp *create(
 		dp_local_address_add(dp->ch, rte_be_to_cpu_32(c->core.addr4.s_addr));
 	if (c->access.has4)
 		dp_local_address_add(dp->ch, rte_be_to_cpu_32(c->access.addr4.s_addr));
+	if (c->core.has4) {
+		struct in6_addr core = prefixtab_map4(rte_be_to_cpu_32(c->core.addr4.s_addr));
+
+		dp_connected_add(dp->ch, &core, (uint8_t)(c->core.plen4 + 96));
+	}
+	if (c->core.has6)
+		dp_connected_add(dp->ch, &c->core.addr6, c->core.plen6);
 	for (i = 0; i < dp->nb_workers; i++) {
 		dp->workers[i] = rte_zmalloc("worker", sizeof(struct worker), 64);
 		if (!dp->workers[i]) {

@@ -45,7 +45,7 @@ static void prefixes_level(void *arg, uint32_t *in_use, uint32_t *size)
 {
 	const struct dp_chan *ch = arg;
 
-	*in_use = prefixtab_count(ch->prefixes);
+	*in_use = prefixtab_count(ch->prefixes) - ch->nb_connected_in;
 	*size = 0;
 }
 
@@ -285,9 +285,22 @@ int dp_address_withdraw(struct dp_chan *ch, uint32_t addr)
 	return addrtab_remove(ch->addrs, addr);
 }
 
+void dp_connected_add(struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen)
+{
+	if (ch->nb_connected < RTE_DIM(ch->connected))
+		ch->connected[ch->nb_connected++] = (struct dp_connected){*prefix, plen};
+}
+
 int dp_prefix_publish(struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen,
 	uint32_t metric, dp_handle h)
 {
+	// Workers look into an empty table for nothing: core's prefixes come with the first other.
+	for (; ch->nb_connected_in < ch->nb_connected; ch->nb_connected_in++) {
+		const struct dp_connected *c = &ch->connected[ch->nb_connected_in];
+
+		if (prefixtab_insert(ch->prefixes, &c->prefix, c->plen, 0, DP_REF_CORE))
+			return -ENOSPC;
+	}
 	return prefixtab_insert(ch->prefixes, prefix, plen, metric, dp_handle_ref(h));
 }
 

@@ -24,6 +24,7 @@
 // Slot 0 is never used, so that 0 is no reference; worker 255 is none, so that DP_REF_LOCAL cannot
 // be one either.
 #define DP_REF_LOCAL 0xffffffffu
+#define DP_REF_CORE 0xfefffffeu // in prefixes: on-link on core, never through a session
 
 static inline dp_handle dp_handle_make(unsigned int worker, uint32_t slot, uint32_t gen)
 {
@@ -66,8 +67,13 @@ struct dp_chan {
 	struct rte_ring *cmd[DP_MAX_WORKERS]; // cp: produces, worker: consumes
 	struct rte_ring *ev[DP_MAX_WORKERS];  // worker: produces, cp: consumes
 	struct rte_mempool *msgs;
-	struct addrtab *addrs;                 // cp: writes, workers: read
-	struct prefixtab *prefixes;            // through sessions; cp: writes, workers: read
+	struct addrtab *addrs;      // cp: writes, workers: read
+	struct prefixtab *prefixes; // through sessions; cp: writes, workers: read
+	struct dp_connected {
+		struct in6_addr prefix;
+		uint8_t plen;
+	} connected[2]; // core's own prefixes, in prefixes from the first published one on
+	unsigned int nb_connected, nb_connected_in;
 	uint32_t nb_local;                     // entries of addrs that are local addresses
 	struct dp_range ranges[DP_MAX_RANGES]; // written before workers start
 	unsigned int nb_ranges;
@@ -93,6 +99,10 @@ void dp_chan_destroy(struct dp_chan *ch);
 void dp_chan_add_level(struct dp_chan *ch, const char *name, unsigned int worker,
 	void (*get)(void *arg, uint32_t *in_use, uint32_t *size), void *arg);
 void dp_level_of_mempool(void *mempool, uint32_t *in_use, uint32_t *size);
+
+// A prefix that is on-link on core: longer than one through a session it wins over that. Before
+// workers start.
+void dp_connected_add(struct dp_chan *ch, const struct in6_addr *prefix, uint8_t plen);
 
 // Worker side: for how many more events there is room. Single producer, so that room seen is room
 // had.

@@ -17,6 +17,17 @@ static inline uint32_t src_of(const struct rte_mbuf *m)
 	return rte_be_to_cpu_32(rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->src_addr);
 }
 
+static inline uint32_t ref_of(const struct worker *w, const struct session *s)
+{
+	return (uint32_t)w->id << 24 | (uint32_t)(s - w->sessions);
+}
+
+// Multicast, broadcast, this net and loopback do not leave through a router.
+static inline bool routable(uint32_t dst)
+{
+	return dst >> 24 != 0 && dst >> 24 != 127 && dst < 0xe0000000u;
+}
+
 static inline bool dont_fragment(const struct rte_mbuf *m)
 {
 	return rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->fragment_offset &
@@ -40,6 +51,53 @@ void forward_core_flush(struct worker *w)
 	netif_output(w->core, w->core_out, w->nb_core_out, w->now_us);
 	w->nb_core_out = 0;
 	stage_enter(w->stages, last);
+}
+
+// ---- where to
+
+// The same for those of n addresses that no session has for itself: routes through sessions.
+static void lookup_routes(const struct worker *w, const uint32_t *addr, uint32_t *ref, uint16_t n)
+{
+	struct in6_addr a[WORKER_BURST];
+	uint32_t found[WORKER_BURST];
+	uint16_t at[WORKER_BURST], k = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (ref[i] || !routable(addr[i]))
+			continue;
+		a[k] = prefixtab_map4(addr[i]);
+		at[k++] = i;
+	}
+	if (!k)
+		return;
+	prefixtab_lookup(w->ch->prefixes, a, found, k);
+	for (uint16_t i = 0; i < k; i++)
+		ref[at[i]] = found[i] == DP_REF_CORE ? 0 : found[i];
+}
+
+// References of n addresses, at most a burst; 0: core.
+static inline void lookup(const struct worker *w, const uint32_t *addr, uint32_t *ref, uint16_t n)
+{
+	addrtab_lookup(w->ch->addrs, addr, ref, n);
+	if (unlikely(prefixtab_any4(w->ch->prefixes)))
+		lookup_routes(w, addr, ref, n);
+}
+
+// Whether addr is in a prefix that is reached through s.
+static bool routed_through(const struct worker *w, const struct session *s, uint32_t addr)
+{
+	struct in6_addr a = prefixtab_map4(addr);
+
+	return prefixtab_any4(w->ch->prefixes) && prefixtab_owns(w->ch->prefixes, &a, ref_of(w, s));
+}
+
+// The same for a source: not those that have a session or an end here of their own.
+static bool source_routed_through(const struct worker *w, const struct session *s, uint32_t src)
+{
+	uint32_t ref;
+
+	addrtab_lookup(w->ch->addrs, &src, &ref, 1);
+	return !ref && routable(src) && routed_through(w, s, src);
 }
 
 // An ICMP error about pkt (borrowed) from src, if the rate allows. NULL: none.
@@ -99,7 +157,7 @@ static void route_own(struct worker *w, struct rte_mbuf *m)
 	if (!m)
 		return;
 	addr = dst_of(m);
-	addrtab_lookup(w->ch->addrs, &addr, &ref, 1);
+	lookup(w, &addr, &ref, 1);
 	if (ref == DP_REF_LOCAL)
 		rte_pktmbuf_free(m);
 	else if (ref)
@@ -112,8 +170,9 @@ void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 {
 	struct session *s = slot && slot <= w->max_sessions ? &w->sessions[slot] : NULL;
 
-	// The table may lag behind: the session's own address decides.
-	if (unlikely(!s || !(s->flags & SES_DATA_OPEN) || s->inner != dst_of(m))) {
+	// The table may lag behind: the session's own address decides, or that it has the prefix.
+	if (unlikely(!s || !(s->flags & SES_DATA_OPEN) ||
+		     (s->inner != dst_of(m) && !routed_through(w, s, dst_of(m))))) {
 		COUNT(&w->counters, inner_no_route);
 		rte_pktmbuf_free(m);
 		return;
@@ -169,7 +228,7 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 
 		for (uint16_t i = 0; i < k; i++)
 			addr[i] = dst_of(pkts[at + i]);
-		addrtab_lookup(w->ch->addrs, addr, ref, k);
+		lookup(w, addr, ref, k);
 		prefetch_owned(w, ref, k);
 		for (uint16_t i = 0; i < k; i++) {
 			struct rte_mbuf *m = pkts[at + i];
@@ -213,7 +272,7 @@ void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m)
 		COUNT(&w->counters, inner_malformed);
 		goto drop;
 	}
-	if (unlikely(src_of(m) != s->inner)) {
+	if (unlikely(src_of(m) != s->inner && !source_routed_through(w, s, src_of(m)))) {
 		COUNT(&w->counters, inner_spoofed);
 		goto drop;
 	}
@@ -227,12 +286,6 @@ void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m)
 drop:
 	s->rx_drops++;
 	rte_pktmbuf_free(m);
-}
-
-// Multicast, broadcast, this net and loopback do not leave through a router.
-static inline bool routable(uint32_t dst)
-{
-	return dst >> 24 != 0 && dst >> 24 != 127 && dst < 0xe0000000u;
 }
 
 static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint32_t ref)
@@ -255,6 +308,12 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 		goto drop;
 	}
 	if (ref) {
+		// Back into the tunnel it came from it would come again, until its TTL is over.
+		if (unlikely(ref == ref_of(w, s) && dst_of(m) != s->inner)) {
+			COUNT(&w->counters, inner_no_route);
+			send_back(w, s, icmp_error(w, m, 3, 1, 0, s->local));
+			goto drop;
+		}
 		COUNT(&w->counters, fwd_hairpin);
 		route_ref(w, ref, m);
 		return;
@@ -287,7 +346,7 @@ void forward_up_flush(struct worker *w)
 		return;
 	for (uint16_t i = 0; i < b->n; i++)
 		addr[i] = dst_of(b->m[i]);
-	addrtab_lookup(w->ch->addrs, addr, ref, b->n);
+	lookup(w, addr, ref, b->n);
 	for (uint16_t i = 0; i < b->n; i++)
 		up_one(w, b->s[i], b->m[i], ref[i]);
 	b->n = 0;
