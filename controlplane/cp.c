@@ -66,6 +66,7 @@ static void make_limits(struct cp *cp)
 	l->ppp.auth_methods = c->authentication;
 	l->ppp.mru = c->max_mru;
 	l->ppp.mtu = c->max_mtu;
+	l->ppp.mrru = c->mrru;
 	l->ppp.auth_timeout_ms = c->auth_timeout_s * 1000;
 	l->ppp.hostname = cp->hostname;
 	l->handshake_s = c->handshake_timeout_s;

@@ -59,18 +59,51 @@ void cp_call_close_data(struct cp_session *s)
 	cp_out_send(cp, cp_out_begin(cp, DP_CMD_CLOSE_DATA, s->handle));
 }
 
+static struct dp_mp agreed_mp(const struct cp_call *c)
+{
+	struct ppp_multilink m;
+
+	ppp_multilink(&c->ppp, &m);
+	return (struct dp_mp){
+		.tx_mrru = m.tx_mrru,
+		.rx_mrru = m.rx_mrru,
+		.flags = (uint8_t)((m.tx_short ? DP_MP_TX_SHORT : 0) |
+				   (m.rx_short ? DP_MP_RX_SHORT : 0)),
+	};
+}
+
+// The client's packets may come in fragments from here on, NCPs' as well.
+static void on_ppp_lcp_up(void *user)
+{
+	struct cp_call *c = user;
+	struct cp_session *s = c->s;
+	struct dp_msg *m;
+
+	if (!s->cp->limits.ppp.mrru)
+		return;
+	m = cp_out_begin(s->cp, DP_CMD_SET_MP, s->handle);
+	m->u.mp = agreed_mp(c);
+	if (m->u.mp.tx_mrru || m->u.mp.rx_mrru)
+		SLOG(LOG_INFO, s, "multilink tx_mrru=%u rx_mrru=%u%s%s", m->u.mp.tx_mrru,
+			m->u.mp.rx_mrru, m->u.mp.flags & DP_MP_TX_SHORT ? " tx_short" : "",
+			m->u.mp.flags & DP_MP_RX_SHORT ? " rx_short" : "");
+	cp_out_send(s->cp, m);
+}
+
 static void open_data(struct cp_session *s)
 {
 	struct cp_call *c = s->call;
 	struct dp_msg *m = cp_out_begin(s->cp, DP_CMD_OPEN_DATA, s->handle);
-	uint16_t mtu = ppp_mtu(&c->ppp);
+	uint16_t mtu = ppp_mtu(&c->ppp), most;
 	char inner[INET_ADDRSTRLEN], local[INET_ADDRSTRLEN];
 	int rc;
 
 	m->u.open.inner = s->addr;
 	m->u.open.local = c->local;
 	m->u.open.mtu = mtu;
-	m->u.open.mss_clamp = c->grant.change_tcp_mss && mtu > 40 ? (uint16_t)(mtu - 40) : 0;
+	m->u.open.mp = agreed_mp(c);
+	most = m->u.open.mp.tx_mrru > mtu ? m->u.open.mp.tx_mrru : mtu;
+	m->u.open.mss_clamp = c->grant.change_tcp_mss && most > 40 ? (uint16_t)(most - 40) : 0;
 	cp_out_send(s->cp, m);
 	s->data_open = true;
 	rc = dp_address_publish(s->cp->ch, s->addr, s->handle);
@@ -261,6 +294,7 @@ static const struct ppp_ops ppp_ops = {
 	.authenticated = on_authenticated,
 	.network_up = on_network_up,
 	.network_down = on_network_down,
+	.lcp_up = on_ppp_lcp_up,
 	.down = on_ppp_down,
 };
 

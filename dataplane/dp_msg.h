@@ -60,6 +60,7 @@ typedef uint64_t dp_handle;
 	X(REKEY, "new key for one direction: u.rekey")                                  \
 	X(OPEN_DATA, "data frames pass from now on: u.open; again: all of u.open anew") \
 	X(CLOSE_DATA, "data frames no longer pass")                                     \
+	X(SET_MP, "multilink as LCP agreed, sequence numbers from 0: u.mp")             \
 	X(SET_HELLO, "watch for silence: u.hello.interval_ms, 0: off")                  \
 	X(CLOSE, "end the connection: u.close")                                         \
 	X(QUERY, "send STATS")                                                          \
@@ -173,6 +174,9 @@ struct dp_msg {
 			uint16_t filter;                 // number in config.filters + 1, 0: none
 			uint16_t address_list; // number in config.address_lists + 1, 0: none
 		} open;
+		// From LCP on, since control frames may come in fragments. u.open.mp says the same
+		// again; only what differs makes numbers begin anew there.
+		struct dp_mp mp;
 		struct {
 			uint8_t rx; // 1: limit-bytes-in, 0: limit-bytes-out
 		} limit;

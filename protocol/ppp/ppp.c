@@ -85,6 +85,8 @@ static void fill_in(struct ppp_conf *c)
 	c->mru = c->mru ? bounded(c->mru, PPP_FRAME_MAX) : 0;
 	if (c->mrru && c->mrru < PPP_MIN_MRRU)
 		c->mrru = PPP_MIN_MRRU;
+	if (c->mrru > PPP_MAX_MRRU)
+		c->mrru = PPP_MAX_MRRU;
 	c->auth_methods &= PPP_AUTH_ALL;
 	c->restart_ms = c->restart_ms ? c->restart_ms : d.restart_ms;
 	c->max_configure = c->max_configure ? c->max_configure : d.max_configure;

@@ -44,6 +44,7 @@ enum ppp_code { // RFC 1661 5; 12 and 13: RFC 1570
 #define PPP_DEFAULT_MRU 1500
 #define PPP_MIN_MRU 128
 #define PPP_MIN_MRRU 512
+#define PPP_MAX_MRRU 65531 // with FF 03 and the protocol in front 16 bits say its length
 
 // One control packet being built: FF 03, protocol, code, identifier, length, data.
 struct ppp_packet {

@@ -92,7 +92,7 @@ static void agreed(void **state)
 	expect_mp(65535, false, 1600, true);
 	start(false, 65535, false);
 	finish("1104 0200 | 1202 | 1317 03 000102030405060708090a0b0c0d0e0f10111213");
-	expect_mp(512, true, 65535, false);
+	expect_mp(512, true, 65531, false); // what can be put together
 }
 
 // Each direction stands for itself.
