@@ -147,6 +147,15 @@ static bool proxy_arp(void *user, rte_be32_t addr)
 	return dp_address_known(w->ch, rte_be_to_cpu_32(addr));
 }
 
+static bool proxy_nd(void *user, const struct ipaddr *addr)
+{
+	const struct worker *w = user;
+	uint32_t ref;
+
+	prefixtab_lookup(w->ch->prefixes, (const struct in6_addr *)addr->b, &ref, 1);
+	return ref && ref != DP_REF_CORE;
+}
+
 static struct netif *make_netif(
 	struct worker *w, const struct config_port *c, const struct port *p, bool access)
 {
@@ -167,6 +176,7 @@ static struct netif *make_netif(
 		.tx_via = access ? tx_via_access : tx_via_core,
 		.tx_user = w,
 		.proxy_arp = access ? NULL : proxy_arp,
+		.proxy_nd = access ? NULL : proxy_nd,
 		.proxy_user = w,
 	};
 
@@ -272,6 +282,9 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 		dp->nb_workers > 1 && (dp->access.nb_rxq < dp->nb_workers || dp->access.spills);
 	w->adaptive = c->poll == CONFIG_POLL_ADAPTIVE;
 	w->max_sessions = (c->max_sessions + dp->nb_workers - 1) / dp->nb_workers;
+	w->core_has6 = c->core.has6;
+	if (c->core.has6)
+		w->core_addr6 = ipaddr_from6(&c->core.addr6);
 	w->core_addr = c->core.has4 ? rte_be_to_cpu_32(c->core.addr4.s_addr) : 0;
 	w->tsc_base = rte_rdtsc();
 	w->tsc_per_us = RTE_MAX(rte_get_tsc_hz() / 1000000, (uint64_t)1);

@@ -34,13 +34,6 @@ static inline bool dont_fragment(const struct rte_mbuf *m)
 	       RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
 }
 
-static void to_core(struct worker *w, struct rte_mbuf *m)
-{
-	if (unlikely(w->nb_core_out == WORKER_BURST))
-		forward_core_flush(w);
-	w->core_out[w->nb_core_out++] = m;
-}
-
 void forward_core_flush(struct worker *w)
 {
 	enum worker_stage last;
@@ -88,7 +81,8 @@ static bool routed_through(const struct worker *w, const struct session *s, uint
 {
 	struct in6_addr a = prefixtab_map4(addr);
 
-	return prefixtab_any4(w->ch->prefixes) && prefixtab_owns(w->ch->prefixes, &a, ref_of(w, s));
+	return !(s->flags & SES_NO_IP4) && prefixtab_any4(w->ch->prefixes) &&
+	       prefixtab_owns(w->ch->prefixes, &a, ref_of(w, s));
 }
 
 // The same for a source: not those that have a session or an end here of their own.
@@ -144,7 +138,7 @@ static void send_back(struct worker *w, struct session *from, struct rte_mbuf *e
 	if (from)
 		session_tx_enqueue(w, from, e);
 	else
-		to_core(w, e);
+		forward_to_core(w, e);
 }
 
 static void route_ref(struct worker *w, uint32_t ref, struct rte_mbuf *m);
@@ -163,7 +157,7 @@ static void route_own(struct worker *w, struct rte_mbuf *m)
 	else if (ref)
 		route_ref(w, ref, m);
 	else
-		to_core(w, m);
+		forward_to_core(w, m);
 }
 
 void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
@@ -243,7 +237,7 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			}
 			if (unlikely(ref[i] == DP_REF_LOCAL)) {
 				if (local_answer(w, m))
-					to_core(w, m);
+					forward_to_core(w, m);
 				continue;
 			}
 			if (unlikely(!inner4_ttl(m))) {
@@ -320,7 +314,7 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 	}
 	COUNT(&w->counters, fwd_up);
 	if (likely(m->pkt_len <= w->core_port->mtu)) {
-		to_core(w, m);
+		forward_to_core(w, m);
 		return;
 	}
 	if (dont_fragment(m)) {
@@ -331,7 +325,7 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 	COUNT(&w->counters, inner_fragmented);
 	n = inner4_fragment(m, w->core_port->mtu, w->pool, frag, RTE_DIM(frag));
 	for (uint16_t i = 0; i < n; i++)
-		to_core(w, frag[i]);
+		forward_to_core(w, frag[i]);
 	return;
 drop:
 	rte_pktmbuf_free(m);

@@ -17,3 +17,11 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m);
 
 void forward_core_flush(struct worker *w);
+
+// A packet to core, of either family. Consumes m; goes out with the next forward_core_flush().
+static inline void forward_to_core(struct worker *w, struct rte_mbuf *m)
+{
+	if (unlikely(w->nb_core_out == WORKER_BURST))
+		forward_core_flush(w);
+	w->core_out[w->nb_core_out++] = m;
+}

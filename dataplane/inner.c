@@ -60,20 +60,11 @@ static uint8_t *tcp_mss_option(uint8_t *opt, const uint8_t *end)
 	return NULL;
 }
 
-void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss)
+void inner_tcp_mss_clamp(struct rte_tcp_hdr *tcp, uint8_t *end, uint16_t mss)
 {
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
-	uint8_t *start = (uint8_t *)ip, *end = start + m->data_len, *at;
-	struct rte_tcp_hdr *tcp;
-	uint16_t hlen, tlen, from, to;
+	uint16_t tlen, from, to;
+	uint8_t *at;
 
-	if (likely(ip->next_proto_id != IPPROTO_TCP) ||
-		(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0)
-		return;
-	hlen = (ip->version_ihl & 0x0f) * 4;
-	if (m->data_len < hlen + sizeof(*tcp))
-		return;
-	tcp = (struct rte_tcp_hdr *)(start + hlen);
 	if (likely(!(tcp->tcp_flags & RTE_TCP_SYN_FLAG)))
 		return;
 	tlen = (tcp->data_off >> 4) * 4;
@@ -95,4 +86,22 @@ void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss)
 		to = rte_bswap16(to);
 	}
 	tcp->cksum = cksum_adjust(tcp->cksum, from, to);
+}
+
+void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+	uint8_t *start = (uint8_t *)ip;
+	struct rte_tcp_hdr *tcp;
+	uint16_t hlen;
+
+	if (likely(ip->next_proto_id != IPPROTO_TCP) ||
+		(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0)
+		return;
+	hlen = (ip->version_ihl & 0x0f) * 4;
+	if (m->data_len < hlen + sizeof(*tcp))
+		return;
+	tcp = (struct rte_tcp_hdr *)(start + hlen);
+	if (unlikely(tcp->tcp_flags & RTE_TCP_SYN_FLAG))
+		inner_tcp_mss_clamp(tcp, start + m->data_len, mss);
 }

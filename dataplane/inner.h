@@ -35,6 +35,10 @@ bool inner4_ttl(struct rte_mbuf *m);
 // adjusted. Anything else: nothing.
 void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss);
 
+struct rte_tcp_hdr;
+// The same of a TCP header, which is whole; end: of the packet. For both families.
+void inner_tcp_mss_clamp(struct rte_tcp_hdr *tcp, uint8_t *end, uint16_t mss);
+
 // Fragment m (over mtu, DF clear) into out[0..max): each at most mtu, MBUF_FRONT of headroom, tail
 // room for the record. Consumes m. Returns how many, or 0 when out of mbufs or max is too small (m
 // freed).

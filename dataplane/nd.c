@@ -130,6 +130,29 @@ void nd_announce(struct netif *n)
 		advertise_all(n, &n->c.addr6);
 }
 
+bool nd_is_proxied(const struct netif *n, const struct ipaddr *group)
+{
+	static const uint8_t solicited[13] = {0xff, 2, [11] = 1, [12] = 0xff};
+
+	return n->c.proxy_nd && !memcmp(group, solicited, sizeof(solicited));
+}
+
+// An address of the subnet that is a session's: we answer for it, without overriding who else does
+// (7.2.8). Its owner's own duplicate detection happens on the session's link.
+static bool proxy_solicit(struct netif *n, const struct icmp6_msg *msg, const struct nd *d,
+	uint64_t now_us, bool answer)
+{
+	if (!n->c.proxy_nd || !netif_onlink6(n, &d->target) || !netif_onlink6(n, &msg->src) ||
+		netif_is_ours6(n, &msg->src) || !n->c.proxy_nd(n->c.proxy_user, &d->target))
+		return false;
+	if (d->has_ll)
+		neigh_learn(n, &msg->src, &d->ll, now_us);
+	if (answer)
+		nd_send(n, d->has_ll ? &d->ll : msg->eth_src, &n->c.addr6, &msg->src,
+			NEIGHBOUR_ADVERT, NA_SOLICITED, &d->target, OPT_TARGET_LL);
+	return d->has_ll;
+}
+
 // 7.2.3, 7.2.4
 static bool solicit_input(struct netif *n, const struct icmp6_msg *msg, const struct nd *d,
 	uint64_t now_us, bool answer)
@@ -141,7 +164,7 @@ static bool solicit_input(struct netif *n, const struct icmp6_msg *msg, const st
 		return false;
 	}
 	if (!netif_is_ours6(n, &d->target))
-		return false;
+		return proxy_solicit(n, msg, d, now_us, answer && !dad);
 	if (dad) {
 		COUNT(n->cnt, address_conflict);
 		if (answer)

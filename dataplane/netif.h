@@ -41,6 +41,8 @@ struct netif_conf {
 	// Proxy ARP: whether to answer for this address in the subnet (a session's or pool's
 	// address). NULL: never.
 	bool (*proxy_arp)(void *user, rte_be32_t addr);
+	// The same for IPv6: proxy ND. NULL: never.
+	bool (*proxy_nd)(void *user, const struct ipaddr *addr);
 	void *proxy_user;
 };
 
@@ -51,9 +53,11 @@ void netif_destroy(struct netif *n);                                     // free
 // the IP header, l2_len = 0, l3_len set (IPv6: with extension headers), padding trimmed, IP header
 // checked (not the TCP checksum).
 struct netif_rx {
-	uint16_t nb_tcp, nb_ip, nb_learn;
+	uint16_t nb_tcp, nb_ip, nb_ip6, nb_learn;
 	struct rte_mbuf *tcp[NETIF_BURST];   // TCP to one of our addresses
 	struct rte_mbuf *ip[NETIF_BURST];    // IPv4 unicast to others: candidates for forwarding
+	struct rte_mbuf *ip6[NETIF_BURST];   // the same of IPv6, on core only (l3_len without
+					     // extension headers)
 	struct rte_mbuf *learn[NETIF_BURST]; // copies (references) of ARP and ND packets, for the
 					     // other workers' netif_learn()
 };

@@ -125,6 +125,8 @@ struct icmp6_msg {
 // the other workers should see it.
 bool nd_input(struct netif *n, const struct icmp6_msg *msg, uint64_t now_us, bool answer);
 bool nd_is_nd(uint8_t type);
+// Whether questions that go to this group may be answered for somebody else: proxy ND.
+bool nd_is_proxied(const struct netif *n, const struct ipaddr *group);
 void nd_solicit(struct netif *n, const struct ipaddr *addr, const struct rte_ether_addr *dst);
 void nd_announce(struct netif *n);
 

@@ -5,14 +5,12 @@
 
 #include "dataplane/cksum.h"
 #include "dataplane/inner.h"
+#include "dataplane/inner6.h"
 #include "dataplane/netif_int.h"
 
 #define PREFETCH 4
 #define CODE_PROTOCOL 2
 #define CODE_PORT 3
-#define ICMP6_UNREACHABLE 1
-#define ICMP6_PARAMETER_PROBLEM 4
-#define ICMP6_CODE_PORT 4
 #define IPPROTO_NO_NEXT 59
 
 // Ethernet header of a frame: its length up to the payload, 0 when it is not for us.
@@ -218,10 +216,44 @@ static void local6(struct netif *n, struct rte_mbuf *m, uint16_t l2, const struc
 		return;
 	}
 	if (k->proto == IPPROTO_UDP || k->proto == IPPROTO_TCP)
-		icmp6_error(n, m, ICMP6_UNREACHABLE, ICMP6_CODE_PORT, 0, now_us);
+		icmp6_error(n, m, ICMP6_UNREACHABLE, ICMP6_PORT, 0, now_us);
 	else
 		icmp6_error(n, m, ICMP6_PARAMETER_PROBLEM, 1, k->at, now_us);
 	netif_drop(n, m, CNT_rx_no_protocol);
+}
+
+// To another host or group: forwarded, or a question for the address of a session.
+static void other6(struct netif *n, struct rte_mbuf *m, uint16_t l2, struct ip6_pkt *k,
+	uint64_t now_us, bool want_learn, struct netif_rx *rx)
+{
+	const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, l2);
+
+	if (ip6_is_multicast(&k->msg.dst)) {
+		if (!nd_is_proxied(n, &k->msg.dst) || p[6] != IPPROTO_ICMPV6 ||
+			k->total < sizeof(struct rte_ipv6_hdr) + 4) {
+			netif_drop(n, m, CNT_rx_not_ours);
+			return;
+		}
+		k->msg.p = p + sizeof(struct rte_ipv6_hdr);
+		k->msg.len = k->total - (uint16_t)sizeof(struct rte_ipv6_hdr);
+		if (icmp6_cksum_ok(k))
+			nd_frame(n, m, k, now_us, want_learn, rx);
+		else
+			netif_drop(n, m, CNT_rx_ip_malformed);
+		return;
+	}
+	if (rte_is_multicast_ether_addr(
+		    &rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr) ||
+		!inner6_is_routable(&k->msg.dst) || !inner6_is_routable(&k->msg.src)) {
+		netif_drop(n, m, CNT_rx_not_ours);
+		return;
+	}
+	rte_pktmbuf_adj(m, l2);
+	m->data_len = k->total;
+	m->pkt_len = k->total;
+	m->tx_offload = 0;
+	m->l3_len = sizeof(struct rte_ipv6_hdr);
+	rx->ip6[rx->nb_ip6++] = m;
 }
 
 static void input6(struct netif *n, struct rte_mbuf *m, uint16_t l2, uint64_t now_us,
@@ -235,6 +267,10 @@ static void input6(struct netif *n, struct rte_mbuf *m, uint16_t l2, uint64_t no
 		return;
 	}
 	r = ip6_parse(n, m, l2, &k);
+	if (r == -ENOENT && !n->c.access) {
+		other6(n, m, l2, &k, now_us, want_learn, rx);
+		return;
+	}
 	if (unlikely(r < 0)) {
 		netif_drop(n, m, r == -ENOENT ? CNT_rx_not_ours : CNT_rx_ip_malformed);
 		return;
@@ -310,6 +346,7 @@ void netif_input(struct netif *n, struct rte_mbuf **frames, uint16_t nb, uint64_
 
 	rx->nb_tcp = 0;
 	rx->nb_ip = 0;
+	rx->nb_ip6 = 0;
 	rx->nb_learn = 0;
 	n->cnt->v[n->c.access ? CNT_rx_access : CNT_rx_core] += nb;
 	for (i = 0; i < RTE_MIN(nb, PREFETCH); i++)

@@ -255,6 +255,18 @@ static bool cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *
 	return true;
 }
 
+// IPv6 as the message says. Returns what becomes of SES_IP6 and SES_NO_IP4.
+static uint32_t open_ip6(struct session *s, const struct dp_msg *m)
+{
+	struct ipaddr ll = ipaddr_from6(&m->u.open.local_ll);
+	uint32_t flags = s->inner ? 0 : SES_NO_IP4;
+
+	s->prefix6 = ipaddr_from6(&m->u.open.prefix6);
+	s->plen6 = RTE_MIN(m->u.open.plen6, 128);
+	s->local_id6 = ll.d[1];
+	return ll.d[0] ? flags | SES_IP6 : flags;
+}
+
 static void cmd_open_data(struct worker *w, struct session *s, const struct dp_msg *m)
 {
 	uint32_t mss = tcp_snd_mss(s->conn);
@@ -269,7 +281,7 @@ static void cmd_open_data(struct worker *w, struct session *s, const struct dp_m
 	// that does not costs two.
 	if (s->mss_clamp && mss > over + 536)
 		s->mss_clamp = (uint16_t)RTE_MIN(s->mss_clamp, mss - over);
-	s->flags |= SES_DATA_OPEN;
+	s->flags = (s->flags & ~(SES_IP6 | SES_NO_IP4)) | SES_DATA_OPEN | open_ip6(s, m);
 	tcp_set_rcv_wnd(s->conn, UINT32_MAX);
 }
 
@@ -365,8 +377,9 @@ void session_command(struct worker *w, struct dp_msg *m)
 		cmd_open_data(w, s, m);
 		break;
 	case DP_CMD_CLOSE_DATA:
-		s->flags &= ~SES_DATA_OPEN;
+		s->flags &= ~(SES_DATA_OPEN | SES_IP6);
 		s->inner = 0;
+		s->plen6 = 0;
 		session_txq_free(w, s);
 		break;
 	case DP_CMD_SET_HELLO:

@@ -49,7 +49,9 @@ enum session_mode {
 #define SES_OWE_STATS 0x10000
 #define SES_TOLD_PEER_CLOSED 0x20000
 #define SES_UPDATE_REQUESTED 0x40000
-#define SES_CODEL 0x80000 // the queue stood lately: codel is in use
+#define SES_CODEL 0x80000   // the queue stood lately: codel is in use
+#define SES_IP6 0x400000    // IPV6CP is open
+#define SES_NO_IP4 0x800000 // IPCP is not
 #define SES_OWE_ANY                                                                           \
 	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
 		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS)
@@ -88,6 +90,8 @@ struct session {
 	struct codel codel;    // in use when SES_CODEL
 	uint64_t rx_drops, tx_drops;
 	uint32_t local;        // this end's address
+	struct ipaddr prefix6; // SES_IP6: its own prefix
+	uint64_t local_id6;    // lower half of this end's link-local address, as on the wire
 	uint64_t raw_base;     // stream offset of the first byte not yet consumed
 	uint64_t raw_told;     // up to here RX_RAW went out
 	uint64_t plain_base;   // plain offset of the head of plainq (HTTP)
@@ -108,6 +112,7 @@ struct session {
 	uint8_t raw_events;  // RX_RAW since the last CONSUME
 	uint8_t wait_list;   // enum admit_list, while ACCEPTED is owed
 	uint8_t wait_mbufs;  // that it holds meanwhile
+	uint8_t plen6;       // of prefix6, 0: none
 	uint32_t srtt_us;
 	uint64_t key_update_rx; // rx_packets at the last KeyUpdate
 	union {
@@ -205,6 +210,9 @@ void session_batch_open(struct worker *w);
 void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *m);
 // The same for plaintext in a buffer, larger than an mbuf. Borrows it, and may wipe parts.
 void session_plain_record_big(struct worker *w, struct session *s, uint8_t *p, uint32_t n);
+// A whole SSTP packet for the control plane, whose time one client must not take up. False: not
+// now. The bytes are wiped: they may hold a password.
+bool session_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len);
 // Plain bytes of a remote record layer. Consumes m.
 void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m);
 // SSTP begins at this plain offset.

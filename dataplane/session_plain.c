@@ -4,6 +4,7 @@
 // room the rest waits in plainq.
 #include "base/secret.h"
 #include "dataplane/forward.h"
+#include "dataplane/forward6.h"
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
@@ -88,9 +89,7 @@ static void undelineable(struct worker *w, struct session *s)
 	session_want_run(w, s);
 }
 
-// A whole SSTP packet for the control plane. False: not now. The bytes are wiped: they may hold a
-// password.
-static bool sstp_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len)
+bool session_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len)
 {
 	struct dp_msg *msg = control_event(w, s, DP_EV_RX_SSTP);
 
@@ -104,16 +103,25 @@ static bool sstp_to_control(struct worker *w, struct session *s, uint8_t *pkt, u
 	return true;
 }
 
+// Whether packets of a network protocol pass.
+static inline bool is_open(const struct session *s, uint16_t proto)
+{
+	if (!(s->flags & SES_DATA_OPEN))
+		return false;
+	return proto == PPP_PROTO_IPV4 ? !(s->flags & SES_NO_IP4) : (s->flags & SES_IP6) != 0;
+}
+
 // One whole SSTP packet. m: the mbuf whose bytes these are if the packet is all of it, else NULL.
 // Sets *taken when m was consumed. False: no room for an event; nothing was done.
 static bool sstp_packet(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len,
 	bool control, struct rte_mbuf *m, bool *taken)
 {
+	void (*up)(struct worker *, struct session *, struct rte_mbuf *);
 	uint16_t proto;
 	int off;
 
 	if (control)
-		return sstp_to_control(w, s, pkt, len);
+		return session_to_control(w, s, pkt, len);
 	off = ppp_parse_header(pkt + SSTP_HDR_LEN, (size_t)len - SSTP_HDR_LEN, &proto);
 	if (off < 0) {
 		COUNT(&w->counters, ppp_rx_malformed);
@@ -121,24 +129,25 @@ static bool sstp_packet(struct worker *w, struct session *s, uint8_t *pkt, uint1
 	}
 	// Network-layer packets that this worker forwards; the rest (control protocols, and what
 	// must be Protocol-Rejected) is PPP's.
-	if (proto != PPP_PROTO_IPV4) {
+	if (proto != PPP_PROTO_IPV4 && proto != PPP_PROTO_IPV6) {
 		if (proto < 0x4000 && !(s->flags & SES_DATA_OPEN)) {
 			COUNT(&w->counters, ppp_rx_early_data);
 			return true;
 		}
-		return sstp_to_control(w, s, pkt, len);
+		return session_to_control(w, s, pkt, len);
 	}
 	COUNT(&w->counters, sstp_rx_data);
-	if (unlikely(!(s->flags & SES_DATA_OPEN))) {
+	if (unlikely(!is_open(s, proto))) {
 		COUNT(&w->counters, ppp_rx_early_data);
 		s->rx_drops++;
 		return true;
 	}
+	up = proto == PPP_PROTO_IPV4 ? forward_up : forward6_up;
 	off += SSTP_HDR_LEN;
 	if (m) {
 		rte_pktmbuf_adj(m, (uint16_t)off);
 		*taken = true;
-		forward_up(w, s, m);
+		up(w, s, m);
 		return true;
 	}
 	len = (uint16_t)(len - off);
@@ -149,7 +158,7 @@ static bool sstp_packet(struct worker *w, struct session *s, uint8_t *pkt, uint1
 	}
 	m = worker_mbuf_copy(w, pkt + off, len);
 	if (m)
-		forward_up(w, s, m);
+		up(w, s, m);
 	else
 		s->rx_drops++;
 	return true;
@@ -310,7 +319,7 @@ void session_sstp_start(struct worker *w, struct session *s, uint64_t offset)
 // that makes the session special.
 static inline bool is_plain_data(const struct session *s, const uint8_t *p, uint32_t n)
 {
-	const uint32_t not_now = SES_RX_STOP | SES_REMOTE;
+	const uint32_t not_now = SES_RX_STOP | SES_REMOTE | SES_NO_IP4;
 	uint64_t h;
 
 	if (unlikely(n < DATA_HDR_LEN || (s->flags & (SES_DATA_OPEN | not_now)) != SES_DATA_OPEN ||

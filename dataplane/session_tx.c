@@ -4,6 +4,7 @@
 // session's queue under CoDel, unsealed.
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
+#include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
 
 #define FRAME_LEN 8 // SSTP header, FF 03, protocol
@@ -107,11 +108,20 @@ static struct rte_mbuf *tx_prepare(struct worker *w, struct rte_mbuf *m)
 	return c;
 }
 
-// SSTP header, address and control field, protocol IPv4: one store.
-static inline void frame_header(uint8_t *p, uint32_t packet_len)
+// The protocol of a packet. A session with IPv4 alone need not look.
+static inline uint32_t frame_protocol(const struct session *s, const struct rte_mbuf *m)
 {
-	uint64_t h = rte_cpu_to_be_64((uint64_t)SSTP_VERSION << 56 |
-				      (uint64_t)(packet_len + FRAME_LEN) << 32 | 0xff030021u);
+	if (likely(!(s->flags & SES_IP6)))
+		return PPP_PROTO_IPV4;
+	return *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6 ? PPP_PROTO_IPV6 : PPP_PROTO_IPV4;
+}
+
+// SSTP header, address and control field, protocol: one store.
+static inline void frame_header(uint8_t *p, uint32_t packet_len, uint32_t proto)
+{
+	uint64_t h =
+		rte_cpu_to_be_64((uint64_t)SSTP_VERSION << 56 |
+				 (uint64_t)(packet_len + FRAME_LEN) << 32 | 0xff030000u | proto);
 
 	memcpy(p, &h, sizeof(h));
 }
@@ -210,7 +220,7 @@ static uint16_t record_fill(
 		}
 		at = rte_pktmbuf_mtod_offset(head, uint8_t *, head->data_len);
 		head->data_len += (uint16_t)need;
-		frame_header(at, (uint16_t)m->pkt_len);
+		frame_header(at, (uint16_t)m->pkt_len, frame_protocol(s, m));
 		rte_memcpy(at + FRAME_LEN, rte_pktmbuf_mtod(m, void *), m->pkt_len);
 		s->tx_bytes += m->pkt_len;
 		rte_pktmbuf_free(m);
@@ -239,15 +249,17 @@ static struct rte_mbuf *record_make(
 	struct worker *w, struct session *s, uint32_t most, uint16_t *nb)
 {
 	struct rte_mbuf *m = txq_next(w, s);
+	uint32_t proto;
 	uint16_t len;
 
 	if (!m || !(m = tx_prepare(w, m)))
 		return NULL;
 	len = m->data_len;
+	proto = frame_protocol(s, m);
 	s->tx_bytes += len;
 	m->data_off -= FRAME_LEN;
 	m->data_len += FRAME_LEN;
-	frame_header(rte_pktmbuf_mtod(m, uint8_t *), len);
+	frame_header(rte_pktmbuf_mtod(m, uint8_t *), len, proto);
 	*nb = s->txq.head ? record_fill(w, s, m, most) : 1;
 	s->tx_packets += *nb;
 	COUNT_N(&w->counters, sstp_tx_data, *nb);

@@ -10,6 +10,7 @@
 #include <rte_tcp.h>
 
 #include "dataplane/forward.h"
+#include "dataplane/forward6.h"
 
 #define RX_PACKETS 256 // at most in one loop, from one port
 #define RX_BYTES (32 * 1024)
@@ -187,6 +188,8 @@ static uint16_t core_burst(struct worker *w, uint32_t *bytes)
 	stage_enter(w->stages, WORKER_STAGE_DOWN);
 	if (rx.nb_ip)
 		forward_down(w, rx.ip, rx.nb_ip);
+	if (rx.nb_ip6)
+		forward6_down(w, rx.ip6, rx.nb_ip6);
 	stage_enter(w->stages, WORKER_STAGE_RX);
 	return n;
 }
@@ -219,6 +222,9 @@ static unsigned int handover_rx(struct worker *w)
 		switch ((enum handover)mbuf_priv(m[i])->flags) {
 		case HO_DOWN:
 			forward_deliver(w, mbuf_priv(m[i])->seq, m[i]);
+			break;
+		case HO_DOWN6:
+			forward6_deliver(w, mbuf_priv(m[i])->seq, m[i]);
 			break;
 		case HO_TCP:
 			tcp[nb_tcp++] = m[i];
@@ -340,6 +346,7 @@ unsigned int worker_loop(struct worker *w, uint64_t *next_us)
 		session_run_all(w);
 	stage_enter(w->stages, WORKER_STAGE_UP);
 	forward_up_flush(w);
+	forward6_up_flush(w);
 	stage_enter(w->stages, WORKER_STAGE_FRAME);
 	if (w->tx_head)
 		session_tx_all(w);
@@ -378,6 +385,7 @@ void worker_begin(struct worker *w)
 void worker_end(struct worker *w)
 {
 	forward_up_flush(w);
+	forward6_up_flush(w);
 	forward_core_flush(w);
 	netif_flush(w->access);
 	netif_flush(w->core);

@@ -29,6 +29,7 @@
 // What an mbuf in a hand-over ring is (mbuf_priv.flags).
 enum handover {
 	HO_DOWN,         // inner packet for the session in mbuf_priv.seq
+	HO_DOWN6,        // the same of IPv6
 	HO_TCP,          // outer TCP segment of a connection of this worker
 	HO_LEARN_ACCESS, // ARP or ND seen on the access port
 	HO_LEARN_CORE,
@@ -118,6 +119,9 @@ struct worker {
 		bool on, paused;
 	} admit;
 	uint32_t core_addr; // source of ICMP errors towards core, host order
+	bool core_has6;
+	struct ipaddr core_addr6; // the same of IPv6
+	struct up_batch up6;
 	uint64_t next_tick_us;
 	uint32_t driver_mbufs;        // that drivers hold for good
 	struct tcp_levels left;       // when the worker ended
