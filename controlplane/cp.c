@@ -26,35 +26,6 @@
 
 // -- what is made from the configuration --
 
-static struct tls_ctx *make_tls(const struct config *c, char *err, size_t cap)
-{
-	const char *cert[CONFIG_MAX_CERTS], *key[CONFIG_MAX_CERTS];
-	struct tls_server_conf t = {
-		.cert_files = cert,
-		.key_files = key,
-		.nb_certs = c->sstp.nb_certs,
-		.engine = c->tls.engine,
-		.provider = c->tls.provider,
-		.async_threads = c->tls.async_threads,
-		.async_ecdsa = c->tls.async_ecdsa,
-		.ciphers = c->sstp.ciphers,
-		.only_tls12 = c->sstp.only_tls12,
-		.legacy_tls = c->sstp.tls_legacy,
-		.session_tickets = c->tls.session_tickets,
-		.keylog_file = c->tls.keylog_file,
-	};
-
-	if (!c->sstp.nb_certs || c->sstp.nb_certs > CONFIG_MAX_CERTS) {
-		snprintf(err, cap, "sstp-server: certificate: none configured");
-		return NULL;
-	}
-	for (unsigned int i = 0; i < c->sstp.nb_certs; i++) {
-		cert[i] = c->sstp.certs[i].cert;
-		key[i] = c->sstp.certs[i].key;
-	}
-	return tls_server_ctx_create(&t, err, cap);
-}
-
 static void make_limits(struct cp *cp)
 {
 	const struct config_sstp_server *c = &cp->conf->sstp;
@@ -160,7 +131,10 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int revents)
 
 static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
-	LOG(LOG_NOTICE, "SIGHUP ignored: the configuration takes effect at a restart");
+	struct cp *cp = w->data;
+
+	// The configuration itself takes effect at a restart.
+	cp_renew_now(cp, "SIGHUP");
 }
 
 // -- the loop --
@@ -274,6 +248,11 @@ static void warn_about(const struct config *c)
 			c->tls.keylog_file);
 	if (c->sstp.tls_legacy)
 		LOG(LOG_WARNING, "sstp-server.tls-legacy: TLS 1.0 and 1.1 are accepted");
+	if (c->sstp.enabled && !c->sstp.nb_certs)
+		LOG(LOG_WARNING,
+			"sstp-server.certificate: none: ANONYMOUS DIFFIE-HELLMAN ONLY. Nothing tells a "
+			"client whom it talks to, whoever is on the way can read and change "
+			"everything, passwords included, and calls are bound to no certificate");
 }
 
 int cp_run(struct cp *cp)
@@ -336,13 +315,14 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 		goto fail;
 	// A server that is off needs no certificate.
 	if (c->sstp.enabled || c->sstp.nb_certs) {
-		cp->tls = make_tls(c, err, cap);
+		cp->tls = cp_tls_ctx_create(c, NULL, err, cap);
 		if (!cp->tls)
 			goto fail;
 	}
 	if (announce(cp, err, cap))
 		goto fail;
 	init_watchers(cp);
+	cp_renew_start(cp, CP_RENEW_POLL_S);
 	cp_admit_init(cp);
 	return cp;
 nomem:
@@ -379,7 +359,7 @@ int cp_check(const struct config *c, char *err, size_t cap)
 	pools_destroy(pools);
 	if (!c->sstp.enabled && !c->sstp.nb_certs)
 		return 0;
-	tls = make_tls(c, err, cap);
+	tls = cp_tls_ctx_create(c, NULL, err, cap);
 	if (!tls)
 		return -EINVAL;
 	tls_ctx_destroy(tls);

@@ -9,6 +9,7 @@
 
 #include "controlplane/cp.h"
 #include "controlplane/cp_out.h"
+#include "controlplane/cp_renew.h"
 #include "controlplane/cp_table.h"
 #include "controlplane/pool.h"
 #include "protocol/ppp/ppp.h"
@@ -53,7 +54,8 @@ struct cp {
 	const struct config *conf;
 	struct dp_chan *ch;
 	struct ev_loop *loop;
-	struct tls_ctx *tls;
+	struct tls_ctx *tls; // of the next handshake
+	struct cp_renew renew;
 	struct pools *pools;
 	struct cp_limits limits;
 	struct cp_totals totals;

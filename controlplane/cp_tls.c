@@ -129,10 +129,11 @@ static void done(struct cp_session *s)
 	install(s);
 	if (s->stage == CP_STAGE_CLOSING)
 		return;
-	SLOG_RATE(LOG_INFO, 50, s, "tls version=%s cipher=%s group=%s sni=%s resumed=%s records=%s",
+	SLOG_RATE(LOG_INFO, 50, s,
+		"tls version=%s cipher=%s group=%s sni=%s resumed=%s records=%s client=\"%s\"",
 		info.version, info.cipher, *info.group ? info.group : "-",
 		*info.sni ? log_quote(sni, sizeof(sni), info.sni, strlen(info.sni)) : "-",
-		info.resumed ? "yes" : "no", s->remote ? "openssl" : "worker");
+		info.resumed ? "yes" : "no", s->remote ? "openssl" : "worker", info.peer);
 }
 
 static void step(struct cp_session *s)
