@@ -206,6 +206,8 @@ static void start_sstp(struct call *c)
 	ppp.auth_methods = c->conf.auth_methods;
 	ppp.mru = c->conf.max_mru;
 	ppp.mtu = c->conf.max_mtu;
+	ppp.mrru = c->conf.mrru;
+	ppp.short_seq = c->conf.mp_short;
 	ppp.user = c->conf.user;
 	ppp.password = c->conf.password;
 	ppp_init(&c->ppp, &ppp, &call_ppp_ops, c);
@@ -240,35 +242,39 @@ static size_t input_http(struct call *c, const uint8_t *p, size_t n)
 	return 0;
 }
 
-// An IPv4 packet in a data frame: its place, or NULL.
-static const uint8_t *ipv4_of(const uint8_t *frame, size_t len, size_t *ip_len)
+bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n)
+{
+	if (proto != PPP_PROTO_IPV4)
+		return false;
+	if (!passes(c)) {
+		c->counters.rx_dropped++;
+		return true;
+	}
+	c->counters.rx_packets++;
+	c->counters.rx_bytes += n;
+	c->ops->packet(c->user, p, n);
+	return true;
+}
+
+// A data packet. False: its frame is PPP's.
+static bool input_data(struct call *c, const uint8_t *frame, size_t len)
 {
 	uint16_t proto;
 	int hdr = ppp_parse_header(frame, len, &proto);
 
-	if (hdr < 0 || proto != PPP_PROTO_IPV4)
-		return NULL;
-	*ip_len = len - (size_t)hdr;
-	return frame + hdr;
+	if (hdr < 0)
+		return false;
+	if (proto == PPP_PROTO_MP && c->mp.is.rx_mrru) {
+		call_mp_input(c, frame + hdr, len - (size_t)hdr);
+		return true;
+	}
+	return call_data_frame(c, proto, frame + hdr, len - (size_t)hdr);
 }
 
 static void input_packet(struct call *c, const uint8_t *pkt, size_t len, bool control)
 {
-	const uint8_t *ip;
-	size_t ip_len;
-
-	if (!control) {
-		ip = ipv4_of(pkt + SSTP_HDR_LEN, len - SSTP_HDR_LEN, &ip_len);
-		if (ip && passes(c)) {
-			c->counters.rx_packets++;
-			c->counters.rx_bytes += ip_len;
-			c->ops->packet(c->user, ip, ip_len);
-			return;
-		}
-		c->counters.rx_dropped += ip != NULL;
-		if (ip)
-			return;
-	}
+	if (!control && input_data(c, pkt + SSTP_HDR_LEN, len - SSTP_HDR_LEN))
+		return;
 	sstp_input(&c->sstp, pkt, len);
 }
 
@@ -400,6 +406,7 @@ void call_free(struct call *c)
 	}
 	call_tls_free(&c->tls);
 	free_buf(c);
+	call_mp_free(c);
 	c->phase = CALL_PHASE_CLOSED;
 }
 
@@ -544,20 +551,24 @@ int call_send_ip(struct call *c, const void *ip, size_t len)
 {
 	uint8_t *at;
 
-	if (!passes(c) || !len || len > ppp_mtu(&c->ppp)) {
+	if (!passes(c) || !len || len > call_mtu(c)) {
 		c->counters.tx_dropped++;
 		return !passes(c) ? -ENOTCONN : -EMSGSIZE;
 	}
 	if (c->tls.out.len + c->tx_len > c->conf.backlog_max)
 		return -EAGAIN;
+	c->counters.tx_packets++;
+	c->counters.tx_bytes += len;
+	if (len > ppp_mtu(&c->ppp)) {
+		call_mp_send(c, ip, len);
+		return 0;
+	}
 	at = call_tx_reserve(c, FRAME_HDR_LEN + len);
 	sstp_put_hdr(at, false, (uint16_t)(FRAME_HDR_LEN + len));
 	at[4] = 0xff;
 	at[5] = 0x03;
 	wr_put_u16(at + 6, PPP_PROTO_IPV4);
 	memcpy(at + FRAME_HDR_LEN, ip, len);
-	c->counters.tx_packets++;
-	c->counters.tx_bytes += len;
 	return 0;
 }
 

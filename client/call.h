@@ -13,6 +13,7 @@
 
 #include "client/call_tls.h"
 #include "protocol/ppp/ppp.h"
+#include "protocol/ppp/ppp_mp.h"
 #include "protocol/sstp/sstp_fsm.h"
 
 #define CALL_PHASE_LIST(X)                              \
@@ -70,6 +71,8 @@ struct call_conf {
 	const char *user, *password;
 	uint32_t auth_methods;     // PPP_AUTH_* bits agreed to
 	uint16_t max_mtu, max_mru; // 1460
+	uint16_t mrru;             // multilink over the one link (RFC 1990), 0: none
+	bool mp_short;             // with 12-bit sequence numbers, where the server likes
 	uint32_t keepalive_ms;     // 0: none
 	uint32_t setup_ms;         // TLS and HTTP together
 	uint32_t network_ms;       // from authentication to an address
@@ -116,6 +119,13 @@ enum call_timer {
 	CALL_N_TIMERS,
 };
 
+struct call_mp {
+	struct ppp_multilink is;
+	struct ppp_mp_rx rx;
+	struct ppp_mp_tx tx;
+	uint8_t *part; // of a packet whose rest has not come
+};
+
 #define CALL_TX_PLAIN 16384u
 #define CALL_CARRY 8192u // the longest HTTP answer; an SSTP packet is shorter
 
@@ -131,6 +141,7 @@ struct call {
 	struct call_tls tls;
 	struct sstp_call sstp;
 	struct ppp_link ppp;
+	struct call_mp mp;
 	struct call_counters counters;
 	enum call_phase phase;
 	enum call_end end;

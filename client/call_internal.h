@@ -25,3 +25,18 @@ void call_finish(struct call *c);
 
 // Room for n bytes of an SSTP packet in the record being filled.
 uint8_t *call_tx_reserve(struct call *c, size_t n);
+
+// A packet of a network protocol that came in a frame, header off. False: none of those passed on.
+bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n);
+
+// --- multilink (call_mp.c) ---
+
+// LCP is open: what was agreed, from the beginning.
+void call_mp_start(struct call *c);
+void call_mp_free(struct call *c);
+// The longest packet that call_send_ip() takes.
+uint16_t call_mtu(const struct call *c);
+// A fragment: what follows its protocol field.
+void call_mp_input(struct call *c, const uint8_t *p, size_t n);
+// A packet above the MTU, at most call_mtu().
+void call_mp_send(struct call *c, const uint8_t *ip, size_t len);

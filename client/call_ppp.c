@@ -43,7 +43,7 @@ static void go_up(struct call *c)
 {
 	struct call_info info = {
 		.addr = c->ppp.addr,
-		.mtu = ppp_mtu(&c->ppp),
+		.mtu = call_mtu(c),
 		.auth = c->ppp.auth,
 		.tls_version = c->tls_version,
 		.cipher = c->cipher,
@@ -109,6 +109,11 @@ static void on_ppp_random(void *user, void *dst, size_t n)
 		abort();
 }
 
+static void on_ppp_lcp_up(void *user)
+{
+	call_mp_start(user);
+}
+
 static void on_ppp_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
 {
 	struct call *c = user;
@@ -161,6 +166,7 @@ const struct ppp_ops call_ppp_ops = {
 	.timer_start = on_ppp_timer_start,
 	.timer_stop = on_ppp_timer_stop,
 	.random = on_ppp_random,
+	.lcp_up = on_ppp_lcp_up,
 	.authenticated = on_ppp_authenticated,
 	.network_up = on_ppp_network_up,
 	.network_down = on_ppp_network_down,

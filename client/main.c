@@ -21,7 +21,7 @@
 #define EXIT_USAGE 2
 #define CONNECT_MS 20000
 #define TUN_BATCH 256
-#define PACKET_MAX 4096
+#define PACKET_MAX 65536
 
 struct client {
 	struct client_options o;
@@ -220,6 +220,8 @@ static void fill_conf(const struct client *c, struct call_conf *conf)
 	conf->auth_methods = c->o.auth_methods;
 	conf->max_mtu = c->o.max_mtu;
 	conf->max_mru = c->o.max_mru;
+	conf->mrru = c->o.mrru;
+	conf->mp_short = c->o.mrru_short;
 	conf->keepalive_ms = c->o.keepalive_s * 1000;
 }
 

@@ -32,6 +32,10 @@
 	X(NAME, "name", TEXT, "IFNAME", "sstp%d", "network interface to make")                  \
 	X(MAX_MTU, "max-mtu", TEXT, "BYTES", "1460", "longest packet sent")                     \
 	X(MAX_MRU, "max-mru", TEXT, "BYTES", "1460", "longest packet received")                 \
+	X(MRRU, "mrru", TEXT, "BYTES", "disabled",                                              \
+		"longest packet put together from fragments: multilink PPP on the one link")    \
+	X(MRRU_SHORT, "mrru-short-sequence", FLAG, "yes|no", "no",                              \
+		"ask for fragments with 12-bit sequence numbers")                               \
 	X(DEFAULT_ROUTE, "add-default-route", FLAG, "yes|no", "no",                             \
 		"everything through the tunnel but the server itself")                          \
 	X(KEEPALIVE, "keepalive-timeout", TEXT, "TIME", "60",                                   \
@@ -128,6 +132,16 @@ static int parse_size(uint16_t *v, const char *text)
 	return 0;
 }
 
+static int parse_mrru(uint16_t *v, const char *text)
+{
+	uint64_t n = 0;
+
+	if (strcmp(text, "disabled") && (value_uint(text, &n) || n < 512 || n > 65535))
+		return -EINVAL;
+	*v = (uint16_t)n;
+	return 0;
+}
+
 static int parse_keepalive(uint32_t *v, const char *text)
 {
 	uint64_t n = 0;
@@ -160,6 +174,8 @@ static bool *flag_of(struct client_options *o, int id)
 		return &o->add_default_route;
 	case OPT_SNI:
 		return &o->add_sni;
+	case OPT_MRRU_SHORT:
+		return &o->mrru_short;
 	default:
 		return NULL;
 	}
@@ -226,6 +242,10 @@ static int parse_other(struct client_options *o, int id, FILE *err)
 	case OPT_MAX_MRU:
 		return parse_size(&o->max_mru, optarg) ? fail(err, "max-mru", optarg, "576 to 4091")
 						       : 0;
+	case OPT_MRRU:
+		return parse_mrru(&o->mrru, optarg)
+			       ? fail(err, "mrru", optarg, "512 to 65535, or disabled")
+			       : 0;
 	case OPT_KEEPALIVE:
 		if (parse_keepalive(&o->keepalive_s, optarg))
 			return fail(err, "keepalive-timeout", optarg,

@@ -18,6 +18,8 @@ struct client_options {
 	const char *ca, *ciphers, *keylog_file;
 	const char *name; // of the interface
 	uint16_t max_mtu, max_mru;
+	uint16_t mrru; // 0: disabled
+	bool mrru_short;
 	bool add_default_route, add_sni, only_tls12;
 	uint32_t keepalive_s; // 0: disabled
 };

@@ -82,6 +82,12 @@ static void test_values(void **state)
 	assert_string_equal(o.name, "vpn0");
 	assert_int_equal(parse(&o, NEEDED, "--keepalive-timeout", "disabled", NULL), 0);
 	assert_int_equal(o.keepalive_s, 0);
+	assert_int_equal(o.mrru, 0);
+	assert_int_equal(parse(&o, NEEDED, "--mrru", "65535", "--mrru-short-sequence", NULL), 0);
+	assert_int_equal(o.mrru, 65535);
+	assert_true(o.mrru_short);
+	assert_int_equal(parse(&o, NEEDED, "--mrru", "disabled", NULL), 0);
+	assert_int_equal(o.mrru, 0);
 }
 
 // --flag, --flag=no, --flag no
@@ -108,6 +114,8 @@ static void test_refused(void **state)
 		{"--max-mtu", "575"},
 		{"--max-mtu", "4092"},
 		{"--max-mru", "x"},
+		{"--mrru", "511"},
+		{"--mrru", "65536"},
 		{"--port", "0"},
 		{"--port", "65536"},
 		{"--authentication", "mschap3"},
