@@ -16,6 +16,9 @@
 #define CONFIG_MAX_DNS 2
 #define CONFIG_MAX_LISTS 32 // address-lists
 #define CONFIG_MAX_FILTERS 65535
+#define CONFIG_MAX_ROUTES 1024     // of a user
+#define CONFIG_MAX_POOL (1u << 24) // addresses of one of ip-pools
+#define CONFIG_MAX_RANGES 256      // of all ip-pools together
 
 struct config_port {
 	char *device;         // DPDK's own string
@@ -42,6 +45,9 @@ struct config_dataplane {
 	uint32_t max_sessions; // 16384: connections and sessions, all workers together
 	char *record_backend;  // "auto" | "ipsec-mb" | "openssl"
 	struct config_port access, core;
+	// No keys of their own: what sstp-server's max-mtu, max-mru and mrru come to for workers.
+	uint16_t packet_max; // largest packet in one frame
+	uint16_t mrru;       // largest in fragments, 0: none
 	// TCP
 	uint32_t rcv_window;      // tcp.receive-window, 1 MiB
 	uint32_t snd_buffer;      // tcp.send-buffer, 1 MiB

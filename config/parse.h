@@ -22,10 +22,10 @@ struct parse {
 	const struct ynode *root;
 	unsigned int worker_count; // "workers: N": the CPUs are chosen when control-core is known
 	bool workers_bad;          // already reported
-	// The values that became c->pools, pools6, filters, profiles and secrets; NULL for built-in
-	// profiles.
-	const struct ynode **pool_nodes, **pool6_nodes, **list_nodes, **filter_nodes,
-		**profile_nodes, **secret_nodes;
+	// The values that became the structures of c, in their order; NULL for built-in profiles.
+	const struct ynode **pool_nodes, **pool6_nodes, **filter_nodes, **profile_nodes,
+		**secret_nodes, *cert_nodes[CONFIG_MAX_CERTS];
+	unsigned int *secret_numbers; // users counted from 1 in their own file
 };
 
 // Everything below the root: parse_section() of the whole file.

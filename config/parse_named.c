@@ -106,9 +106,10 @@ void parse_address_lists(struct parse *p, const struct ynode *n, const char *pat
 {
 	struct config *c = p->c;
 	char key[PARSE_KEY_MAX];
+	const struct ynode **nodes;
 
-	if (!make_room(p, n, path, 0, sizeof(*c->address_lists), (void **)&c->address_lists,
-		    &p->list_nodes))
+	if (!make_room(
+		    p, n, path, 0, sizeof(*c->address_lists), (void **)&c->address_lists, &nodes))
 		return;
 	FOR_EACH_KEY(k, n)
 	{
@@ -116,7 +117,6 @@ void parse_address_lists(struct parse *p, const struct ynode *n, const char *pat
 			parse_error(p, k, path, "at most %u lists", CONFIG_MAX_LISTS);
 			return;
 		}
-		p->list_nodes[c->nb_address_lists] = k->pair;
 		c->address_lists[c->nb_address_lists].name = take_name(p, k, path, key);
 		parse_list(p, &c->address_lists[c->nb_address_lists++], k->pair, key);
 	}
@@ -199,11 +199,13 @@ static void add_secrets(struct parse *p, const struct ynode *n, const char *path
 	unsigned int nb = p->c->nb_secrets, i = 0;
 	struct config_secret *secrets = arena_alloc(p->arena, sizeof(*secrets) * (nb + n->n));
 	const struct ynode **nodes = arena_alloc(p->tree, sizeof(*nodes) * (nb + n->n));
+	unsigned int *numbers = arena_alloc(p->tree, sizeof(*numbers) * (nb + n->n));
 	char key[PARSE_KEY_MAX];
 
 	if (nb) {
 		memcpy(secrets, p->c->secrets, sizeof(*secrets) * nb);
 		memcpy(nodes, p->secret_nodes, sizeof(*nodes) * nb);
+		memcpy(numbers, p->secret_numbers, sizeof(*numbers) * nb);
 	}
 	for (const struct ynode *it = n->first; it; it = it->next) {
 		snprintf(key, sizeof(key), "%.160s[%u]", path, ++i);
@@ -213,11 +215,13 @@ static void add_secrets(struct parse *p, const struct ynode *n, const char *path
 			continue;
 		}
 		nodes[nb] = it;
+		numbers[nb] = i;
 		parse_section(p, CONFIG_SECTION_SECRET, &secrets[nb++], it, it, key);
 	}
 	p->c->secrets = secrets;
 	p->c->nb_secrets = nb;
 	p->secret_nodes = nodes;
+	p->secret_numbers = numbers;
 }
 
 void parse_secrets(struct parse *p, const struct ynode *n, const char *path)

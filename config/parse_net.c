@@ -171,6 +171,10 @@ static void parse_routes(
 {
 	const char *why;
 
+	if (n->n > CONFIG_MAX_ROUTES) {
+		parse_error(p, n, key, "at most %u routes", CONFIG_MAX_ROUTES);
+		return;
+	}
 	s->routes = arena_alloc(p->arena, sizeof(s->routes[0]) * (n->n ? n->n : 1));
 	s->nb_routes = 0;
 	FOR_EACH(it, n)
@@ -186,11 +190,18 @@ static void parse_routes(
 	}
 }
 
-static int network6(const char *s, struct in6_addr *a, uint8_t *plen, unsigned int max)
+// What is wrong leaves *a and *plen alone: nothing is checked against it then.
+static int network6(const char *s, struct in6_addr *a, uint8_t *plen)
 {
-	if (!strchr(s, '/') || value_network(s, a, plen) || !*plen || *plen > max)
+	struct in6_addr addr;
+	uint8_t len;
+
+	if (!strchr(s, '/') || value_network(s, &addr, &len) || !len || len > 64 ||
+		!is_host_address6(&addr))
 		return -EINVAL;
-	return is_host_address6(a) ? 0 : -EINVAL;
+	*a = addr;
+	*plen = len;
+	return 0;
 }
 
 // Which `has` flag goes with a prefix of a filter's rule.
@@ -239,9 +250,9 @@ static int net_scalar(
 	case CONFIG_TYPE_IP4:
 		return host_address(n->value, field);
 	case CONFIG_TYPE_NETWORK6:
-		return network6(n->value, &pool6->prefix, &pool6->plen, 64);
+		return network6(n->value, &pool6->prefix, &pool6->plen);
 	case CONFIG_TYPE_PREFIX6:
-		rc = network6(n->value, &secret->prefix6.addr, &secret->prefix6.plen, 64);
+		rc = network6(n->value, &secret->prefix6.addr, &secret->prefix6.plen);
 		secret->has_prefix6 = !rc;
 		return rc;
 	case CONFIG_TYPE_CALLER_ID:

@@ -58,6 +58,7 @@ static void parse_certs(
 			parse_error(p, it, key, "at most %u certificates", CONFIG_MAX_CERTS);
 			return;
 		}
+		p->cert_nodes[s->nb_certs] = it;
 		if (parse_cert(p, &s->certs[s->nb_certs], it, key))
 			s->nb_certs++;
 	}

@@ -388,7 +388,7 @@ static void test_cross_checks(void **state)
 			    "- { name: b, password: x }\n"
 			    "- { name: a, password: x, remote-address: pool }\n",
 		"f:8:11: ppp-secrets[3].name: found \"a\", expected a name that no other user has "
-		"(line 6 has it)\n"
+		"(line 6 of f has it)\n"
 		"f:8:43: ppp-secrets[3].remote-address: found \"pool\", expected an IPv4 address "
 		"or the name of a pool in ip-pools\n");
 	expect_errors("dataplane:\n"
