@@ -182,13 +182,16 @@ static void report_workers(struct dp *dp)
 
 static int run(const struct config *c)
 {
+	struct config_dataplane plane = c->dataplane;
 	char err[512] = "";
 	struct cp *cp = NULL;
 	struct dp *dp;
 	int rc = EXIT_RUNTIME;
 
 	LOG(LOG_NOTICE, "culvertd %s starting, configuration %s", CULVERT_VERSION, c->file);
-	dp = dp_create(&c->dataplane, err, sizeof(err));
+	plane.packet_max = c->sstp.max_mtu > c->sstp.max_mru ? c->sstp.max_mtu : c->sstp.max_mru;
+	plane.mrru = c->sstp.mrru;
+	dp = dp_create(&plane, err, sizeof(err));
 	if (!dp) {
 		LOG(LOG_ERR, "data plane: %s", err);
 		return rc;

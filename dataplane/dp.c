@@ -16,6 +16,7 @@
 #include <rte_malloc.h>
 
 #include "base/secret.h"
+#include "dataplane/session_mp.h"
 #include "dataplane/tcp_cc.h"
 #include "dataplane/worker.h"
 
@@ -79,10 +80,29 @@ static uint32_t nb_stashes(uint32_t sessions)
 	return RTE_MIN(sessions, RTE_MAX(sessions / 16, 1024u));
 }
 
+// SSTP and PPP headers and a record around a packet.
+#define RECORD_ROOM 64
+
+// Of an mbuf: every packet of ports and sessions fits one, alone or in its record.
+static uint16_t data_room(const struct config_dataplane *c)
+{
+	uint32_t packet = RTE_MAX(c->access.mtu, c->core.mtu);
+
+	return mbuf_room_for(RTE_MAX(packet, (uint32_t)c->packet_max + RECORD_ROOM));
+}
+
+static uint32_t sessions_per_worker(const struct config_dataplane *c)
+{
+	return (c->max_sessions + c->nb_workers - 1) / c->nb_workers;
+}
+
 unsigned int dp_memory_mb(const struct config_dataplane *c)
 {
-	uint64_t bytes = (uint64_t)c->mbufs * (sizeof(struct rte_mbuf) + MBUF_DATA_ROOM + 64);
+	uint64_t bytes = (uint64_t)c->mbufs * (sizeof(struct rte_mbuf) + data_room(c) + 64);
 
+	if (c->mrru)
+		bytes += c->nb_workers * session_mp_pool_size(sessions_per_worker(c), c->mrru,
+						 data_room(c) - MBUF_FRONT - MBUF_TAIL);
 	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
 	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *
 		 (sizeof(struct dp_msg) + 64);
@@ -222,7 +242,7 @@ static struct tcp_stack *make_tcp(
 	return s;
 }
 
-static int make_pools(struct worker *w)
+static int make_pools(struct worker *w, uint16_t mrru)
 {
 	char name[RTE_MEMPOOL_NAMESIZE];
 	size_t key = 0;
@@ -236,6 +256,9 @@ static int make_pools(struct worker *w)
 	snprintf(name, sizeof(name), "stashes_%u", w->id);
 	w->stashes = rte_mempool_create(name, nb_stashes(w->max_sessions), WORKER_STASH_SIZE, 0, 0,
 		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	if (mrru && !(w->mp = session_mp_pool_create(
+			      w->id, w->max_sessions, mrru, w->mbuf_room, w->pool->size)))
+		return -ENOMEM;
 	return w->keys && w->stashes ? 0 : -ENOMEM;
 }
 
@@ -281,7 +304,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->dispatch_tcp =
 		dp->nb_workers > 1 && (dp->access.nb_rxq < dp->nb_workers || dp->access.spills);
 	w->adaptive = c->poll == CONFIG_POLL_ADAPTIVE;
-	w->max_sessions = (c->max_sessions + dp->nb_workers - 1) / dp->nb_workers;
+	w->max_sessions = sessions_per_worker(c);
 	w->core_has6 = c->core.has6;
 	if (c->core.has6)
 		w->core_addr6 = ipaddr_from6(&c->core.addr6);
@@ -303,7 +326,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->handover = rte_ring_create(name, WORKER_HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	w->wheel = wheel_create(1000, 2 * w->max_sessions, 0);
 	if (!w->rc || !w->sessions || !w->scratch || !w->scratch2 || !w->handover || !w->wheel ||
-		make_pools(w))
+		make_pools(w, c->mrru))
 		goto no_memory;
 	make_slots(w);
 	w->driver_mbufs = driver_mbufs(dp, w);
@@ -320,6 +343,10 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	dp_chan_add_level(dp->ch, "sessions", w->id, level_sessions, w);
 	dp_chan_add_level(dp->ch, "keys", w->id, dp_level_of_mempool, w->keys);
 	dp_chan_add_level(dp->ch, "stashes", w->id, dp_level_of_mempool, w->stashes);
+	if (w->mp)
+		dp_chan_add_level(dp->ch, "multilink", w->id, dp_level_of_mempool, w->mp->states);
+	if (w->mp && w->mp->large)
+		dp_chan_add_level(dp->ch, "large", w->id, dp_level_of_mempool, w->mp->large);
 	return 0;
 no_memory:
 	snprintf(err, cap,
@@ -364,6 +391,7 @@ static void worker_destroy(struct worker *w)
 		rec_crypto_destroy(w->rc);
 	rte_mempool_free(w->keys);
 	rte_mempool_free(w->stashes);
+	session_mp_pool_destroy(w->mp);
 	rte_ring_free(w->handover);
 	if (w->wheel)
 		wheel_destroy(w->wheel);
@@ -381,7 +409,8 @@ static int make_mbuf_pools(struct dp *dp)
 		char name[RTE_MEMPOOL_NAMESIZE];
 
 		snprintf(name, sizeof(name), "mbufs_%u", i);
-		dp->pools[i] = mbuf_pool_create(name, dp->c->mbufs / dp->nb_workers, SOCKET_ID_ANY);
+		dp->pools[i] = mbuf_pool_create_room(
+			name, dp->c->mbufs / dp->nb_workers, data_room(dp->c), SOCKET_ID_ANY);
 		if (!dp->pools[i])
 			return -rte_errno;
 	}

@@ -4,8 +4,9 @@
 #include <rte_icmp.h>
 
 #include "dataplane/inner.h"
+#include "dataplane/session_mp.h"
 
-#define MAX_FRAGMENTS 8
+#define MAX_FRAGMENTS 128 // 64 KiB at an MTU of 576
 
 static inline uint32_t dst_of(const struct rte_mbuf *m)
 {
@@ -110,24 +111,29 @@ static struct rte_mbuf *icmp_error(struct worker *w, const struct rte_mbuf *pkt,
 
 // ---- to a session
 
-// Into the queue of s, in pieces when it is over its MTU. Consumes m.
-static void to_session(struct worker *w, struct session *s, struct rte_mbuf *m)
+// The same in pieces. Consumes m.
+static void to_session_in_pieces(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
 	struct rte_mbuf *frag[MAX_FRAGMENTS];
-	uint16_t n;
+	uint16_t mtu = (uint16_t)RTE_MIN(session_mtu(s), w->mbuf_room), n;
 
-	if (s->mss_clamp)
-		inner4_mss_clamp(m, s->mss_clamp);
-	if (likely(m->pkt_len <= s->mtu)) {
-		session_tx_enqueue(w, s, m);
-		return;
-	}
 	COUNT(&w->counters, inner_fragmented);
-	n = inner4_fragment(m, s->mtu, w->pool, frag, RTE_DIM(frag));
+	n = inner4_fragment(m, mtu, w->pool, frag, RTE_DIM(frag));
 	if (!n)
 		COUNT(&w->counters, mbuf_alloc_failed);
 	for (uint16_t i = 0; i < n; i++)
 		session_tx_enqueue(w, s, frag[i]);
+}
+
+// Into the queue of s, in pieces when it is over its MTU. Consumes m.
+static void to_session(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	if (s->mss_clamp)
+		inner4_mss_clamp(m, s->mss_clamp);
+	if (likely(m->pkt_len <= s->mtu || m->pkt_len <= session_mtu(s)))
+		session_tx_enqueue(w, s, m);
+	else
+		to_session_in_pieces(w, s, m);
 }
 
 // Send an error back where pkt came from: into the tunnel of `from`, or to core.
@@ -171,9 +177,9 @@ void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
-	if (unlikely(m->pkt_len > s->mtu && dont_fragment(m))) {
+	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s) && dont_fragment(m))) {
 		COUNT(&w->counters, inner_too_big);
-		route_own(w, icmp_error(w, m, 3, 4, s->mtu, s->local));
+		route_own(w, icmp_error(w, m, 3, 4, (uint16_t)session_mtu(s), s->local));
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -282,11 +288,21 @@ drop:
 	rte_pktmbuf_free(m);
 }
 
-static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint32_t ref)
+// To core in pieces. Consumes m.
+static void to_core_in_pieces(struct worker *w, struct rte_mbuf *m)
 {
 	struct rte_mbuf *frag[MAX_FRAGMENTS];
-	uint16_t n;
+	uint16_t n = inner4_fragment(m, w->core_port->mtu, w->pool, frag, RTE_DIM(frag));
 
+	COUNT(&w->counters, inner_fragmented);
+	if (!n)
+		COUNT(&w->counters, mbuf_alloc_failed);
+	for (uint16_t i = 0; i < n; i++)
+		forward_to_core(w, frag[i]);
+}
+
+static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint32_t ref)
+{
 	if (unlikely(ref == DP_REF_LOCAL)) {
 		if (local_answer(w, m))
 			to_session(w, s, m);
@@ -322,10 +338,7 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 		send_back(w, s, icmp_error(w, m, 3, 4, w->core_port->mtu, s->local));
 		goto drop;
 	}
-	COUNT(&w->counters, inner_fragmented);
-	n = inner4_fragment(m, w->core_port->mtu, w->pool, frag, RTE_DIM(frag));
-	for (uint16_t i = 0; i < n; i++)
-		forward_to_core(w, frag[i]);
+	to_core_in_pieces(w, m);
 	return;
 drop:
 	rte_pktmbuf_free(m);

@@ -4,6 +4,7 @@
 #include "dataplane/forward.h"
 #include "dataplane/inner6.h"
 #include "dataplane/prefixtab.h"
+#include "dataplane/session_mp.h"
 #include "protocol/sstp/sstp.h"
 
 #define TCP_IP6_MORE 20 // IPv6's header is so much larger than IPv4's
@@ -125,11 +126,12 @@ void forward6_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
-	if (unlikely(m->pkt_len > s->mtu)) {
+	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s))) {
 		COUNT(&w->counters, inner_too_big);
 		src = error_source(w, s);
 		if (w->core_has6)
-			route_own(w, make_error(w, m, ICMP6_PACKET_TOO_BIG, 0, s->mtu, &src));
+			route_own(
+				w, make_error(w, m, ICMP6_PACKET_TOO_BIG, 0, session_mtu(s), &src));
 		rte_pktmbuf_free(m);
 		return;
 	}

@@ -23,6 +23,9 @@
 // TCP's description of a queued payload; while the mbuf sits in a send queue, data_off and data_len
 // are the transmit path's and this is the truth about the payload. Owner: the connection's send
 // queue.
+#define MBUF_MP_FRAGMENT \
+	0x8000 // flags in a session's queue: a fragment with its MP header, no packet
+
 struct mbuf_priv {
 	struct rte_mbuf *next; // in a connection's queue (send, receive, out of order)
 	uint64_t sent_us;      // when it was last transmitted

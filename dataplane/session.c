@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/secret.h"
+#include "dataplane/session_mp.h"
 #include "dataplane/worker.h"
 
 static dp_handle session_handle(const struct worker *w, const struct session *s)
@@ -161,6 +162,7 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	session_stash_drop(w, s);
 	mbufq_free(&s->plainq);
 	session_txq_free(w, s);
+	session_mp_end(w, s);
 	s->flags &= ~(SES_DATA_OPEN | SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_KEY_UPDATE);
 	s->inner = 0;
 	s->close_reason = (uint8_t)why;
@@ -277,12 +279,15 @@ static void cmd_open_data(struct worker *w, struct session *s, const struct dp_m
 	s->local = m->u.open.local;
 	s->mtu = m->u.open.mtu;
 	s->mss_clamp = m->u.open.mss_clamp;
-	// A full inner segment that fits one outer segment costs one record and one segment; one
-	// that does not costs two.
+	// A full inner segment fills its outer segments: one that is a little more than what fits
+	// costs another.
 	if (s->mss_clamp && mss > over + 536)
-		s->mss_clamp = (uint16_t)RTE_MIN(s->mss_clamp, mss - over);
+		s->mss_clamp = (uint16_t)RTE_MIN(
+			s->mss_clamp, RTE_MAX((s->mss_clamp + over) / mss, 1u) * mss - over);
 	s->flags = (s->flags & ~(SES_IP6 | SES_NO_IP4)) | SES_DATA_OPEN | open_ip6(s, m);
 	tcp_set_rcv_wnd(s->conn, UINT32_MAX);
+	if (!session_mp_set(w, s, &m->u.open.mp, false))
+		session_abort(w, s, DP_REASON_NO_MEMORY);
 }
 
 // Half an interval to a whole one. A session that is silent from its beginning is probed after this
@@ -381,6 +386,10 @@ void session_command(struct worker *w, struct dp_msg *m)
 		s->inner = 0;
 		s->plen6 = 0;
 		session_txq_free(w, s);
+		break;
+	case DP_CMD_SET_MP:
+		if (!session_mp_set(w, s, &m->u.mp, true))
+			session_abort(w, s, DP_REASON_NO_MEMORY);
 		break;
 	case DP_CMD_SET_HELLO:
 		session_set_hello(w, s, m->u.hello.interval_ms);

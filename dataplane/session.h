@@ -16,6 +16,7 @@
 #include "tls/record.h"
 
 struct worker;
+struct session_mp;
 
 // What is done with the received stream.
 enum session_mode {
@@ -50,6 +51,7 @@ enum session_mode {
 #define SES_TOLD_PEER_CLOSED 0x20000
 #define SES_UPDATE_REQUESTED 0x40000
 #define SES_CODEL 0x80000   // the queue stood lately: codel is in use
+#define SES_MP 0x100000     // multilink was agreed on, s->mp is there
 #define SES_IP6 0x400000    // IPV6CP is open
 #define SES_NO_IP4 0x800000 // IPCP is not
 #define SES_OWE_ANY                                                                           \
@@ -89,6 +91,7 @@ struct session {
 		aligned(64))); // start of an SSTP packet whose rest has not come, else NULL
 	struct codel codel;    // in use when SES_CODEL
 	uint64_t rx_drops, tx_drops;
+	struct session_mp *mp; // SES_MP
 	uint32_t local;        // this end's address
 	struct ipaddr prefix6; // SES_IP6: its own prefix
 	uint64_t local_id6;    // lower half of this end's link-local address, as on the wire
@@ -206,6 +209,14 @@ void session_batch_open(struct worker *w);
 
 // ---- plain bytes (session_plain.c)
 
+// An event for what the client sent to the control plane, whose time one client must not take up.
+// NULL: not now.
+struct dp_msg *session_control_event(struct worker *w, struct session *s, enum dp_event_type type);
+// Whether this worker forwards packets of a network protocol, given that it is open.
+bool session_forwards(uint16_t proto);
+// One such packet, data at its IP header. Consumes m.
+void session_network_packet(
+	struct worker *w, struct session *s, uint16_t proto, struct rte_mbuf *m);
 // The plaintext of one application data record. Consumes m.
 void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *m);
 // The same for plaintext in a buffer, larger than an mbuf. Borrows it, and may wipe parts.

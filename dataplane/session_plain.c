@@ -6,6 +6,7 @@
 #include "dataplane/forward.h"
 #include "dataplane/forward6.h"
 #include "dataplane/session.h"
+#include "dataplane/session_mp.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
@@ -16,9 +17,7 @@
 #define PLAIN_IN_MAX 64 // mbufs
 #define DATA_HDR_LEN 8  // SSTP header, FF 03, protocol
 
-// An event for what the client sent to the control plane, whose time one client must not take up.
-// NULL: not now.
-static struct dp_msg *control_event(struct worker *w, struct session *s, enum dp_event_type type)
+struct dp_msg *session_control_event(struct worker *w, struct session *s, enum dp_event_type type)
 {
 	uint64_t fill = (w->now_us - s->ctl_us) * CONTROL_PER_SECOND / 1000000;
 	struct dp_msg *m;
@@ -62,7 +61,7 @@ static bool http_deliver(struct worker *w, struct session *s)
 
 		if (end > s->plain_told) {
 			uint16_t told = (uint16_t)(s->plain_told - RTE_MIN(at, s->plain_told));
-			struct dp_msg *msg = control_event(w, s, DP_EV_RX_PLAIN);
+			struct dp_msg *msg = session_control_event(w, s, DP_EV_RX_PLAIN);
 
 			if (!msg) {
 				session_want_run(w, s);
@@ -91,7 +90,7 @@ static void undelineable(struct worker *w, struct session *s)
 
 bool session_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint16_t len)
 {
-	struct dp_msg *msg = control_event(w, s, DP_EV_RX_SSTP);
+	struct dp_msg *msg = session_control_event(w, s, DP_EV_RX_SSTP);
 
 	if (!msg)
 		return false;
@@ -109,6 +108,25 @@ static inline bool is_open(const struct session *s, uint16_t proto)
 	if (!(s->flags & SES_DATA_OPEN))
 		return false;
 	return proto == PPP_PROTO_IPV4 ? !(s->flags & SES_NO_IP4) : (s->flags & SES_IP6) != 0;
+}
+
+bool session_forwards(uint16_t proto)
+{
+	return proto == PPP_PROTO_IPV4 || proto == PPP_PROTO_IPV6;
+}
+
+void session_network_packet(struct worker *w, struct session *s, uint16_t proto, struct rte_mbuf *m)
+{
+	if (unlikely(!is_open(s, proto))) {
+		COUNT(&w->counters, ppp_rx_early_data);
+		s->rx_drops++;
+		rte_pktmbuf_free(m);
+		return;
+	}
+	if (proto == PPP_PROTO_IPV4)
+		forward_up(w, s, m);
+	else
+		forward6_up(w, s, m);
 }
 
 // One whole SSTP packet. m: the mbuf whose bytes these are if the packet is all of it, else NULL.
@@ -130,6 +148,10 @@ static bool sstp_packet(struct worker *w, struct session *s, uint8_t *pkt, uint1
 	// Network-layer packets that this worker forwards; the rest (control protocols, and what
 	// must be Protocol-Rejected) is PPP's.
 	if (proto != PPP_PROTO_IPV4 && proto != PPP_PROTO_IPV6) {
+		if (proto == PPP_PROTO_MP && s->flags & SES_MP) {
+			off += SSTP_HDR_LEN;
+			return session_mp_input(w, s, pkt + off, (uint32_t)(len - off), m, taken);
+		}
 		if (proto < 0x4000 && !(s->flags & SES_DATA_OPEN)) {
 			COUNT(&w->counters, ppp_rx_early_data);
 			return true;

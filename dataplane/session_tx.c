@@ -3,6 +3,7 @@
 // a record, sealed in one burst over all sessions, sent. What the windows do not take waits in the
 // session's queue under CoDel, unsealed.
 #include "dataplane/session.h"
+#include "dataplane/session_mp.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
@@ -45,6 +46,7 @@ void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 		return;
 	}
 	mbuf_priv(m)->sent_us = w->now_us;
+	mbuf_priv(m)->flags = 0;
 	mbuf_prefetch_front(m);
 	mbufq_put(&s->txq, m);
 	w->txq_held++;
@@ -65,6 +67,8 @@ static inline bool txq_drop(const struct worker *w, struct session *s, struct rt
 
 	if (likely(sojourn < CODEL_TARGET_US && !(s->flags & SES_CODEL)))
 		return false;
+	if (mbuf_priv(m)->flags & MBUF_MP_FRAGMENT)
+		return false; // the others of its packet would go for nothing
 	s->flags |= SES_CODEL;
 	if (codel_drop(&s->codel, sojourn, s->txq.len + 1, w->now_us))
 		return true;
@@ -108,11 +112,23 @@ static struct rte_mbuf *tx_prepare(struct worker *w, struct rte_mbuf *m)
 	return c;
 }
 
-// The protocol of a packet. A session with IPv4 alone need not look.
-static inline uint32_t frame_protocol(const struct session *s, const struct rte_mbuf *m)
+// A packet in fragments counts as one, with its last.
+static uint32_t fragment_protocol(struct session *s, const struct rte_mbuf *m)
 {
-	if (likely(!(s->flags & SES_IP6)))
+	bool last;
+
+	s->tx_bytes -= session_mp_overhead(s, m, &last);
+	s->tx_packets -= !last;
+	return PPP_PROTO_MP;
+}
+
+// The protocol of a packet. A session with IPv4 alone need not look.
+static inline uint32_t frame_protocol(struct session *s, struct rte_mbuf *m)
+{
+	if (likely(!(s->flags & (SES_IP6 | SES_MP))))
 		return PPP_PROTO_IPV4;
+	if (mbuf_priv(m)->flags & MBUF_MP_FRAGMENT)
+		return fragment_protocol(s, m);
 	return *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6 ? PPP_PROTO_IPV6 : PPP_PROTO_IPV4;
 }
 
@@ -266,6 +282,29 @@ static struct rte_mbuf *record_make(
 	return m;
 }
 
+// The packet in front of the queue is above the MTU: fragments take its place.
+static void txq_split(struct worker *w, struct session *s)
+{
+	struct rte_mbuf *m = txq_next(w, s);
+	struct mbuf_queue q = {0};
+
+	if (!m)
+		return;
+	if (m->pkt_len <= s->mtu) { // CoDel dropped the other
+		mbufq_put_head(&s->txq, m);
+		w->txq_held++;
+		return;
+	}
+	if (!session_mp_fragment(w, s, m, &q))
+		return;
+	mbuf_priv(q.tail)->next = s->txq.head;
+	if (!s->txq.tail)
+		s->txq.tail = q.tail;
+	s->txq.head = q.head;
+	s->txq.len += q.len;
+	w->txq_held += q.len;
+}
+
 // What windows, the bound of TCP's memory and the record layer leave to s now.
 static inline uint32_t tx_room(struct worker *w, struct session *s, uint32_t need)
 {
@@ -333,6 +372,10 @@ static bool session_tx(struct worker *w, struct session *s)
 		uint32_t segs;
 		uint16_t nb;
 
+		if (unlikely(s->txq.head->pkt_len > s->mtu && s->flags & SES_MP)) {
+			txq_split(w, s);
+			continue;
+		}
 		need = head_need(s, over);
 		segs = need <= mss ? 1 : 1 + need / mss;
 

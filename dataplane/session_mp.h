@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Multilink over the one link of a session (RFC 1990): what exceeds the MTU goes to the client as
+// fragments, and what comes in fragments is put together. All of it is out of the ordinary packet's
+// way: below the MTU packets go bare, which keeps their order on one link.
+//
+// What a session may hold: one packet in pieces, of at most its MRRU. What a worker holds: a part
+// of its mbufs, and of a pool for packets that no mbuf takes; whose packet is in pieces for longest
+// gives way.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane/session.h"
+#include "protocol/ppp/ppp_mp.h"
+
+struct session_mp {
+	struct session *s;
+	struct rte_mbuf *part; // of a packet whose rest has not come, else NULL
+	struct session_mp *prev, *next;
+	struct ppp_mp_rx rx;
+	struct ppp_mp_tx tx;
+	struct dp_mp is; // what was agreed
+	bool large;      // part is of the large pool
+};
+
+// A worker's. Made at its start when the configuration has an MRRU.
+struct session_mp_pool {
+	struct rte_mempool *states; // struct session_mp, for every session
+	struct rte_mempool *large;  // for packets that no ordinary mbuf takes; NULL: none is needed
+	uint32_t most;              // the largest MRRU there is room for
+	struct session_mp_list {
+		struct session_mp *first, *last; // the one first that waits for longest
+		uint32_t n, max;
+	} parts[2]; // ordinary, large
+};
+
+// id: of the worker, for names. mbuf_room: of its nb_mbufs ordinary mbufs. NULL with rte_errno.
+struct session_mp_pool *session_mp_pool_create(
+	unsigned int id, uint32_t sessions, uint16_t mrru, uint32_t mbuf_room, uint32_t nb_mbufs);
+void session_mp_pool_destroy(struct session_mp_pool *p); // NULL is fine
+// What it takes in bytes, for the memory to be reserved.
+uint64_t session_mp_pool_size(uint32_t sessions, uint16_t mrru, uint32_t mbuf_room);
+
+// What LCP agreed on. anew: a new bundle, with sequence numbers from 0; else that only when it
+// differs from what is. False: no memory, or this worker has no multilink.
+bool session_mp_set(struct worker *w, struct session *s, const struct dp_mp *mp, bool anew);
+// Give back all that s holds.
+void session_mp_end(struct worker *w, struct session *s);
+
+// A fragment: the n bytes behind its protocol field. m: the mbuf that holds just the SSTP packet
+// around it, or NULL; *taken: it was consumed. False: no room for an event, nothing was done.
+bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t n,
+	struct rte_mbuf *m, bool *taken);
+
+// The packet m, above the MTU, as fragments at the end of q. Consumes m. Returns how many, 0: no
+// memory.
+uint16_t session_mp_fragment(
+	struct worker *w, struct session *s, struct rte_mbuf *m, struct mbuf_queue *q);
+// Bytes of a fragment in the queue that are no inner packet's, and whether it is the last.
+uint32_t session_mp_overhead(const struct session *s, const struct rte_mbuf *m, bool *last);
+
+// The largest inner packet that may be queued for s.
+static inline uint32_t session_mtu(const struct session *s)
+{
+	if (likely(!(s->flags & SES_MP)) || s->mp->is.tx_mrru < s->mtu)
+		return s->mtu;
+	return s->mp->is.tx_mrru;
+}
