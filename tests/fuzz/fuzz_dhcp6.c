@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Messages of one client, one after the other, each with its length (2 bytes) in front; a server id
+// of "S" alone in it becomes the server's own.
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/ip6/dhcp6_server.h"
+#include "protocol/ip6/ip6.h"
+
+#define CHECK(x)                 \
+	do {                     \
+		if (!(x))        \
+			abort(); \
+	} while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct owner {
+	bool taken, none;
+};
+
+static const struct in6_addr pd = {.s6_addr = {0x20, 1, 0x0d, 0xb8, 0xff}};
+
+static bool take(void *user, struct in6_addr *prefix, uint8_t *plen)
+{
+	struct owner *o = user;
+
+	if (o->none)
+		return false;
+	CHECK(!o->taken);
+	o->taken = true;
+	*prefix = pd;
+	*plen = 56;
+	return true;
+}
+
+static void release(void *user, const struct in6_addr *prefix, uint8_t plen)
+{
+	struct owner *o = user;
+
+	CHECK(o->taken && plen == 56 && !memcmp(prefix, &pd, sizeof(pd)));
+	o->taken = false;
+}
+
+// What is sent can be read, and says what was meant.
+static void check_out(const struct dhcp6_msg *in, const struct dhcp6_msg *out)
+{
+	uint8_t buf[DHCP6_REPLY_MAX];
+	struct writer w = writer_make(buf, sizeof(buf));
+	struct dhcp6_msg again;
+
+	CHECK(out->type == DHCP6_ADVERTISE || out->type == DHCP6_REPLY);
+	CHECK(out->xid == in->xid && out->nb_pd <= in->nb_pd && out->nb_na <= in->nb_na);
+	dhcp6_encode(out, &w);
+	CHECK(!w.overflow);
+	CHECK(dhcp6_decode(cursor_make(buf, wr_len(&w)), &again) == 0);
+	CHECK(again.type == out->type && again.xid == out->xid && again.status == out->status);
+	CHECK(again.nb_pd == out->nb_pd && !memcmp(again.pd, out->pd, sizeof(out->pd)));
+	CHECK(again.nb_na == out->nb_na && !memcmp(again.na, out->na, sizeof(out->na)));
+	CHECK(again.nb_dns == out->nb_dns && !memcmp(again.dns, out->dns, sizeof(out->dns)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const struct dhcp6_duid duid = {.len = 3, .bytes = {0, 4, 9}};
+	static const struct dhcp6_ops ops = {.take = take, .release = release};
+	static const struct in6_addr dns = {.s6_addr = {0x20, 1, [15] = 0x53}};
+	struct dhcp6_link link = {.duid = &duid,
+		.preferred_s = 1000,
+		.valid_s = 2000,
+		.dns = &dns,
+		.nb_dns = 1,
+		.prefix = pd,
+		.plen = 64};
+	struct cursor c = cursor_make(data, size), body;
+	struct dhcp6_lease lease = {0};
+	struct owner owner = {0};
+	struct dhcp6_msg in, out;
+	uint16_t len;
+
+	if (size && data[size - 1] == 'n')
+		owner.none = true;
+	while (!cur_u16(&c, &len)) {
+		uint8_t *copy;
+
+		if (cur_sub(&c, &body, len))
+			(void)cur_sub(&c, &body, cur_left(&c));
+		len = (uint16_t)cur_left(&body);
+		copy = malloc(len ? len : 1u);
+		CHECK(copy);
+		memcpy(copy, body.p, len);
+		if (!dhcp6_decode(cursor_make(copy, len), &in)) {
+			if (in.server.len == 3 && in.server.bytes[2] == 'S')
+				in.server = duid;
+			if (dhcp6_answer(&link, &lease, &ops, &owner, &in, &out))
+				check_out(&in, &out);
+			CHECK(lease.bound == owner.taken);
+		}
+		free(copy);
+	}
+	return 0;
+}
