@@ -48,9 +48,6 @@ struct config_dataplane {
 	// No keys of their own: what sstp-server's max-mtu, max-mru and mrru come to for workers.
 	uint16_t packet_max; // largest packet in one frame
 	uint16_t mrru;       // largest in fragments, 0: none
-	// No keys of their own: what sstp-server's max-mtu, max-mru and mrru come to for workers.
-	uint16_t packet_max; // largest packet in one frame
-	uint16_t mrru;       // largest in fragments, 0: none
 	// TCP
 	uint32_t rcv_window;      // tcp.receive-window, 1 MiB
 	uint32_t snd_buffer;      // tcp.send-buffer, 1 MiB
