@@ -12,10 +12,14 @@
 #include "base/log.h"
 #include "controlplane/cp_core.h"
 #include "controlplane/cp_session.h"
+#include "controlplane/last_out.h"
+#include "controlplane/scripts.h"
 
 #define BURST 64
 #define BURSTS_PER_TURN 8 // then timers and descriptors get their turn
 #define RETRY_S 0.001
+#define REPLACE_S 1 // a living client answers sooner
+#define SCRIPTS_GRACE_MS 10000
 #define SHUTDOWN_S 10
 #define ABORT_S 1 // after the second signal, or the first one's time
 #define LINGER_MS 3000
@@ -41,14 +45,41 @@ static void make_limits(struct cp *cp)
 	l->ppp.auth_timeout_ms = c->auth_timeout_s * 1000;
 	l->ppp.hostname = cp->hostname;
 	l->handshake_s = c->handshake_timeout_s;
-	// Both negotiation timers and authentication one after the other, and IPCP.
-	l->setup_s = 2.0 * c->negotiation_timeout_s + c->auth_timeout_s + 60;
+	l->auth_s = c->auth_timeout_s;
+	// Both negotiation timers, the client's and the back end's part of authentication one after
+	// the other, and IPCP.
+	l->setup_s = 2.0 * c->negotiation_timeout_s + 2.0 * c->auth_timeout_s + 60;
+	l->replace_s = REPLACE_S;
 	l->shutdown_s = SHUTDOWN_S;
 	l->linger_ms = LINGER_MS;
 	l->max_half_open = c->max_half_open;
 	l->ahead = AHEAD;
 	l->give_way_s = GIVE_WAY_S;
 	l->hello_ms = c->keepalive_s * 1000;
+}
+
+// Threads beside this one, where the configuration has something for them.
+static int make_helpers(struct cp *cp, char *err, size_t cap)
+{
+	const struct config *c = cp->conf;
+	struct scripts_conf sc = {.limit_ms = SCRIPTS_LIMIT_MS,
+		.at_once = SCRIPTS_AT_ONCE,
+		.queue_max = 1024 + 2 * c->dataplane.max_sessions};
+	bool has_scripts = false;
+
+	for (unsigned int i = 0; i < c->nb_profiles; i++)
+		has_scripts |= c->profiles[i].on_up || c->profiles[i].on_down;
+	if (has_scripts) {
+		cp->scripts = scripts_create(&sc, err, cap);
+		if (!cp->scripts)
+			return -EINVAL;
+	}
+	if (c->state_dir) {
+		cp->last_out = last_out_open(c, err, cap);
+		if (!cp->last_out)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int announce(struct cp *cp, char *err, size_t cap)
@@ -250,7 +281,8 @@ static void warn_about(const struct config *c)
 		LOG(LOG_WARNING, "sstp-server.tls-legacy: TLS 1.0 and 1.1 are accepted");
 	if (c->sstp.enabled && !c->sstp.nb_certs)
 		LOG(LOG_WARNING,
-			"sstp-server.certificate: none: ANONYMOUS DIFFIE-HELLMAN ONLY. Nothing tells a "
+			"sstp-server.certificate: none: ANONYMOUS DIFFIE-HELLMAN ONLY. Nothing "
+			"tells a "
 			"client whom it talks to, whoever is on the way can read and change "
 			"everything, passwords included, and calls are bound to no certificate");
 }
@@ -310,6 +342,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 	if (!cp->loop || cp_out_init(&cp->out, dp_chan_nb_workers(ch)))
 		goto nomem;
 	make_limits(cp);
+	cp->users = (struct users_backend){.check = users_check, .user = (void *)c};
 	cp->pools = pools_create(c, err, cap);
 	if (!cp->pools)
 		goto fail;
@@ -319,7 +352,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 		if (!cp->tls)
 			goto fail;
 	}
-	if (announce(cp, err, cap))
+	if (announce(cp, err, cap) || make_helpers(cp, err, cap))
 		goto fail;
 	init_watchers(cp);
 	cp_renew_start(cp, CP_RENEW_POLL_S);
@@ -340,6 +373,9 @@ void cp_destroy(struct cp *cp)
 		return;
 	while ((s = TAILQ_FIRST(&cp->sessions)))
 		cp_session_free(s);
+	scripts_destroy(cp->scripts, SCRIPTS_GRACE_MS);
+	last_out_close(cp->last_out);
+	cp_account_free(&cp->accounts);
 	cp_out_free(&cp->out);
 	cp_table_free(&cp->table);
 	pools_destroy(cp->pools);

@@ -3,22 +3,41 @@
 #define LOG_TYPE "cp.call"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "controlplane/cp_policy.h"
 #include "controlplane/cp_session.h"
 #include "controlplane/pack.h"
 
-#define AUTH_LOG_BURST 20
-
-static const char *ip_text(uint32_t addr, char dst[INET_ADDRSTRLEN])
+const char *cp_ip_text(uint32_t addr, char dst[INET_ADDRSTRLEN])
 {
 	struct in_addr a = {.s_addr = htonl(addr)};
 
 	return inet_ntop(AF_INET, &a, dst, INET_ADDRSTRLEN);
+}
+
+const char *cp_prefix_text(const struct config_prefix *p, char *dst, size_t cap)
+{
+	bool is_v4 = IN6_IS_ADDR_V4MAPPED(&p->addr) && p->plen >= 96;
+	char ip[INET6_ADDRSTRLEN];
+
+	inet_ntop(is_v4 ? AF_INET : AF_INET6, &p->addr.s6_addr[is_v4 ? 12 : 0], ip, sizeof(ip));
+	snprintf(dst, cap, "%s/%u", ip, p->plen - (is_v4 ? 96u : 0u));
+	return dst;
+}
+
+uint64_t cp_hash(const char *p, size_t n)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a
+
+	while (n--)
+		h = (h ^ (uint8_t)*p++) * UINT64_C(0x100000001b3);
+	return h ^ h >> 32;
 }
 
 static void random_bytes(void *dst, size_t n)
@@ -53,6 +72,7 @@ void cp_call_close_data(struct cp_session *s)
 	if (s->published)
 		dp_address_withdraw(cp->ch, s->addr);
 	s->published = false;
+	cp_policy_close(s);
 	if (!s->data_open)
 		return;
 	s->data_open = false;
@@ -90,13 +110,46 @@ static void on_ppp_lcp_up(void *user)
 	cp_out_send(s->cp, m);
 }
 
+static struct dp_rate rate_of(const struct config_rate *r)
+{
+	return (struct dp_rate){.bps = r->bps,
+		.burst_bps = r->burst_bps,
+		.threshold_bps = r->threshold_bps,
+		.time_s = r->time_s};
+}
+
+// What a worker does for the session, beyond its addresses.
+static void open_policy(struct dp_msg *m, const struct users_grant *g)
+{
+	m->u.open.rate_rx = rate_of(&g->rate_rx);
+	m->u.open.rate_tx = rate_of(&g->rate_tx);
+	m->u.open.limit_rx = g->limit_rx;
+	m->u.open.limit_tx = g->limit_tx;
+	m->u.open.idle_ms = g->idle_timeout_s < UINT32_MAX / 1000 ? g->idle_timeout_s * 1000 : 0;
+	m->u.open.filter = g->filter;
+	m->u.open.address_list = g->address_list;
+}
+
+static int publish(struct cp_session *s)
+{
+	char inner[INET_ADDRSTRLEN];
+	int rc = dp_address_publish(s->cp->ch, s->addr, s->handle);
+
+	if (rc) {
+		SLOG(LOG_ERR, s, "address=%s cannot be published: %s", cp_ip_text(s->addr, inner),
+			log_strerror(rc));
+		return rc;
+	}
+	s->published = true;
+	return cp_policy_open(s);
+}
+
 static void open_data(struct cp_session *s)
 {
 	struct cp_call *c = s->call;
 	struct dp_msg *m = cp_out_begin(s->cp, DP_CMD_OPEN_DATA, s->handle);
 	uint16_t mtu = ppp_mtu(&c->ppp), most;
 	char inner[INET_ADDRSTRLEN], local[INET_ADDRSTRLEN];
-	int rc;
 
 	m->u.open.inner = s->addr;
 	m->u.open.local = c->local;
@@ -104,20 +157,17 @@ static void open_data(struct cp_session *s)
 	m->u.open.mp = agreed_mp(c);
 	most = m->u.open.mp.tx_mrru > mtu ? m->u.open.mp.tx_mrru : mtu;
 	m->u.open.mss_clamp = c->grant.change_tcp_mss && most > 40 ? (uint16_t)(most - 40) : 0;
+	open_policy(m, &c->grant);
 	cp_out_send(s->cp, m);
 	s->data_open = true;
-	rc = dp_address_publish(s->cp->ch, s->addr, s->handle);
-	if (rc) {
-		SLOG(LOG_ERR, s, "address=%s cannot be published: %s", ip_text(s->addr, inner),
-			log_strerror(rc));
-		cp_session_broken(s->cp, s->handle, "address cannot be published");
+	if (publish(s)) {
+		cp_session_broken(s->cp, s->handle, "data cannot be opened");
 		return;
 	}
-	s->published = true;
 	cp_session_is_up(s);
 	SLOG(LOG_INFO, s, "up address=%s local=%s mtu=%u auth=%s setup_ms=%.0f",
-		ip_text(s->addr, inner), ip_text(c->local, local), mtu, ppp_auth_name(c->ppp.auth),
-		(ev_now(s->cp->loop) - s->began) * 1000);
+		cp_ip_text(s->addr, inner), cp_ip_text(c->local, local), mtu,
+		ppp_auth_name(c->ppp.auth), (ev_now(s->cp->loop) - s->began) * 1000);
 }
 
 // -- callbacks of the PPP link --
@@ -156,102 +206,20 @@ static void on_random(void *user, void *dst, size_t n)
 	random_bytes(dst, n);
 }
 
-static uint64_t hash_name(const char *p, size_t n)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325); // FNV-1a
-
-	while (n--)
-		h = (h ^ (uint8_t)*p++) * UINT64_C(0x100000001b3);
-	return h ^ h >> 32;
-}
-
-static void set_user(struct cp_session *s, const struct ppp_auth_request *req)
-{
-	char quoted[CP_USER_LOG_MAX];
-
-	free(s->user);
-	s->user = strdup(log_quote(quoted, sizeof(quoted), req->name, req->name_len));
-	s->call->user_hash = hash_name(req->name, req->name_len);
-}
-
 static void on_auth_request(void *user, const struct ppp_auth_request *req)
 {
 	struct cp_call *c = user;
-	struct cp_session *s = c->s;
-	struct ppp_auth_verdict v;
-	enum users_result r;
 
-	set_user(s, req);
-	r = users_check(s->cp->conf, req, &v, &c->grant);
-	if (r == USERS_OK) {
-		s->cp->totals.authenticated++;
-		SLOG(LOG_INFO, s, "auth method=%s result=ok", ppp_auth_name(req->method));
-	} else {
-		s->cp->totals.auth_refused++;
-		SLOG_RATE(LOG_WARNING, AUTH_LOG_BURST, s,
-			"auth method=%s result=refused why=\"%s\"", ppp_auth_name(req->method),
-			users_result_text(r));
-	}
-	ppp_auth_verdict(&c->ppp, &v);
-	secret_wipe(&v, sizeof(v));
-}
-
-// An address for what was granted. 0 and s->addr, or -errno.
-static int take_address(struct cp_session *s)
-{
-	const struct users_grant *g = &s->call->grant;
-	struct pools *pools = s->cp->pools;
-	struct pool *pool;
-	char text[INET_ADDRSTRLEN];
-	uint32_t addr = g->remote;
-	int rc;
-
-	if (!g->local) {
-		SLOG_RATE(LOG_ERR, 5, s, "no local-address in the secret or its profiles");
-		return -EADDRNOTAVAIL;
-	}
-	if (addr) {
-		rc = pools_take(pools, addr, s->id);
-		if (rc == -EADDRINUSE)
-			SLOG_RATE(LOG_WARNING, 5, s, "address=%s is in use by session=%llu",
-				ip_text(addr, text), (unsigned long long)pools_owner(pools, addr));
-	} else {
-		pool = g->pool ? pools_find(pools, g->pool) : NULL;
-		if (!pool) {
-			SLOG_RATE(LOG_ERR, 5, s, "no remote-address in the secret or its profiles");
-			return -EADDRNOTAVAIL;
-		}
-		rc = pools_take_any(pools, pool, s->id, s->call->user_hash, &addr);
-		if (rc == -ENOSPC)
-			SLOG_RATE(LOG_WARNING, 5, s, "pool=%s has no free address, all %u are used",
-				pool_name(pool), pool_size(pool));
-	}
-	if (rc)
-		return rc;
-	s->addr = addr;
-	SLOG(LOG_INFO, s, "address=%s pool=%s", ip_text(addr, text), g->remote ? "-" : g->pool);
-	return 0;
+	cp_auth_request(c->s, req);
 }
 
 static void on_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
 {
 	struct cp_call *c = user;
-	struct cp_session *s = c->s;
-	const struct users_grant *g = &c->grant;
-	struct ppp_addresses a = {0};
 
 	sstp_authenticated(&c->sstp, hlak);
-	if (c->note_closed || s->addr)
-		return;
-	if (take_address(s)) {
-		s->cp->totals.no_address++;
-	} else {
-		a.local = g->local;
-		a.remote = s->addr;
-		memcpy(a.dns, g->dns, sizeof(a.dns));
-		memcpy(a.wins, g->wins, sizeof(a.wins));
-	}
-	ppp_set_addresses(&c->ppp, &a);
+	if (!c->note_closed && !c->s->addr)
+		cp_address_assign(c->s);
 }
 
 static void on_network_up(void *user, const struct ppp_addresses *a)
@@ -400,6 +368,7 @@ void cp_call_watch(struct cp_call *c)
 		ev_timer_init(&c->ppp_timer[i], on_ppp_timer, 0, 0);
 		c->ppp_timer[i].data = c;
 	}
+	cp_auth_watch(c);
 }
 
 int cp_call_start(struct cp_session *s)
@@ -433,6 +402,7 @@ void cp_call_free(struct cp_session *s)
 	s->idle = NULL;
 	if (!c)
 		return;
+	cp_auth_cancel(s);
 	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
 		ev_timer_stop(s->cp->loop, &c->sstp_timer[i]);
 	for (unsigned int i = 0; i < PPP_N_TIMERS; i++)
@@ -488,8 +458,10 @@ void cp_call_settle(struct cp_session *s)
 			break;
 	}
 	// A frame borrows the event that brought it.
-	if (s->call)
+	if (s->call) {
 		s->call->frame = NULL;
+		cp_auth_hold_negotiation(s->call);
+	}
 	cp_call_rest(s);
 }
 

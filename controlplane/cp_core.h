@@ -8,10 +8,12 @@
 #include <sys/queue.h>
 
 #include "controlplane/cp.h"
+#include "controlplane/cp_account.h"
 #include "controlplane/cp_out.h"
 #include "controlplane/cp_renew.h"
 #include "controlplane/cp_table.h"
 #include "controlplane/pool.h"
+#include "controlplane/users.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp_fsm.h"
 #include "tls/handshake.h"
@@ -19,6 +21,8 @@
 #define CP_SERVER_NAME "Culvert"
 
 struct cp_session;
+struct last_out;
+struct scripts;
 TAILQ_HEAD(cp_session_list, cp_session);
 
 // Limits and times; cp_create() takes them from the configuration, tests make them short.
@@ -26,7 +30,9 @@ struct cp_limits {
 	struct sstp_params sstp; // timers and hashes; nonce and certificate are each call's
 	struct ppp_conf ppp;
 	double handshake_s; // TCP established to complete HTTP request
-	double setup_s;     // complete HTTP request to data passing
+	double auth_s;      // a back end's answer
+	double setup_s;     // complete HTTP request to data passing, all of its parts together
+	double replace_s;   // the orderly end of a session that another one replaces
 	double shutdown_s;  // orderly shutdown
 	uint32_t linger_ms; // a connection's graceful close
 	uint32_t max_half_open;
@@ -57,6 +63,10 @@ struct cp {
 	struct tls_ctx *tls; // of the next handshake
 	struct cp_renew renew;
 	struct pools *pools;
+	struct users_backend users;
+	struct cp_accounts accounts;
+	struct scripts *scripts;   // NULL: no profile has one
+	struct last_out *last_out; // NULL: no state-dir
 	struct cp_limits limits;
 	struct cp_totals totals;
 	struct cp_table table;

@@ -14,7 +14,7 @@ static bool at_rest(const struct cp_session *s)
 	const struct cp_call *c = s->call;
 
 	if (!s->data_open || s->broken || c->frame || c->note_ppp_up || c->note_ppp_down ||
-		c->note_closed)
+		c->note_closed || c->auth_pending)
 		return false;
 	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
 		if (ev_is_active(&c->sstp_timer[i]) || ev_is_pending(&c->sstp_timer[i]))
@@ -46,6 +46,7 @@ void cp_call_rest(struct cp_session *s)
 	c->sstp.user = c->ppp.user = NULL;
 	memset(c->sstp_timer, 0, sizeof(c->sstp_timer));
 	memset(c->ppp_timer, 0, sizeof(c->ppp_timer));
+	memset(&c->auth_timer, 0, sizeof(c->auth_timer));
 	p = pack(c, sizeof(*c), &len);
 	if (!p) {
 		place(c);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "controlplane/cp_policy.h"
 
 #define ACCEPT_LOG_BURST 50
 #define WHY_DETAIL_MAX 95
@@ -253,15 +254,20 @@ void cp_session_disconnect(struct cp_session *s, const char *why)
 		cp_session_close(s, s->stage <= CP_STAGE_TLS);
 }
 
+void cp_session_reason(
+	const struct cp_session *s, const struct dp_msg *closed, char *dst, size_t cap)
+{
+	snprintf(dst, cap, "%s%s%s", s->why ? s->why : dp_reason_text(closed->u.closed.reason),
+		s->why_detail ? ": " : "", s->why_detail ? s->why_detail : "");
+}
+
 static void log_end(const struct cp_session *s, const struct dp_msg *m)
 {
 	const struct dp_session_stats *st = &m->u.closed.stats;
 	double duration = ev_now(s->cp->loop) - s->began;
 	char text[192], why[256], line[704];
 
-	// The detail may be the peer's own words.
-	snprintf(text, sizeof(text), "%s%s%s", s->why ? s->why : dp_reason_text(m->u.closed.reason),
-		s->why_detail ? ": " : "", s->why_detail ? s->why_detail : "");
+	cp_session_reason(s, m, text, sizeof(text));
 	snprintf(line, sizeof(line),
 		"ended why=%s connection=\"%s\" duration_s=%.1f rx_packets=%llu "
 		"rx_bytes=%llu "
@@ -286,8 +292,8 @@ void cp_session_free(struct cp_session *s)
 
 	let_go(s);
 	leave_half_open(s);
-	if (s->addr)
-		pools_release(cp->pools, s->addr);
+	cp_address_release(s);
+	cp_policy_free(s);
 	if (s->was_up)
 		cp->nb_up--;
 	TAILQ_REMOVE(&cp->sessions, s, next);
@@ -307,6 +313,8 @@ static void on_closed(struct cp_session *s, const struct dp_msg *m)
 			cp_stage_text((enum cp_stage)s->stage));
 	log_end(s, m);
 	s->cp->totals.ended++;
+	cp_policy_ended(s, m);
+	cp_policy_gone(s, cp_address_release(s));
 	cp_session_free(s);
 }
 
@@ -361,6 +369,12 @@ void cp_session_event(struct cp_session *s, const struct dp_msg *m)
 		break;
 	case DP_EV_HELLO_EXPIRED:
 		cp_call_hello_expired(s, m->u.hello.intervals);
+		break;
+	case DP_EV_LIMIT:
+		cp_policy_limit(s, m->u.limit.rx);
+		break;
+	case DP_EV_IDLE:
+		cp_policy_idle(s);
 		break;
 	case DP_EV_STATS:
 		if (s->close_notify)

@@ -38,14 +38,19 @@ struct cp_call {
 	struct ppp_link ppp;
 	ev_timer sstp_timer[SSTP_N_TIMERS];
 	ev_timer ppp_timer[PPP_N_TIMERS];
+	ev_timer auth_timer; // a back end's answer
 	struct users_grant grant;
 	uint64_t user_hash;
-	uint32_t local; // agreed by IPCP
-	uint8_t hash;   // CERT_HASH_PROTOCOL_* of the peer's Call Connected
+	uint32_t local;  // agreed by IPCP
+	uint32_t prefer; // the address that the session before had, 0: none
+	uint8_t hash;    // CERT_HASH_PROTOCOL_* of the peer's Call Connected
 	// Noted by callbacks for cp_call_settle(). frame borrows the event's bytes.
 	const uint8_t *frame;
 	size_t frame_len;
 	bool note_ppp_up, note_ppp_down, note_closed, flush;
+	bool auth_pending;     // the back end was asked
+	bool negotiation_held; // the timer for Call Connected stands still
+	bool awaits_address;   // until others of the account are gone
 	// Both have to be true before data may pass.
 	bool connected;  // Call Connected verified
 	bool network_up; // IPCP open
@@ -79,6 +84,8 @@ struct cp_session {
 	bool half_open, was_up;
 	bool data_open, published;
 	bool broken;       // must end at once
+	bool ending;       // was told to go (cp_policy_end())
+	bool gone;         // CLOSED came, what it had is given back
 	bool close_notify; // remote record layer: the peer's came
 	uint32_t addr;     // taken from the pools, host order, 0: none
 	size_t waiting;    // bytes in the backlog, kept by cp_out.c
@@ -94,6 +101,9 @@ struct cp_session {
 	char *user;      // quoted for logs, NULL: none claimed yet
 	const char *why; // the first reason to end; static text
 	char *why_detail;
+	const char *account; // of users_grant, NULL: not authenticated
+	struct cp_session *next_account;
+	struct cp_policy *policy; // what most have no need of (cp_policy.h), NULL: nothing
 };
 
 static_assert(sizeof(struct cp_session) <= 256, "memory per idle session");
@@ -124,6 +134,9 @@ void cp_session_free(struct cp_session *s);
 void cp_session_send(struct cp_session *s, const void *p, size_t n);
 // Data pass: the session is no longer half open.
 void cp_session_is_up(struct cp_session *s);
+// Why it ended, in words; the detail may be the peer's own.
+void cp_session_reason(
+	const struct cp_session *s, const struct dp_msg *closed, char *dst, size_t cap);
 // "session=1 peer=192.0.2.1:1234 user=x", in a static buffer.
 const char *cp_session_tag(const struct cp_session *s);
 
@@ -160,6 +173,31 @@ void cp_call_watch(struct cp_call *c);
 // Data no longer pass; the address is withdrawn.
 void cp_call_close_data(struct cp_session *s);
 void cp_call_free(struct cp_session *s);
+
+uint64_t cp_hash(const char *p, size_t n);
+const char *cp_ip_text(uint32_t addr, char dst[INET_ADDRSTRLEN]); // host order
+// "10.0.0.0/8", "2001:db8::/32"; 50 bytes do.
+const char *cp_prefix_text(const struct config_prefix *p, char *dst, size_t cap);
+
+// -- cp_auth.c --
+
+// The peer's claim; from PPP's callback.
+void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req);
+// A back end's answer to a query, when it comes later. Takes a->store, wipes *a. A query that
+// nobody waits for any more is fine.
+void cp_auth_answer(struct cp *cp, uint64_t id, struct users_answer *a);
+// Nobody waits any more.
+void cp_auth_cancel(struct cp_session *s);
+void cp_auth_watch(struct cp_call *c); // make its timer
+void cp_auth_hold_negotiation(struct cp_call *c);
+
+// -- cp_address.c --
+
+// The peer is authenticated: an address for it, or the end for the lack of one; later, when others
+// have to go first. From PPP's callback or not.
+void cp_address_assign(struct cp_session *s);
+// Returns the address that is free now, 0: there was none.
+uint32_t cp_address_release(struct cp_session *s);
 
 // -- cp_idle.c --
 

@@ -11,7 +11,8 @@
 
 struct pool {
 	const struct config_pool *conf;
-	uint32_t *base; // index of each range's first address
+	struct pool *next; // next-pool
+	uint32_t *base;    // index of each range's first address
 	struct bits free;
 	uint32_t size;
 };
@@ -194,6 +195,32 @@ static int pool_init(struct pool *pool, const struct config_pool *conf, char *er
 	return 0;
 }
 
+// Who follows whom; a chain ends.
+static int chain(struct pools *p, char *err, size_t cap)
+{
+	for (unsigned int i = 0; i < p->nb_pools; i++) {
+		const char *next = p->pool[i].conf->next_pool;
+
+		p->pool[i].next = next ? pools_find(p, next) : NULL;
+		if (next && !p->pool[i].next) {
+			snprintf(err, cap, "pool %s: next-pool %s is not there",
+				p->pool[i].conf->name, next);
+			return -EINVAL;
+		}
+	}
+	for (unsigned int i = 0; i < p->nb_pools; i++) {
+		const struct pool *at = &p->pool[i];
+
+		for (unsigned int n = 0; at; at = at->next)
+			if (n++ == p->nb_pools) {
+				snprintf(err, cap, "pool %s: its next-pools are a circle",
+					p->pool[i].conf->name);
+				return -EINVAL;
+			}
+	}
+	return 0;
+}
+
 struct pools *pools_create(const struct config *c, char *err, size_t cap)
 {
 	struct pools *p = calloc(1, sizeof(*p));
@@ -210,6 +237,8 @@ struct pools *pools_create(const struct config *c, char *err, size_t cap)
 		if (pool_init(&p->pool[i], &c->pools[i], err, cap))
 			goto fail;
 	}
+	if (chain(p, err, cap))
+		goto fail;
 	if (reserve_all(p, c))
 		goto nomem;
 	return p;
@@ -258,14 +287,17 @@ int pools_take(struct pools *p, uint32_t addr, uint64_t owner)
 int pools_take_any(
 	struct pools *p, struct pool *pool, uint64_t owner, uint64_t hint, uint32_t *addr)
 {
-	uint32_t i = bits_next(&pool->free, (uint32_t)(hint % pool->size));
+	for (; pool; pool = pool->next) {
+		uint32_t i = bits_next(&pool->free, (uint32_t)(hint % pool->size));
 
-	if (i == UINT32_MAX)
-		i = bits_next(&pool->free, 0);
-	if (i == UINT32_MAX)
-		return -ENOSPC;
-	*addr = pool_address(pool, i);
-	return pools_take(p, *addr, owner);
+		if (i == UINT32_MAX)
+			i = bits_next(&pool->free, 0);
+		if (i == UINT32_MAX)
+			continue;
+		*addr = pool_address(pool, i);
+		return pools_take(p, *addr, owner);
+	}
+	return -ENOSPC;
 }
 
 void pools_release(struct pools *p, uint32_t addr)
@@ -306,4 +338,19 @@ uint32_t pool_size(const struct pool *pool)
 uint32_t pool_free(const struct pool *pool)
 {
 	return pool->free.count;
+}
+
+struct pool *pool_next(const struct pool *pool)
+{
+	return pool->next;
+}
+
+const struct pool *pool_having(const struct pool *pool, uint32_t addr)
+{
+	for (; pool; pool = pool->next)
+		for (unsigned int r = 0; r < pool->conf->nb_ranges; r++)
+			if (addr >= pool->conf->ranges[r].first &&
+				addr <= pool->conf->ranges[r].last)
+				return pool;
+	return NULL;
 }

@@ -24,9 +24,10 @@ void pools_destroy(struct pools *p);
 // A pool by name, NULL: there is none.
 struct pool *pools_find(struct pools *p, const char *name);
 
-// Take an address of a pool. owner: not 0, for pools_owner(). hint: where the search starts; the
-// same hint (a hash of the user) finds the same address while it is free. O(1) in the pool's size.
-// 0 and *addr (host order), -ENOSPC: none left, or -ENOMEM.
+// Take an address of a pool, or when it has none left of its next-pool, and so on. owner: not 0,
+// for pools_owner(). hint: where the search starts; the same hint (a hash of the user) finds the
+// same address while it is free. O(1) in the pools' size. 0 and *addr (host order), -ENOSPC: none
+// left, or -ENOMEM.
 int pools_take_any(
 	struct pools *p, struct pool *pool, uint64_t owner, uint64_t hint, uint32_t *addr);
 
@@ -45,3 +46,7 @@ uint32_t pools_taken(const struct pools *p);
 const char *pool_name(const struct pool *pool);
 uint32_t pool_size(const struct pool *pool);
 uint32_t pool_free(const struct pool *pool);
+// Where to go on when pool has none left, NULL: nowhere.
+struct pool *pool_next(const struct pool *pool);
+// The first pool of the chain that begins with pool in which addr lies, NULL: none.
+const struct pool *pool_having(const struct pool *pool, uint32_t addr);

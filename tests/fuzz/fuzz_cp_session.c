@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "controlplane/cp_core.h"
+#include "controlplane/cp_policy.h"
 #include "controlplane/cp_session.h"
 #include "tests/unit/fake_assert.h"
 
@@ -33,7 +34,7 @@ struct dp_chan {
 	unsigned int in_use, fail_allocs;
 	bool full;
 	uint32_t addr[64];
-	unsigned int nb_addrs;
+	unsigned int nb_addrs, nb_prefixes;
 	struct dp_msg *ev[N_CONNS * 2 + 4];
 	unsigned int nb_ev;
 };
@@ -145,6 +146,20 @@ int dp_address_withdraw(struct dp_chan *c, uint32_t addr)
 	return -ENOENT;
 }
 
+int dp_prefix_publish(struct dp_chan *c, const struct in6_addr *prefix, uint8_t plen,
+	uint32_t metric, dp_handle h)
+{
+	c->nb_prefixes++;
+	return 0;
+}
+
+int dp_prefix_withdraw(struct dp_chan *c, const struct in6_addr *prefix, uint8_t plen, dp_handle h)
+{
+	fake_assert(c->nb_prefixes);
+	c->nb_prefixes--;
+	return 0;
+}
+
 int dp_local_address_add(struct dp_chan *c, uint32_t addr)
 {
 	return 0;
@@ -168,6 +183,40 @@ const char *dp_command_name(unsigned int type)
 const char *dp_reason_text(unsigned int reason)
 {
 	return "reason";
+}
+
+// -- a back end that takes its time, when it is told to --
+
+static bool slow;
+static struct users_answer pending[N_CONNS];
+static uint64_t pending_id[N_CONNS];
+
+static bool check(void *user, const struct users_query *q, struct users_answer *a)
+{
+	if (!slow)
+		return users_check(user, q, a);
+	for (unsigned int i = 0; i < N_CONNS; i++) {
+		if (pending_id[i])
+			continue;
+		pending_id[i] = q->id;
+		pending[i] = (struct users_answer){0};
+		users_check(user, q, &pending[i]);
+		users_store_get(&pending[i].store, 8);
+		return false;
+	}
+	return users_check(user, q, a);
+}
+
+// Late ones as well: some of them are nobody's any more.
+static void answer(unsigned int i)
+{
+	uint64_t id = pending_id[i];
+
+	if (!id)
+		return;
+	pending_id[i] = 0;
+	cp_auth_answer(cp, id, &pending[i]);
+	cp_poll(cp, false);
 }
 
 // -- set-up, once --
@@ -204,7 +253,11 @@ static void set_up(void)
 		"ip-pools: { clients: 10.0.0.2-10.0.0.5 }\n"
 		"ppp-profiles:\n"
 		"  default: { local-address: 10.0.0.1, remote-address: clients }\n"
-		"ppp-secrets: [ { name: bob, password: pw } ]\n";
+		"  one: { only-one: replace, session-timeout: 60 }\n"
+		"ppp-secrets:\n"
+		"  - { name: bob, password: pw }\n"
+		"  - { name: eve, password: pw, profile: one, routes: [10.7.0.0/16, 10.8.0.0/16] "
+		"}\n";
 	const char *cert = make_cert();
 	struct config *conf;
 	char yaml[1024], err[256] = "";
@@ -217,6 +270,7 @@ static void set_up(void)
 	ch.fd = eventfd(0, EFD_NONBLOCK);
 	cp = cp_create(conf, &ch, err, sizeof(err));
 	fake_assert(cp);
+	cp->users.check = check;
 	cp->limits.max_half_open = N_CONNS - 2;
 	cp->out.session_max = 4096;
 	unlink(cert);
@@ -330,11 +384,22 @@ static void fire(struct conn *n, uint8_t which)
 	struct cp_session *s = cp_table_find(&cp->table, n->handle);
 	ev_timer *w;
 
-	if (!s || !s->setup)
+	if (which >= 16 && (which & 1))
+		answer(which / 2 % N_CONNS);
+	if (!s)
 		return;
-	w = !s->call || which == 0 ? &s->setup->timer
-	    : which < 3            ? &s->call->sstp_timer[which - 1]
-				   : &s->call->ppp_timer[(which - 3) % PPP_N_TIMERS];
+	if (which == 16 && s->policy)
+		w = &s->policy->session;
+	else if (which == 18 && s->policy)
+		w = &s->policy->hurry;
+	else if (which == 20 && s->call)
+		w = &s->call->auth_timer;
+	else if (!s->setup)
+		return;
+	else
+		w = !s->call || which == 0 ? &s->setup->timer
+		    : which < 3            ? &s->call->sstp_timer[which - 1]
+					   : &s->call->ppp_timer[(which - 3) % PPP_N_TIMERS];
 	if (ev_is_active(w)) {
 		ev_feed_event(cp->loop, w, EV_TIMER);
 		cp_poll(cp, false);
@@ -344,8 +409,9 @@ static void fire(struct conn *n, uint8_t which)
 static void other(struct conn *n, uint8_t what, uint8_t arg)
 {
 	static const uint8_t types[] = {DP_EV_PEER_CLOSED, DP_EV_HELLO_EXPIRED, DP_EV_KEY_UPDATE,
-		DP_EV_KEY_LIMIT, DP_EV_SSTP_UNDELINEABLE, DP_EV_STATS, DP_EV_TX_PLAIN, DP_N_EVENTS};
-	struct dp_msg *m = event(n, types[what % sizeof(types)], NULL, 0);
+		DP_EV_KEY_LIMIT, DP_EV_SSTP_UNDELINEABLE, DP_EV_STATS, DP_EV_TX_PLAIN, DP_N_EVENTS,
+		DP_EV_LIMIT, DP_EV_IDLE};
+	struct dp_msg *m = event(n, types[what < 16 ? what % 8 : 8 + what % 2], NULL, 0);
 
 	if (m->type == DP_EV_HELLO_EXPIRED)
 		m->u.hello.intervals = arg & 3;
@@ -402,6 +468,7 @@ static size_t one_event(const uint8_t *p, size_t n)
 	case 9:
 		ch.fail_allocs = p[0] / 12;
 		ch.full = p[1] & 1;
+		slow = p[1] & 2;
 		break;
 	case 10:
 		m = event(c, DP_EV_RX_RAW, bytes, len);
@@ -430,7 +497,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= n;
 	}
 	ch.fail_allocs = 0;
-	ch.full = false;
+	ch.full = slow = false;
 	cp_poll(cp, false);
 	for (unsigned int i = 0; i < N_CONNS; i++) {
 		struct cp_session *s = cp_table_find(&cp->table, conn[i].handle);
@@ -440,7 +507,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fake_assert(!s || (s->stage == CP_STAGE_CLOSING) == conn[i].closing);
 		close_conn(&conn[i]);
 	}
+	for (unsigned int i = 0; i < N_CONNS; i++)
+		answer(i);
 	cp_poll(cp, false);
+	fake_assert(!ch.nb_prefixes && !cp->accounts.nb_sessions);
 	fake_assert(!cp->nb_sessions && !cp->nb_half_open && !cp->nb_up);
 	fake_assert(!cp->out.bytes && !cp->table.nb_close_owed && !ch.in_use && !ch.nb_addrs);
 	fake_assert(pools_taken(cp->pools) == 0);

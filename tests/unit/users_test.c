@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -47,20 +48,31 @@ static int teardown(void **state)
 	return 0;
 }
 
-static enum users_result pap(
-	const char *name, size_t n, const char *password, struct users_grant *g)
+static enum users_result from(
+	const char *name, size_t n, const char *password, const char *peer, struct users_grant *g)
 {
 	struct ppp_auth_request req = {.method = PPP_AUTH_PAP, .name_len = (uint8_t)n};
-	struct ppp_auth_verdict v;
-	enum users_result r;
+	struct users_query q = {.id = 1, .req = &req, .peer_port = 1234};
+	struct users_answer a = {0};
 
+	assert_int_equal(inet_pton(AF_INET6, peer, &q.peer), 1);
 	memcpy(req.name, name, n);
 	req.password_len = (uint8_t)strlen(password);
 	memcpy(req.password, password, req.password_len);
-	memset(&v, 0xff, sizeof(v));
-	r = users_check(conf, &req, &v, g);
-	assert_int_equal(v.ok, r == USERS_OK);
-	return r;
+	assert_true(users_check(conf, &q, &a));
+	assert_int_equal(a.verdict.ok, a.result == USERS_OK);
+	assert_int_equal(a.verdict.error, a.result == USERS_OK          ? 0
+					  : a.result < USERS_ENCRYPTION ? 691
+									: 649);
+	assert_null(a.store);
+	*g = a.grant;
+	return a.result;
+}
+
+static enum users_result pap(
+	const char *name, size_t n, const char *password, struct users_grant *g)
+{
+	return from(name, n, password, "::ffff:192.0.2.7", g);
 }
 
 static enum users_result check(const char *name, const char *password, struct users_grant *g)
@@ -91,11 +103,12 @@ static void test_results(void **state)
 static void test_unknown_method(void **state)
 {
 	struct ppp_auth_request req = {.method = 0x80, .name_len = 5, .name = "plain"};
-	struct ppp_auth_verdict v;
-	struct users_grant g;
+	struct users_query q = {.id = 1, .req = &req};
+	struct users_answer a = {0};
 
-	assert_int_equal(users_check(conf, &req, &v, &g), USERS_UNSUPPORTED);
-	assert_false(v.ok);
+	assert_true(users_check(conf, &q, &a));
+	assert_int_equal(a.result, USERS_UNSUPPORTED);
+	assert_false(a.verdict.ok);
 }
 
 static void test_precedence(void **state)
