@@ -26,6 +26,8 @@
 #define TCP_OOW_ACK_US 100000 // least time between answers to segments out of window
 #define TCP_PAWS_MAX_S (24 * 86400u)
 #define TCP_PMTU_RAISE_US 600000000ull // RFC 1191 6.3
+#define TCP_TLP_SLACK_US 4000          // batching at both ends
+#define TCP_WC_DELACK_US 200000        // the longest a peer should delay an ACK (RFC 8985 7.2)
 #define TCP_PMTU_MIN4 552
 #define TCP_PMTU_MIN6 1280
 
@@ -571,6 +573,23 @@ void tcp_mark_lost(struct tcp_conn *c, struct rte_mbuf *m);
 // tcp_timer.c
 void tcp_timer_set(struct tcp_conn *c, enum tcp_timer t, uint64_t at_us);
 void tcp_rtx_update(struct tcp_conn *c, uint64_t now_us); // choose and set the RTX timer
+// Whether the RTX timer may stay as it is: it expires before anything can be due, and then is
+// chosen again. What brings deadlines closer than that (a second segment, recovery, a shorter round
+// trip) makes this false.
+static inline bool tcp_rtx_stays(const struct tcp_conn *c, uint64_t now_us)
+{
+	uint32_t out = c->snd_nxt - c->snd_una, least = 2 * c->srtt_us + TCP_TLP_SLACK_US;
+	uint64_t at = c->at_us[TCP_TIMER_RTX];
+
+	if ((c->rtx_mode != TCP_RTX_RTO && c->rtx_mode != TCP_RTX_TLP) || !at || c->lost_bytes ||
+		tcp_in_disorder(c) || c->flags & TF_FIN_QUEUED)
+		return false;
+	if (c->sq_next ? !out || c->cc.pace : c->cc.pace && c->flags & TF_ROOM_ASKED)
+		return false;
+	if (out <= c->mss)
+		least += TCP_WC_DELACK_US;
+	return !out || at <= now_us + RTE_MIN(least, c->rto_us);
+}
 void tcp_misc_update(struct tcp_conn *c, uint64_t now_us);
 void tcp_timers_stop(struct tcp_conn *c);
 // The wheel's callback: the connection waits for tcp_timers_run(), at most until the tick ends.

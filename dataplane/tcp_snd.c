@@ -362,10 +362,12 @@ void tcp_output(struct tcp_conn *c, uint64_t now_us)
 		tcp_rate_sent(c, now_us);
 	if (c->flags & TF_FIN_QUEUED)
 		send_fin(c, now_us);
-	note_flight(c);
+	if (!(c->flags & TF_RATE))
+		note_flight(c);
 	if (c->flags & TF_ACK_NOW)
 		tcp_send_ack(c, now_us);
-	tcp_rtx_update(c, now_us);
+	if (!tcp_rtx_stays(c, now_us))
+		tcp_rtx_update(c, now_us);
 }
 
 // The last segment that was sent and is not acknowledged, or NULL.

@@ -7,8 +7,6 @@
 
 #include "dataplane/tcp_rate.h"
 
-#define WC_DELACK_US 200000 // the longest a peer should delay an ACK (RFC 8985 7.2)
-#define TLP_SLACK_US 4000   // batching at both ends
 #define BACKOFF_MAX 16
 #define BLACK_HOLE_AFTER 3 // timeouts in a row of a large segment; two happen by chance
 
@@ -46,13 +44,13 @@ static uint64_t give_up_at(const struct tcp_conn *c)
 // RFC 8985 7.2.
 static uint64_t tlp_at(const struct tcp_conn *c)
 {
-	uint64_t pto = 2ull * c->srtt_us + TLP_SLACK_US;
+	uint64_t pto = 2ull * c->srtt_us + TCP_TLP_SLACK_US;
 
 	if (!(c->flags & TF_SACK) || c->flags & TF_TLP || c->recovery != TCP_OPEN ||
 		c->sacked_bytes || c->lost_bytes || c->backoff || !(c->flags & TF_RTT))
 		return UINT64_MAX;
 	if (c->snd_nxt - c->snd_una <= c->mss)
-		pto += WC_DELACK_US;
+		pto += TCP_WC_DELACK_US;
 	return c->tlp_base_us + pto;
 }
 
@@ -215,8 +213,24 @@ static void on_pace(struct tcp_conn *c, uint64_t now_us)
 	tcp_output(c, now_us);
 }
 
+// The timer may have been left where it was while its deadline moved away (tcp_rtx_stays()).
+static bool rtx_early(const struct tcp_conn *c, uint64_t now_us)
+{
+	if (c->rtx_mode != TCP_RTX_RTO && c->rtx_mode != TCP_RTX_TLP)
+		return false;
+	if (c->snd_nxt == c->snd_una)
+		return true;
+	if (c->rtx_mode == TCP_RTX_TLP)
+		return now_us < tlp_at(c);
+	return now_us < RTE_MIN(c->rto_base_us + backed_off(c), give_up_at(c));
+}
+
 static void rtx_expired(struct tcp_conn *c, uint64_t now_us)
 {
+	if (rtx_early(c, now_us)) {
+		tcp_rtx_update(c, now_us);
+		return;
+	}
 	switch ((enum tcp_rtx_mode)c->rtx_mode) {
 	case TCP_RTX_OFF:
 		break;
