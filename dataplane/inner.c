@@ -29,20 +29,6 @@ int inner4_check(struct rte_mbuf *m)
 	return 0;
 }
 
-bool inner4_ttl(struct rte_mbuf *m)
-{
-	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
-	uint16_t from, to;
-
-	if (ip->time_to_live <= 1)
-		return false;
-	memcpy(&from, &ip->time_to_live, sizeof(from)); // TTL and protocol share a word
-	ip->time_to_live--;
-	memcpy(&to, &ip->time_to_live, sizeof(to));
-	ip->hdr_checksum = cksum_adjust(ip->hdr_checksum, from, to);
-	return true;
-}
-
 // Where the value of the MSS option is, or NULL. opt .. end: the options that are in the packet.
 static uint8_t *tcp_mss_option(uint8_t *opt, const uint8_t *end)
 {
@@ -88,15 +74,14 @@ void inner_tcp_mss_clamp(struct rte_tcp_hdr *tcp, uint8_t *end, uint16_t mss)
 	tcp->cksum = cksum_adjust(tcp->cksum, from, to);
 }
 
-void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss)
+void inner4_mss_clamp_tcp(struct rte_mbuf *m, uint16_t mss)
 {
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
 	uint8_t *start = (uint8_t *)ip;
 	struct rte_tcp_hdr *tcp;
 	uint16_t hlen;
 
-	if (likely(ip->next_proto_id != IPPROTO_TCP) ||
-		(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK)) != 0)
+	if (ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_OFFSET_MASK))
 		return;
 	hlen = (ip->version_ihl & 0x0f) * 4;
 	if (m->data_len < hlen + sizeof(*tcp))

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 
@@ -29,11 +30,28 @@ static inline bool inner4_cksum20_ok(const struct rte_ipv4_hdr *ip)
 }
 
 // Decrement TTL with incremental checksum. False when it was 0 or 1 (packet untouched).
-bool inner4_ttl(struct rte_mbuf *m);
+static inline bool inner4_ttl(struct rte_mbuf *m)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+	uint16_t from, to;
+
+	if (ip->time_to_live <= 1)
+		return false;
+	memcpy(&from, &ip->time_to_live, sizeof(from)); // TTL and protocol share a word
+	ip->time_to_live--;
+	memcpy(&to, &ip->time_to_live, sizeof(to));
+	ip->hdr_checksum = cksum_adjust(ip->hdr_checksum, from, to);
+	return true;
+}
 
 // Lower the MSS option of a TCP SYN (unfragmented, first fragment) to at most mss; checksum
 // adjusted. Anything else: nothing.
-void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss);
+void inner4_mss_clamp_tcp(struct rte_mbuf *m, uint16_t mss); // of a TCP packet
+static inline void inner4_mss_clamp(struct rte_mbuf *m, uint16_t mss)
+{
+	if (rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *)->next_proto_id == IPPROTO_TCP)
+		inner4_mss_clamp_tcp(m, mss);
+}
 
 struct rte_tcp_hdr;
 // The same of a TCP header, which is whole; end: of the packet. For both families.

@@ -146,10 +146,25 @@ static bool wait_in_order(struct worker *w, struct session *s)
 	return true;
 }
 
+// The ordinary session: it has data to read, and nothing else is the matter.
+static inline bool only_reads(const struct session *s)
+{
+	const uint32_t not_now =
+		SES_OWE_ANY | SES_EOF | SES_TCP_CLOSED | SES_REMOTE | SES_WAIT_REKEY | SES_RX_STOP;
+
+	return s->mode == SESSION_SSTP && (s->flags & (SES_KEYS | not_now)) == SES_KEYS &&
+	       !s->plainq.head;
+}
+
 // One turn of a session. True: it has more to do after the batch was opened.
 static bool session_run(struct worker *w, struct session *s)
 {
 	bool more = false, blocked;
+
+	if (likely(only_reads(s))) {
+		more = session_collect(w, s);
+		return more || s->mode == SESSION_GONE || s->flags & SES_OWE_ANY;
+	}
 
 	if (s->mode == SESSION_GONE) {
 		// ACCEPTED is not owed any more: a connection that the control plane never heard of
