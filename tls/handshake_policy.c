@@ -178,6 +178,7 @@ static void choose_13(struct policy *p)
 			const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
 
 			take = SSL_CIPHER_get_protocol_id(c) >> 8 != 0x13 &&
+			       SSL_CIPHER_get_auth_nid(c) != NID_auth_null &&
 			       SSL_CIPHER_get_cipher_nid(c) == suites_13[k].bulk;
 		}
 		if (take)

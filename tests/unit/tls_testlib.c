@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
@@ -132,7 +133,7 @@ void tl_make_cert(const char *name, const struct tl_cert_spec *s)
 	X509_set_version(x, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
 	X509_gmtime_adj(X509_getm_notBefore(x), -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), 86400);
+	X509_gmtime_adj(X509_getm_notAfter(x), s->valid_s ? s->valid_s : 86400);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
 		(const unsigned char *)s->cn, -1, -1, 0);
 	X509_set_issuer_name(x, X509_get_subject_name(issuer));
@@ -141,6 +142,8 @@ void tl_make_cert(const char *name, const struct tl_cert_spec *s)
 		add_ext(x, issuer, NID_basic_constraints, "critical,CA:TRUE");
 	if (s->sans)
 		add_ext(x, issuer, NID_subject_alt_name, s->sans);
+	if (s->eku)
+		add_ext(x, issuer, NID_ext_key_usage, s->eku);
 	assert_true(
 		X509_sign(x, issuer_key,
 			EVP_PKEY_get_base_id(issuer_key) == EVP_PKEY_ED25519 ? NULL
@@ -151,6 +154,66 @@ void tl_make_cert(const char *name, const struct tl_cert_spec *s)
 		EVP_PKEY_free(issuer_key);
 	}
 	X509_free(x);
+	EVP_PKEY_free(key);
+}
+
+void tl_make_crl(const char *name, const char *ca, const char *const *revoked, int next_s)
+{
+	X509 *issuer = read_cert(ca), *x;
+	EVP_PKEY *key = read_key(ca);
+	X509_CRL *crl = X509_CRL_new();
+	ASN1_TIME *t = ASN1_TIME_new();
+	FILE *f = fopen(tl_path(name), "w");
+
+	assert_true(f && crl && t);
+	X509_CRL_set_version(crl, 1);
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer));
+	X509_gmtime_adj(t, -7200);
+	X509_CRL_set1_lastUpdate(crl, t);
+	for (; *revoked; revoked++) {
+		X509_REVOKED *r = X509_REVOKED_new();
+
+		x = read_cert(*revoked);
+		X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(x));
+		X509_REVOKED_set_revocationDate(r, t);
+		assert_true(X509_CRL_add0_revoked(crl, r));
+		X509_free(x);
+	}
+	X509_gmtime_adj(t, next_s);
+	X509_CRL_set1_nextUpdate(crl, t);
+	assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
+	assert_true(PEM_write_X509_CRL(f, crl));
+	fclose(f);
+	ASN1_TIME_free(t);
+	X509_CRL_free(crl);
+	X509_free(issuer);
+	EVP_PKEY_free(key);
+}
+
+void tl_make_ocsp(const char *name, const char *cert, const char *ca, int status, int next_s)
+{
+	X509 *x = read_cert(cert), *issuer = read_cert(ca);
+	EVP_PKEY *key = read_key(ca);
+	OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), x, issuer);
+	ASN1_TIME *then = X509_gmtime_adj(NULL, -7200), *next = X509_gmtime_adj(NULL, next_s);
+	OCSP_RESPONSE *r;
+	BIO *b = BIO_new_file(tl_path(name), "w");
+
+	assert_true(basic && id && then && next && b);
+	assert_non_null(OCSP_basic_add1_status(basic, id, status, 0,
+		status == V_OCSP_CERTSTATUS_REVOKED ? then : NULL, then, next));
+	assert_true(OCSP_basic_sign(basic, issuer, key, EVP_sha256(), NULL, 0));
+	r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
+	assert_true(r && i2d_OCSP_RESPONSE_bio(b, r));
+	BIO_free(b);
+	OCSP_RESPONSE_free(r);
+	OCSP_CERTID_free(id);
+	OCSP_BASICRESP_free(basic);
+	ASN1_TIME_free(then);
+	ASN1_TIME_free(next);
+	X509_free(x);
+	X509_free(issuer);
 	EVP_PKEY_free(key);
 }
 
@@ -169,6 +232,15 @@ void tl_write_file(const char *name, const char *text)
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
+}
+
+void tl_append_file(const char *to, const char *from)
+{
+	static char text[65536];
+	size_t n = tl_read_file(to, text, sizeof(text));
+
+	tl_read_file(from, text + n, sizeof(text) - n);
+	tl_write_file(to, text);
 }
 
 size_t tl_read_file(const char *name, char *dst, size_t cap)

@@ -38,11 +38,21 @@ struct tl_cert_spec {
 	int rsa_bits; // 0: 2048
 	const char *cn, *sans, *ca;
 	bool is_ca;
+	int valid_s;     // 0: for a day; else for so many seconds from now, < 0: no more
+	const char *eku; // extended key usage, NULL: none
 };
 void tl_make_cert(const char *name, const struct tl_cert_spec *spec);
+// Make NAME, a revocation list of ca's over the certificates in a NULL-terminated list, with its
+// next update in next_s seconds.
+void tl_make_crl(const char *name, const char *ca, const char *const *revoked, int next_s);
+// Make NAME, a response of ca's that cert is good, revoked or unknown (V_OCSP_CERTSTATUS_*), with
+// its next update in next_s seconds.
+void tl_make_ocsp(const char *name, const char *cert, const char *ca, int status, int next_s);
 // SHA-256 of the DER of NAME.crt.
 void tl_cert_sha256(const char *name, uint8_t hash[32]);
 void tl_write_file(const char *name, const char *text);
+// Append what is in FROM to what is in TO.
+void tl_append_file(const char *to, const char *from);
 size_t tl_read_file(const char *name, char *dst, size_t cap);
 
 // A server context of the files NAME.pem in a NULL-terminated list; conf's cert fields are filled.
