@@ -294,6 +294,7 @@ void tcp_enter_recovery(struct tcp_conn *c, uint32_t nb_arrived, uint64_t now_us
 void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us)
 {
 	bool reneged = c->sq_head && mbuf_priv(c->sq_head)->flags & SEG_SACKED;
+	uint32_t lost = c->flags & TF_RATE ? tcp_rate(c)->lost : 0;
 
 	c->flags &= ~(uint32_t)TF_UNDO;
 	if (c->recovery == TCP_OPEN) {
@@ -302,6 +303,8 @@ void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us)
 		c->undo_ts = tcp_conn_ts(c, now_us);
 		c->flags |= TF_UNDO;
 		c->s->cc->loss(&c->cc, tcp_in_flight(c), now_us); // RFC 5681 3.1, equation 4
+	} else if (c->flags & TF_RATE && c->recovery == TCP_RECOVERY) {
+		c->undo_cwnd = c->cc.cwnd; // for leave_recovery()
 	}
 	c->recovery = TCP_LOSS;
 	c->recover = c->snd_nxt;
@@ -321,6 +324,9 @@ void tcp_enter_loss(struct tcp_conn *c, uint64_t now_us)
 		if (!(p->flags & SEG_SACKED))
 			tcp_mark_lost(c, m);
 	}
+	// Nobody said that these are lost: no rate of loss follows from them.
+	if (c->flags & TF_RATE)
+		tcp_rate(c)->lost = lost;
 }
 
 // RFC 3522 (Eifel) and 4015: the first ACK after a timeout echoes a timestamp from before it, so
@@ -375,6 +381,9 @@ static void leave_recovery(struct tcp_conn *c)
 {
 	if (c->recovery == TCP_RECOVERY && !(c->flags & TF_RATE))
 		c->cc.cwnd = RTE_MAX(c->cc.ssthresh, (uint32_t)c->mss);
+	// draft-ietf-ccwg-bbr 4.6.4.4: what the path is known to hold is good again.
+	if (c->recovery == TCP_LOSS && c->flags & TF_RATE)
+		c->cc.cwnd = RTE_MAX(c->cc.cwnd, c->undo_cwnd);
 	c->recovery = TCP_OPEN;
 	if (c->reo_persist && !--c->reo_persist) // RFC 8985 6.2, step 4
 		c->reo_mult = 1;

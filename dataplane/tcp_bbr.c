@@ -59,6 +59,7 @@ struct bbr {
 	uint64_t bw[2];    // highest rate of the last and of this cycle, bytes/s
 	uint64_t bw_lo;    // bound after loss, until the next probe
 	uint64_t bw_full;  // what STARTUP and UP have reached
+	uint64_t bw_up;    // highest when UP began
 	uint64_t bw_round; // highest of this round
 	uint64_t phase_us; // when this state began
 	uint64_t min_rtt_at_us;
@@ -197,6 +198,16 @@ static void enter_refill(struct bbr *b, uint64_t now_us)
 	enter(b, PROBE_REFILL, now_us);
 }
 
+// More and more went through until the application had nothing left to send, or for very long:
+// where the path ends is not known any more, and what follows must not wait for the next probe.
+static void enter_startup(struct bbr *b, uint64_t now_us)
+{
+	b->full = false;
+	b->full_rounds = 0;
+	b->bw_full = max_bw(b);
+	enter(b, STARTUP, now_us);
+}
+
 static bool time_to_probe(const struct tcp_cc_flow *f, const struct bbr *b, uint64_t now_us)
 {
 	// As often as Reno would come to its last window again.
@@ -236,7 +247,12 @@ static bool up_done(const struct bbr *b, const struct tcp_cc_sample *s, bool rou
 static void step_up(struct tcp_cc_flow *f, struct bbr *b, const struct tcp_cc_sample *s, bool round)
 {
 	if (up_done(b, s, round)) {
-		enter_down(b, s->now_us);
+		bool grew = max_bw(b) * 8 >= b->bw_up * 9;
+
+		if (grew && (b->idle || b->phase_rounds >= UP_ROUNDS_MAX))
+			enter_startup(b, s->now_us);
+		else
+			enter_down(b, s->now_us);
 		return;
 	}
 	if (!round)
@@ -293,7 +309,7 @@ static void step(struct tcp_cc_flow *f, struct bbr *b, const struct tcp_cc_sampl
 		break;
 	case PROBE_REFILL:
 		if (b->phase_rounds) {
-			b->bw_full = max_bw(b);
+			b->bw_full = b->bw_up = max_bw(b);
 			enter(b, PROBE_UP, s->now_us);
 		}
 		break;

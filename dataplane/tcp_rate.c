@@ -30,7 +30,9 @@ static void add_mark(struct tcp_conn *c, struct tcp_rate *r, uint64_t now_us)
 		.delivered_us = r->delivered_us,
 		.sent_us = (uint32_t)now_us,
 		.first_us = r->last_us,
-		.app_limited = r->app_limited,
+		// What goes after a timeout is held back by a window that begins anew, and says as
+		// little about the path.
+		.app_limited = r->app_limited || c->recovery == TCP_LOSS,
 	};
 	if (!r->n++)
 		r->next_seq = k->end_seq;

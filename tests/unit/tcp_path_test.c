@@ -211,6 +211,35 @@ static void bbr_after_trickle(void **state)
 	end(&p);
 }
 
+static bool nothing_passes(struct sim *s, int from, const uint8_t *ip, uint16_t len)
+{
+	return false;
+}
+
+// Nor is one that had little to send when a timeout struck, whose window is one segment then.
+static void bbr_after_timeout(void **state)
+{
+	struct path p;
+
+	begin(&p, &field, &tcp_cc_bbr, 1, 10);
+	p.app_bps = 1000000;
+	run(&p, 2);
+	p.s.filter = nothing_passes;
+	run(&p, 1);
+	p.s.filter = NULL;
+	run(&p, 3);
+	assert_true(p.s.counters[0].v[CNT_tcp_rto] > 0);
+	p.app_bps = 0;
+	assert_true(mbit(run(&p, 1), 1) > 40);
+	// The same in full flight.
+	p.s.filter = nothing_passes;
+	run(&p, 1);
+	p.s.filter = NULL;
+	run(&p, 1.5);
+	assert_true(mbit(run(&p, 2), 2) > 40);
+	end(&p);
+}
+
 // The line becomes slower, and faster again.
 static void bbr_follows_line(void **state)
 {
@@ -277,6 +306,7 @@ int main(void)
 		cmocka_unit_test(bbr_random_loss),
 		cmocka_unit_test(bbr_tiny_queue),
 		cmocka_unit_test(bbr_after_trickle),
+		cmocka_unit_test(bbr_after_timeout),
 		cmocka_unit_test(bbr_follows_line),
 		cmocka_unit_test(bbr_shares),
 		cmocka_unit_test(bbr_satellite),
