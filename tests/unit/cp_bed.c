@@ -34,11 +34,13 @@ static void write_pem(const char *path, EVP_PKEY *key, X509 *cert)
 }
 
 // One key of a kind for all tests of a program: making it is slow.
-static void make_cert(const char *path, bool ecdsa)
+void bed_make_cert(const char *path, bool ecdsa)
 {
 	static EVP_PKEY *keys[2];
+	static long serial;
 	EVP_PKEY *key = keys[ecdsa];
 	X509 *cert = X509_new();
+	char temporary[200];
 	X509_NAME *name;
 
 	if (!key)
@@ -46,7 +48,7 @@ static void make_cert(const char *path, bool ecdsa)
 	fake_assert(key && cert);
 	name = X509_get_subject_name(cert);
 	X509_set_version(cert, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), ++serial);
 	X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
 	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
 	X509_NAME_add_entry_by_txt(
@@ -54,7 +56,9 @@ static void make_cert(const char *path, bool ecdsa)
 	X509_set_issuer_name(cert, name);
 	X509_set_pubkey(cert, key);
 	fake_assert(X509_sign(cert, key, EVP_sha256()));
-	write_pem(path, key, cert);
+	snprintf(temporary, sizeof(temporary), "%s~", path);
+	write_pem(temporary, key, cert);
+	fake_assert(!rename(temporary, path));
 	X509_free(cert);
 }
 
@@ -73,7 +77,7 @@ static struct config *make_config(const struct bed *b, const struct bed_conf *co
 		"  certificate: %s\n"
 		"%s%s"
 		"%s%s\n",
-		b->cert,
+		conf->no_cert ? "none" : b->cert,
 		conf->sstp ? conf->sstp : "  authentication: [pap, chap, mschap1, mschap2]\n",
 		conf->tls ? "tls:\n" : "", conf->tls ? conf->tls : "",
 		conf->yaml ? conf->yaml : default_yaml);
@@ -104,7 +108,7 @@ void bed_open(struct bed *b, const struct bed_conf *conf)
 	strcpy(b->dir, "/tmp/cp-test-XXXXXX");
 	fake_assert(mkdtemp(b->dir));
 	snprintf(b->cert, sizeof(b->cert), "%s/cert.pem", b->dir);
-	make_cert(b->cert, conf->ecdsa);
+	bed_make_cert(b->cert, conf->ecdsa);
 	b->conf = make_config(b, conf);
 	b->ch = fake_create(conf->nb_workers ? conf->nb_workers : 2,
 		conf->nb_msgs ? conf->nb_msgs : 1024, conf->ring_size ? conf->ring_size : 256);

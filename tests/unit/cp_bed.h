@@ -25,7 +25,8 @@ struct bed_conf {
 	const char *sstp; // further keys of sstp-server, each line indented by two
 	const char *tls;  // keys of tls
 	unsigned int nb_workers, nb_msgs, ring_size; // 0: 2, 1024, 256
-	bool ecdsa; // the server's key is on P-256, else RSA of 2048 bits
+	bool ecdsa;   // the server's key is on P-256, else RSA of 2048 bits
+	bool no_cert; // certificate: none
 	// the clients' TLS
 	bool only_tls12;
 	const char *ciphers;
@@ -37,6 +38,8 @@ struct bed_conf {
 
 // Timers are short: a test that waits for one takes tenths of a second.
 void bed_open(struct bed *b, const struct bed_conf *conf);
+// Put another certificate, in place of what path may have been: whole, by a rename.
+void bed_make_cert(const char *path, bool ecdsa);
 // Ends all calls in an orderly way and asserts that nothing is left.
 void bed_close(struct bed *b);
 
