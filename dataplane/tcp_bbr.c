@@ -80,7 +80,7 @@ struct bbr {
 	uint8_t state; // enum bbr_state
 	uint8_t full_rounds;
 	bool full, loss_seen, bw_real, idle;
-};
+} __rte_cache_aligned;
 
 static struct bbr *bbr(struct tcp_cc_flow *f)
 {

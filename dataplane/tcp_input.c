@@ -126,12 +126,12 @@ static inline void prefetch_conn(const struct tcp_conn *c, const struct tcp_seg 
 {
 	__builtin_prefetch(LINE(c, 0), 1);
 	__builtin_prefetch(LINE(c, 1), 1);
+	if (!seg->len) {
+		__builtin_prefetch(LINE(c, 2), 1);
+		__builtin_prefetch(LINE(c, 3), 1);
+		__builtin_prefetch(LINE(c, 4), 1);
+	}
 	__builtin_prefetch(LINE(c, 5), 1);
-	if (seg->len)
-		return;
-	__builtin_prefetch(LINE(c, 2), 1);
-	__builtin_prefetch(LINE(c, 3), 1);
-	__builtin_prefetch(LINE(c, 4), 1);
 }
 
 static void guess_burst(
@@ -173,9 +173,10 @@ static inline void look_ahead(const struct tcp_stack *s, const struct tcp_seg *s
 		__builtin_prefetch(LINE(c, 2), 1);
 		__builtin_prefetch(LINE(c, 3), 1);
 		__builtin_prefetch(LINE(c, 4), 1);
-	} else if (c->sq_head) {
-		__builtin_prefetch(c->sq_head, 1);
-		__builtin_prefetch(mbuf_priv(c->sq_head), 1);
+	} else if (c->sq_head) { // an ACK for two segments frees both ends of the queue
+		mbuf_prefetch(c->sq_head);
+		mbuf_prefetch(c->sq_tail);
+		tcp_prefetch_rate(c);
 	}
 }
 

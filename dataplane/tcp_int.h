@@ -388,6 +388,17 @@ static inline bool tcp_in_disorder(const struct tcp_conn *c)
 	return c->sacked_bytes || c->retrans_bytes || c->recovery != TCP_OPEN;
 }
 
+// What a congestion control that samples the delivery rate keeps apart.
+static inline void tcp_prefetch_rate(const struct tcp_conn *c)
+{
+	const char *p = c->cc.priv.p;
+
+	if (!(c->flags & TF_RATE))
+		return;
+	for (size_t i = 0; i < c->s->cc->state_size; i += RTE_CACHE_LINE_MIN_SIZE)
+		__builtin_prefetch(p + i, 1);
+}
+
 // The handshake is behind us and sequence numbers of both sides are known.
 static inline bool tcp_synchronized(const struct tcp_conn *c)
 {

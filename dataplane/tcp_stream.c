@@ -278,6 +278,8 @@ uint32_t tcp_tx_room(struct tcp_conn *c, uint32_t want)
 
 	if (c->sq_tail) // what comes will be linked behind it
 		__builtin_prefetch(mbuf_priv(c->sq_tail), 1);
+	if (c->flags & TF_RATE)
+		__builtin_prefetch(c->cc.priv.p, 1);
 	if (!room || room < want) {
 		c->flags |= TF_ROOM_ASKED;
 		c->room_told = room;

@@ -12,7 +12,7 @@
 #define EXPLICIT_NONCE_LEN 8
 #define GCM_SALT_LEN 4
 #define CHUNK 16 // records
-#define AHEAD 4  // records that prefetching is ahead
+#define AHEAD 8  // records that prefetching is ahead
 
 static_assert(sizeof(struct rec_dir) <= 64, "a direction is one cache line");
 static_assert(REC_TAG_LEN + 1 == TLS_REC_MAX_SUFFIX, "tag and inner content type");
