@@ -25,7 +25,7 @@
 #define LINGER_MS 3000
 // Longer than this thread may lag behind. At the default limit up to 8192 new calls a second that
 // stop half way keep nobody out.
-#define GIVE_WAY_S 0.5
+#define GIVE_WAY_S 10
 #define AHEAD 32 // some milliseconds of work
 
 // -- what is made from the configuration --
@@ -356,6 +356,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 		goto fail;
 	init_watchers(cp);
 	cp_renew_start(cp, CP_RENEW_POLL_S);
+	cp->answer_s = cp->limits.give_way_s / 4;
 	cp_admit_init(cp);
 	return cp;
 nomem:

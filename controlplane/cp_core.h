@@ -36,8 +36,10 @@ struct cp_limits {
 	double shutdown_s;  // orderly shutdown
 	uint32_t linger_ms; // a connection's graceful close
 	uint32_t max_half_open;
-	uint32_t ahead;    // calls that may come up before the work of those before them is done
-	double give_way_s; // at the limit a call in progress this long silent gives way
+	uint32_t ahead; // calls that may come up before the work of those before them is done
+	// At the limit a call in progress gives way when it has been silent for four times what
+	// others take to answer: at most give_way_s, at least a twentieth of that.
+	double give_way_s;
 	uint32_t hello_ms; // 0: off
 };
 
@@ -74,6 +76,7 @@ struct cp {
 	struct cp_session_list sessions;
 	struct cp_session_list half_open; // calls in progress, the longest silent one first
 	uint32_t nb_sessions, nb_half_open, nb_up;
+	double answer_s; // longest silence of a call that came up, on a moving average
 	struct cp_admit admit;
 	uint64_t next_session; // number of the next session, from 1
 	char hostname[64];

@@ -76,11 +76,20 @@ static void enter_half_open(struct cp_session *s)
 	TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
 }
 
+// Who does not answer is known by how long those take that do: where all are slow, as when
+// thousands dial in over one line, nobody is thrown out half way for it.
+static double give_way_s(const struct cp *cp)
+{
+	double most = cp->limits.give_way_s, s = 4 * cp->answer_s;
+
+	return s > most ? most : s < most / 20 ? most / 20 : s;
+}
+
 bool cp_session_make_room(struct cp *cp)
 {
 	struct cp_session *s = TAILQ_FIRST(&cp->half_open);
 
-	if (!s || ev_now(cp->loop) - s->heard < cp->limits.give_way_s)
+	if (!s || ev_now(cp->loop) - s->heard < give_way_s(cp))
 		return false;
 	cp_session_why(s, "gave way to a new call", cp_stage_text((enum cp_stage)s->stage));
 	cp_session_close(s, true);
@@ -99,6 +108,8 @@ static void setup_free(struct cp_session *s)
 
 void cp_session_is_up(struct cp_session *s)
 {
+	if (s->setup)
+		s->cp->answer_s += (s->setup->gap - s->cp->answer_s) / 16;
 	leave_half_open(s);
 	setup_free(s);
 	if (s->was_up)
@@ -336,6 +347,8 @@ void cp_session_event(struct cp_session *s, const struct dp_msg *m)
 	if (s->stage == CP_STAGE_CLOSING)
 		return;
 	if (s->half_open) {
+		if (s->setup && s->setup->gap < ev_now(s->cp->loop) - s->heard)
+			s->setup->gap = ev_now(s->cp->loop) - s->heard;
 		s->heard = ev_now(s->cp->loop);
 		TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
 		TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);

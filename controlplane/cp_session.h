@@ -68,6 +68,7 @@ struct cp_http {
 struct cp_setup {
 	ev_io async;    // the pending private-key operation
 	ev_timer timer; // handshake, then set-up
+	ev_tstamp gap;  // longest silence so far
 	uint8_t cert_sha1[20], cert_sha256[32];
 };
 

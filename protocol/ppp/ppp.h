@@ -108,7 +108,10 @@ struct ppp_fsm {
 	uint8_t nb_naks;      // Configure-Naks sent in a row (Max-Failure)
 	uint8_t nb_naks_rcvd; // Configure-Naks and -Rejects received in a row
 	uint8_t nb_refused;   // Configure-Naks and -Rejects sent in a row
-	bool acked; // the current Configure-Request got its answer: another is a duplicate
+	bool acked;        // the current Configure-Request got its answer: another is a duplicate
+	uint8_t peer_id;   // identifier of the peer's request that was acknowledged last,
+	uint8_t nb_again;  // how often that came again while Opened,
+	uint32_t peer_sum; // and a sum over its options
 };
 
 struct ppp_addresses { // IPv4 in host byte order; 0: none

@@ -254,6 +254,26 @@ static int check_options(
 	return 0;
 }
 
+static uint32_t sum_of(struct cursor c) // FNV-1a
+{
+	uint32_t h = 2166136261u;
+	uint8_t b;
+
+	while (!cur_u8(&c, &b))
+		h = (h ^ b) * 16777619u;
+	return h;
+}
+
+// Whether this is the very request that made the link Opened, sent again because our answer took
+// long: whoever has had its Ack and wants to begin anew must take another identifier (RFC 1661
+// 5.1). Not for ever: some may not know that.
+static bool came_again(
+	struct ppp_link *l, const struct ppp_fsm *f, uint8_t id, struct cursor options)
+{
+	return f->state == PPP_FSM_OPENED && id == f->peer_id && sum_of(options) == f->peer_sum &&
+	       f->nb_again < l->conf.max_configure;
+}
+
 static void input_request(
 	struct ppp_link *l, const struct ppp_cp *cp, uint8_t id, struct cursor options)
 {
@@ -270,8 +290,15 @@ static void input_request(
 	if (check_options(l, cp, options, &r) || (r.full && r.code == PPP_CODE_CONFIGURE_ACK))
 		return;
 	arg.reply = &r.pkt;
+	if (r.code == PPP_CODE_CONFIGURE_ACK && came_again(l, f, id, options)) {
+		f->nb_again++;
+		ppp_packet_send(l, &r.pkt);
+		return;
+	}
 	if (r.code == PPP_CODE_CONFIGURE_ACK) {
-		f->nb_naks = f->nb_refused = 0;
+		f->nb_naks = f->nb_refused = f->nb_again = 0;
+		f->peer_id = id;
+		f->peer_sum = sum_of(options);
 		cp->commit(l, options);
 		ppp_fsm_step(l, cp, PPP_EVENT_RCR_PLUS, &arg);
 		return;

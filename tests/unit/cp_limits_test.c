@@ -281,6 +281,47 @@ static void test_half_open_gives_way(void **state)
 	bed_close(&b);
 }
 
+// Where those that come up are slow to answer, being slow is no reason to be thrown out.
+static void test_half_open_slow_is_not_silent(void **state)
+{
+	struct fake_client *c[2], *late;
+	struct bed b;
+
+	bed_open(&b, &plain);
+	b.cp->limits.max_half_open = 2;
+	b.cp->limits.give_way_s = 4;
+	b.cp->answer_s = 0.04;
+	for (unsigned int i = 0; i < 2; i++) {
+		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
+		conf.halt = FAKE_HALT_TCP;
+		c[i] = bed_dial(&b, &conf);
+		BED_UNTIL(&b, bed_session(&b, c[i]));
+	}
+	// Nobody is known to take long: a twentieth of the limit is enough.
+	ev_sleep(0.25);
+	bed_turn(&b);
+	late = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	assert_true(late->conn->data_open);
+	assert_int_equal(c[0]->conn->closed + c[1]->conn->closed, 1);
+
+	// It came up, and counts for a sixteenth.
+	assert_true(b.cp->answer_s > 0.036 && b.cp->answer_s < 0.04);
+
+	b.cp->answer_s = 1;
+	{
+		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
+		conf.halt = FAKE_HALT_TCP;
+		late = bed_dial(&b, &conf);
+		BED_UNTIL(&b, bed_session(&b, late));
+	}
+	ev_sleep(0.25);
+	ev_now_update(b.cp->loop);
+	assert_false(cp_session_make_room(b.cp));
+	bed_close(&b);
+}
+
 // -- garbage --
 
 static struct fake_client *dial_until_up_or_halt(struct bed *b, enum fake_halt halt)
@@ -680,6 +721,7 @@ int main(void)
 		cmocka_unit_test(test_half_open_limit),
 		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_half_open_gives_way),
+		cmocka_unit_test(test_half_open_slow_is_not_silent),
 		cmocka_unit_test(test_garbage_below_tls),
 		cmocka_unit_test(test_garbage_in_records),
 		cmocka_unit_test(test_garbage_http),

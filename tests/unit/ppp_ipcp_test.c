@@ -223,6 +223,35 @@ static void renegotiated(void **state)
 	assert_int_equal(p.nb_up, 2);
 }
 
+// The peer's request again, because our Ack was slow: another Ack, and nothing else happens.
+static void sent_again(void **state)
+{
+	server();
+	peer_feed_packet(&p, IPCP, CONF_ACK, 1, "0306 0a000001");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000002");
+	peer_flush(&p);
+	for (int i = 0; i < p.conf.max_configure; i++) {
+		peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000002");
+		peer_expect(&p, "ff038021 02 01 000a 0306 0a000002");
+		peer_expect_none(&p);
+	}
+	assert_int_equal(p.nb_up, 1);
+	assert_int_equal(p.nb_down, 0);
+	// Who goes on asking wants to begin anew.
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000002");
+	assert_int_equal(p.nb_down, 1);
+}
+
+// Other options under the same identifier are no retransmission.
+static void other_request_again(void **state)
+{
+	server();
+	peer_feed_packet(&p, IPCP, CONF_ACK, 1, "0306 0a000001");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000002");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000003");
+	assert_int_equal(p.nb_down, 1);
+}
+
 static void client_takes_naks(void **state)
 {
 	client();
@@ -329,6 +358,8 @@ int main(void)
 		cmocka_unit_test(peer_terminates_ipcp),
 		cmocka_unit_test(code_rejects),
 		cmocka_unit_test(renegotiated),
+		cmocka_unit_test(sent_again),
+		cmocka_unit_test(other_request_again),
 		cmocka_unit_test(client_takes_naks),
 		cmocka_unit_test(client_rejects),
 		cmocka_unit_test(client_without_address),
