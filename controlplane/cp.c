@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "controlplane/cp_core.h"
+#include "controlplane/cp_ip6.h"
 #include "controlplane/cp_session.h"
 #include "controlplane/last_out.h"
 #include "controlplane/scripts.h"
@@ -326,6 +327,24 @@ static void init_watchers(struct cp *cp)
 	ev_io_start(cp->loop, &cp->wake);
 }
 
+static void on_ip6_tick(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	cp_ip6_tick(w->data);
+}
+
+static void start_ip6(struct cp *cp)
+{
+	bool any = cp->conf->nb_pools6;
+
+	for (unsigned int i = 0; i < cp->conf->nb_secrets; i++)
+		any |= cp->conf->secrets[i].has_prefix6;
+	if (!any)
+		return;
+	ev_timer_init(&cp->ip6_tick, on_ip6_tick, 1, 1);
+	cp->ip6_tick.data = cp;
+	ev_timer_start(cp->loop, &cp->ip6_tick);
+}
+
 struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size_t cap)
 {
 	struct cp *cp = calloc(1, sizeof(*cp));
@@ -346,6 +365,9 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 	cp->pools = pools_create(c, err, cap);
 	if (!cp->pools)
 		goto fail;
+	cp->pools6 = pools6_create(c, err, cap);
+	if (!cp->pools6)
+		goto fail;
 	// A server that is off needs no certificate.
 	if (c->sstp.enabled || c->sstp.nb_certs) {
 		cp->tls = cp_tls_ctx_create(c, NULL, err, cap);
@@ -355,6 +377,7 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 	if (announce(cp, err, cap) || make_helpers(cp, err, cap))
 		goto fail;
 	init_watchers(cp);
+	start_ip6(cp);
 	cp_renew_start(cp, CP_RENEW_POLL_S);
 	cp->answer_s = cp->limits.give_way_s / 4;
 	cp_admit_init(cp);
@@ -380,6 +403,7 @@ void cp_destroy(struct cp *cp)
 	cp_out_free(&cp->out);
 	cp_table_free(&cp->table);
 	pools_destroy(cp->pools);
+	pools6_destroy(cp->pools6);
 	tls_ctx_destroy(cp->tls);
 	if (cp->loop)
 		ev_loop_destroy(cp->loop);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The client's IPv4 address: taken when it is authenticated, given back when its session is gone.
+// The client's IPv4 address, and its IPv6 prefix with it: taken when it is authenticated, given back when its session is gone.
 #define LOG_TYPE "cp.address"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "controlplane/cp_ip6.h"
 #include "controlplane/cp_policy.h"
 #include "controlplane/cp_session.h"
 
@@ -80,15 +81,20 @@ void cp_address_assign(struct cp_session *s)
 	struct cp_call *c = s->call;
 	const struct users_grant *g = &c->grant;
 	struct ppp_addresses a = {0};
+	int ip6;
 
 	c->awaits_address = cp_policy_must_wait(s);
 	if (c->awaits_address) {
 		SLOG(LOG_DEBUG, s, "waits for the session before it to be gone");
 		return;
 	}
-	if (take(s)) {
+	ip6 = cp_ip6_prepare(s);
+	// Who is given IPv6 need not be given IPv4.
+	if (ip6 < 0 || ((g->remote || g->pool || !ip6) && take(s))) {
 		s->cp->totals.no_address++;
-	} else {
+		cp_ip6_free(s);
+		ppp_set_ipv6(&c->ppp, PPP_IPV6_NO, 0);
+	} else if (s->addr) {
 		a.local = g->local;
 		a.remote = s->addr;
 		memcpy(a.dns, g->dns, sizeof(a.dns));
@@ -104,5 +110,6 @@ uint32_t cp_address_release(struct cp_session *s)
 	if (addr)
 		pools_release(s->cp->pools, addr);
 	s->addr = 0;
+	cp_ip6_free(s);
 	return addr;
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "controlplane/cp_ip6.h"
 #include "controlplane/cp_policy.h"
 #include "controlplane/cp_session.h"
 #include "controlplane/pack.h"
@@ -72,6 +73,7 @@ void cp_call_close_data(struct cp_session *s)
 	if (s->published)
 		dp_address_withdraw(cp->ch, s->addr);
 	s->published = false;
+	cp_ip6_close(s);
 	cp_policy_close(s);
 	if (!s->data_open)
 		return;
@@ -132,15 +134,17 @@ static void open_policy(struct dp_msg *m, const struct users_grant *g)
 
 static int publish(struct cp_session *s)
 {
+	bool wanted = s->call->network_up && !s->published;
 	char inner[INET_ADDRSTRLEN];
-	int rc = dp_address_publish(s->cp->ch, s->addr, s->handle);
+	int rc = wanted ? dp_address_publish(s->cp->ch, s->addr, s->handle) : 0;
 
 	if (rc) {
 		SLOG(LOG_ERR, s, "address=%s cannot be published: %s", cp_ip_text(s->addr, inner),
 			log_strerror(rc));
 		return rc;
 	}
-	s->published = true;
+	s->published = s->call->network_up;
+	cp_ip6_open(s);
 	return cp_policy_open(s);
 }
 
@@ -150,21 +154,28 @@ static void open_data(struct cp_session *s)
 	struct dp_msg *m = cp_out_begin(s->cp, DP_CMD_OPEN_DATA, s->handle);
 	uint16_t mtu = ppp_mtu(&c->ppp), most;
 	char inner[INET_ADDRSTRLEN], local[INET_ADDRSTRLEN];
+	bool again = s->data_open;
 
-	m->u.open.inner = s->addr;
-	m->u.open.local = c->local;
+	if (c->network_up) {
+		m->u.open.inner = s->addr;
+		m->u.open.local = c->local;
+	}
 	m->u.open.mtu = mtu;
 	m->u.open.mp = agreed_mp(c);
 	most = m->u.open.mp.tx_mrru > mtu ? m->u.open.mp.tx_mrru : mtu;
 	m->u.open.mss_clamp = c->grant.change_tcp_mss && most > 40 ? (uint16_t)(most - 40) : 0;
+	cp_ip6_fill(s, m, most);
 	open_policy(m, &c->grant);
 	cp_out_send(s->cp, m);
 	s->data_open = true;
+	c->reopen = false;
 	if (publish(s)) {
 		cp_session_broken(s->cp, s->handle, "data cannot be opened");
 		return;
 	}
 	cp_session_is_up(s);
+	if (again)
+		return;
 	SLOG(LOG_INFO, s, "up address=%s local=%s mtu=%u auth=%s setup_ms=%.0f",
 		cp_ip_text(s->addr, inner), cp_ip_text(c->local, local), mtu,
 		ppp_auth_name(c->ppp.auth), (ev_now(s->cp->loop) - s->began) * 1000);
@@ -231,7 +242,23 @@ static void on_network_up(void *user, const struct ppp_addresses *a)
 		return;
 	}
 	c->local = a->local;
-	c->network_up = true;
+	c->network_up = c->reopen = true;
+}
+
+// One of the two went: the other goes on.
+static void lost_network(struct cp_call *c)
+{
+	struct cp_session *s = c->s;
+
+	if (!c->network_up && !cp_ip6_is_up(s)) {
+		cp_call_close_data(s);
+		return;
+	}
+	if (!c->network_up && s->published) {
+		dp_address_withdraw(s->cp->ch, s->addr);
+		s->published = false;
+	}
+	c->reopen = true;
 }
 
 static void on_network_down(void *user)
@@ -239,7 +266,23 @@ static void on_network_down(void *user)
 	struct cp_call *c = user;
 
 	c->network_up = false;
-	cp_call_close_data(c->s);
+	lost_network(c);
+}
+
+static void on_network6_up(void *user, uint64_t local_id, uint64_t remote_id)
+{
+	struct cp_call *c = user;
+
+	cp_ip6_up(c->s, local_id, remote_id);
+	c->reopen = true;
+}
+
+static void on_network6_down(void *user)
+{
+	struct cp_call *c = user;
+
+	cp_ip6_down(c->s);
+	lost_network(c);
 }
 
 static void on_ppp_down(void *user, enum ppp_end why, const char *message)
@@ -250,6 +293,7 @@ static void on_ppp_down(void *user, enum ppp_end why, const char *message)
 	c->ppp_over = true;
 	c->note_ppp_down = true;
 	c->network_up = false;
+	cp_ip6_down(c->s);
 	cp_call_close_data(c->s);
 }
 
@@ -262,6 +306,8 @@ static const struct ppp_ops ppp_ops = {
 	.authenticated = on_authenticated,
 	.network_up = on_network_up,
 	.network_down = on_network_down,
+	.network6_up = on_network6_up,
+	.network6_down = on_network6_down,
 	.lcp_up = on_ppp_lcp_up,
 	.down = on_ppp_down,
 };
@@ -413,6 +459,11 @@ void cp_call_free(struct cp_session *s)
 	free(c);
 }
 
+static bool may_open(const struct cp_session *s)
+{
+	return s->call->connected && (s->call->network_up || cp_ip6_is_up(s));
+}
+
 // What the callbacks noted, most final first. Returns false when there was nothing to do.
 static bool settle_one(struct cp_session *s)
 {
@@ -442,7 +493,7 @@ static bool settle_one(struct cp_session *s)
 	}
 	if (c->sstp.state != SSTP_STATE_SERVER_CALL_CONNECTED) {
 		cp_call_close_data(s);
-	} else if (!s->data_open && c->connected && c->network_up) {
+	} else if (may_open(s) && (!s->data_open || c->reopen)) {
 		open_data(s);
 		return true;
 	}
@@ -467,8 +518,12 @@ void cp_call_settle(struct cp_session *s)
 
 void cp_call_packet(struct cp_session *s, const uint8_t *pkt, size_t len)
 {
-	struct cp_call *c = cp_call_wake(s);
+	struct cp_call *c;
 
+	// A call at rest need not be woken for these.
+	if (s->ip6 && cp_ip6_packet(s, pkt, len))
+		return;
+	c = cp_call_wake(s);
 	if (!c || c->note_closed || len < SSTP_HDR_LEN || len > SSTP_MAX_PACKET)
 		return;
 	if (len == SSTP_CALL_CONNECTED_LEN && (pkt[1] & 1) && pkt[5] == SSTP_MSG_CALL_CONNECTED)

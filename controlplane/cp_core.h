@@ -13,6 +13,7 @@
 #include "controlplane/cp_renew.h"
 #include "controlplane/cp_table.h"
 #include "controlplane/pool.h"
+#include "controlplane/pool6.h"
 #include "controlplane/users.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp_fsm.h"
@@ -58,6 +59,13 @@ struct cp_admit {
 	ev_timer again;
 };
 
+// Where the round of router advertisements is (cp_ip6.c).
+struct cp_ip6_round {
+	unsigned int worker;
+	uint32_t slot;
+	double began;
+};
+
 struct cp {
 	const struct config *conf;
 	struct dp_chan *ch;
@@ -65,6 +73,7 @@ struct cp {
 	struct tls_ctx *tls; // of the next handshake
 	struct cp_renew renew;
 	struct pools *pools;
+	struct pools6 *pools6;
 	struct users_backend users;
 	struct cp_accounts accounts;
 	struct scripts *scripts;   // NULL: no profile has one
@@ -80,6 +89,8 @@ struct cp {
 	struct cp_admit admit;
 	uint64_t next_session; // number of the next session, from 1
 	char hostname[64];
+	struct cp_ip6_round ip6_round;
+	ev_timer ip6_tick; // when there are prefixes to give
 	ev_io wake;
 	ev_signal term, intr, hup;
 	ev_timer retry;    // backlog: the ring or the pool was full

@@ -54,6 +54,7 @@ struct cp_call {
 	// Both have to be true before data may pass.
 	bool connected;  // Call Connected verified
 	bool network_up; // IPCP open
+	bool reopen;     // IPCP or IPV6CP came or went
 	bool ppp_over;   // the link had its last callback
 };
 
@@ -95,6 +96,7 @@ struct cp_session {
 	uint64_t raw_next; // stream offset behind the last byte fed to hs
 	struct cp_http *http;
 	struct cp_call *call;
+	struct cp_ip6 *ip6; // NULL: no IPv6 (cp_ip6.c)
 	void *idle; // the call packed, while it is at rest (cp_idle.c); call is NULL then
 	uint32_t idle_len;
 	ev_tstamp began;
