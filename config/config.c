@@ -43,8 +43,26 @@ static void build_hash(struct config_full *f)
 	}
 }
 
-struct config *config_parse(
-	const char *name, const char *buf, size_t n, bool check_files, FILE *err)
+struct config_report {
+	struct parse *p;
+};
+
+void config_problem(struct config_report *r, const char *section, const char *key, int item,
+	const char *found, const char *expected)
+{
+	const struct ynode *at = ynode_get(r->p->root, section), *value = ynode_get(at, key);
+	const struct ynode *nth = value && item >= 0 && value->kind == YNODE_LIST
+					  ? ynode_nth(value, (unsigned int)item)
+					  : NULL;
+	char path[PARSE_KEY_MAX];
+
+	parse_path(path, section, key);
+	at = nth ? nth : value ? value : at ? at : r->p->root;
+	parse_error_found(r->p, at, path, found, "%s", expected);
+}
+
+static struct config *parse_checked(const char *name, const char *buf, size_t n, bool check_files,
+	config_check_fn *more, FILE *err)
 {
 	struct arena tree_arena = {0};
 	struct config_full *f = calloc(1, sizeof(*f));
@@ -68,8 +86,11 @@ struct config *config_parse(
 		f->c.file = arena_strndup(&f->arena, name, strlen(name));
 		parse_root(&p);
 		// Further checks read what the tables promise: only when that holds.
-		if (root->kind == YNODE_MAP)
+		if (root->kind == YNODE_MAP) {
 			parse_check(&p);
+			if (more)
+				more(&f->c, &(struct config_report){&p});
+		}
 	}
 	arena_free(&tree_arena);
 	if (report_print(&report, err)) {
@@ -81,6 +102,12 @@ struct config *config_parse(
 		return NULL;
 	build_hash(f);
 	return &f->c;
+}
+
+struct config *config_parse(
+	const char *name, const char *buf, size_t n, bool check_files, FILE *err)
+{
+	return parse_checked(name, buf, n, check_files, NULL, err);
 }
 
 // Grown by copying, so that what is left behind can be wiped: it holds passwords.
@@ -153,6 +180,11 @@ out:
 
 struct config *config_load(const char *file, FILE *err)
 {
+	return config_load_checked(file, NULL, err);
+}
+
+struct config *config_load_checked(const char *file, config_check_fn *more, FILE *err)
+{
 	char why[512], *buf;
 	struct config *c;
 	size_t n;
@@ -162,7 +194,7 @@ struct config *config_load(const char *file, FILE *err)
 		fprintf(err, "%s\n", why);
 		return NULL;
 	}
-	c = config_parse(file, buf, n, true, err);
+	c = parse_checked(file, buf, n, true, more, err);
 	secret_wipe(buf, n);
 	free(buf);
 	return c;

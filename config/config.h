@@ -48,6 +48,7 @@ struct config_dataplane {
 	// No keys of their own: what sstp-server's max-mtu, max-mru and mrru come to for workers.
 	uint16_t packet_max; // largest packet in one frame
 	uint16_t mrru;       // largest in fragments, 0: none
+	bool policies;       // any session may have a rate limit, a filter, limits or idle-timeout
 	// TCP
 	uint32_t rcv_window;      // tcp.receive-window, 1 MiB
 	uint32_t snd_buffer;      // tcp.send-buffer, 1 MiB
@@ -248,6 +249,16 @@ struct config {
 // Load and check a file. Every error found is written to err, a line each (not only the first).
 // NULL when there was any.
 struct config *config_load(const char *file, FILE *err);
+// The same with further checks by who knows more than the file does (what is in certificates, what
+// a cipher string leaves): more() is called when the file's own checks are through, whatever they
+// found, with what could be read. NULL: none.
+struct config_report;
+typedef void config_check_fn(const struct config *c, struct config_report *r);
+struct config *config_load_checked(const char *file, config_check_fn *more, FILE *err);
+// What more() found wrong with SECTION's KEY, or with item i of its list (-1: all of it).
+void config_problem(struct config_report *r, const char *section, const char *key, int item,
+	const char *found, const char *expected);
+
 // The same from memory; name is for messages. For tests and the fuzzer. Nothing outside buf is
 // touched when check_files is false.
 struct config *config_parse(

@@ -59,8 +59,10 @@ static void parse_certs(
 			return;
 		}
 		p->cert_nodes[s->nb_certs] = it;
-		if (parse_cert(p, &s->certs[s->nb_certs], it, key))
-			s->nb_certs++;
+		// What was wrong keeps its place, so that numbers are those of the list.
+		if (!parse_cert(p, &s->certs[s->nb_certs], it, key))
+			s->certs[s->nb_certs] = (struct config_cert){0};
+		s->nb_certs++;
 	}
 }
 

@@ -272,27 +272,11 @@ static bool finished(const struct cp *cp)
 	return cp->stop == CP_STOP_NOW && !ev_is_active(&cp->shutdown);
 }
 
-// What an operator should not forget having set.
-static void warn_about(const struct config *c)
-{
-	if (c->tls.keylog_file)
-		LOG(LOG_WARNING, "tls.keylog-file: whoever reads %s reads all traffic",
-			c->tls.keylog_file);
-	if (c->sstp.tls_legacy)
-		LOG(LOG_WARNING, "sstp-server.tls-legacy: TLS 1.0 and 1.1 are accepted");
-	if (c->sstp.enabled && !c->sstp.nb_certs)
-		LOG(LOG_WARNING,
-			"sstp-server.certificate: none: ANONYMOUS DIFFIE-HELLMAN ONLY. Nothing "
-			"tells a "
-			"client whom it talks to, whoever is on the way can read and change "
-			"everything, passwords included, and calls are bound to no certificate");
-}
-
 int cp_run(struct cp *cp)
 {
 	const struct config_sstp_server *c = &cp->conf->sstp;
 
-	warn_about(cp->conf);
+	cp_warn(cp->conf);
 	if (c->enabled) {
 		cp_listen(cp, true);
 		LOG(LOG_NOTICE, "listening port=%u workers=%u users=%u", c->port,
@@ -408,21 +392,4 @@ void cp_destroy(struct cp *cp)
 	if (cp->loop)
 		ev_loop_destroy(cp->loop);
 	free(cp);
-}
-
-int cp_check(const struct config *c, char *err, size_t cap)
-{
-	struct pools *pools = pools_create(c, err, cap);
-	struct tls_ctx *tls = NULL;
-
-	if (!pools)
-		return -EINVAL;
-	pools_destroy(pools);
-	if (!c->sstp.enabled && !c->sstp.nb_certs)
-		return 0;
-	tls = cp_tls_ctx_create(c, NULL, err, cap);
-	if (!tls)
-		return -EINVAL;
-	tls_ctx_destroy(tls);
-	return 0;
 }

@@ -19,6 +19,11 @@ int cp_run(struct cp *cp);
 
 void cp_destroy(struct cp *cp);
 
-// What cp_create() would find wrong with c beyond its own syntax (certificates and keys that cannot
-// be used, pools), without a data plane. 0, or -EINVAL with the reason in err.
-int cp_check(const struct config *c, char *err, size_t cap);
+// What cp_create() would find wrong with c beyond its own syntax: certificates, keys, authorities
+// and revocation lists that cannot be used, ciphers that leave none. For config_load_checked().
+void cp_check(const struct config *c, struct config_report *r);
+
+// What is not wrong with a checked configuration but should be known, to the log: cp_run() does the
+// first, cp_create() the rest.
+void cp_warn(const struct config *c);
+void cp_check_warn(const struct config *c); // both, without a start

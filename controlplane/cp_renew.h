@@ -43,6 +43,9 @@ struct cp_renew {
 struct tls_ctx *cp_tls_ctx_create(
 	const struct config *c, const struct tls_ctx *previous, char *err, size_t cap);
 
+// Whether there could be one, without a word to the log; else why not in err.
+bool cp_tls_ctx_try(const struct config *c, char *err, size_t cap);
+
 // Watch the files of cp's context, made just now; each poll_s seconds. A change counts when the
 // files stayed the same for one more poll: nothing half written is read. ev_loop must be there.
 void cp_renew_start(struct cp *cp, double poll_s);

@@ -15,8 +15,8 @@ static void warn(const char *text)
 	LOG(LOG_WARNING, "%s", text);
 }
 
-struct tls_ctx *cp_tls_ctx_create(
-	const struct config *c, const struct tls_ctx *previous, char *err, size_t cap)
+static struct tls_ctx *create(const struct config *c, const struct tls_ctx *previous,
+	void (*tell)(const char *text), char *err, size_t cap)
 {
 	const struct config_sstp_server *s = &c->sstp;
 	const char *cert[CONFIG_MAX_CERTS], *key[CONFIG_MAX_CERTS], *ocsp[CONFIG_MAX_CERTS];
@@ -39,7 +39,7 @@ struct tls_ctx *cp_tls_ctx_create(
 		.ca_file = s->ca,
 		.crl_file = s->crl,
 		.previous = previous,
-		.warn = warn,
+		.warn = tell,
 	};
 
 	if (s->nb_certs > CONFIG_MAX_CERTS || (!s->nb_certs && !s->certificate_none)) {
@@ -52,4 +52,18 @@ struct tls_ctx *cp_tls_ctx_create(
 		ocsp[i] = s->certs[i].ocsp;
 	}
 	return tls_server_ctx_create(&t, err, cap);
+}
+
+struct tls_ctx *cp_tls_ctx_create(
+	const struct config *c, const struct tls_ctx *previous, char *err, size_t cap)
+{
+	return create(c, previous, warn, err, cap);
+}
+
+bool cp_tls_ctx_try(const struct config *c, char *err, size_t cap)
+{
+	struct tls_ctx *ctx = create(c, NULL, NULL, err, cap);
+
+	tls_ctx_destroy(ctx);
+	return ctx;
 }

@@ -186,15 +186,21 @@ static int run(const struct config *c)
 	char err[512] = "";
 	struct cp *cp = NULL;
 	struct dp *dp;
-	int rc = EXIT_RUNTIME;
+	int rc = EXIT_RUNTIME, filters;
 
 	LOG(LOG_NOTICE, "culvertd %s starting, configuration %s", CULVERT_VERSION, c->file);
 	plane.packet_max = c->sstp.max_mtu > c->sstp.max_mru ? c->sstp.max_mtu : c->sstp.max_mru;
 	plane.mrru = c->sstp.mrru;
+	plane.policies = dp_wants_policies(c);
 	dp = dp_create(&plane, err, sizeof(err));
 	if (!dp) {
 		LOG(LOG_ERR, "data plane: %s", err);
 		return rc;
+	}
+	filters = dp_set_filters(dp, c);
+	if (filters) {
+		LOG_ERRNO(LOG_ERR, filters, "filters and address lists");
+		goto out;
 	}
 	cp = cp_create(c, dp_channel(dp), err, sizeof(err));
 	if (!cp) {
@@ -222,24 +228,20 @@ out:
 int main(int argc, char **argv)
 {
 	struct args a = {0};
-	char err[512] = "";
 	struct config *c;
 	int rc = parse_args(argc, argv, &a);
 
 	if (rc >= 0)
 		return rc;
 	harden();
-	c = config_load(a.file, stderr);
+	c = config_load_checked(a.file, cp_check, stderr);
 	if (!c)
 		return EXIT_CONFIG;
 	rc = EXIT_CONFIG;
 	if (set_log_level(&a, c))
 		goto out;
-	if (cp_check(c, err, sizeof(err))) {
-		fprintf(stderr, "%s: %s\n", a.file, err);
-		goto out;
-	}
 	if (a.check) {
+		cp_check_warn(c);
 		printf("%s: ok\n", a.file);
 		rc = EXIT_SUCCESS;
 		goto out;
