@@ -5,7 +5,7 @@
 #include "dataplane/session.h"
 #include "dataplane/worker.h"
 
-#define IN_PLACE_MIN 256 // bytes of a record from which on a whole mbuf may be its own
+#define IN_PLACE_MIN 256 // bytes of a record from which on its rest is copied behind its beginning
 // Of one session in one burst, so that the others get their turn; more when they are few.
 #define RECORDS_PER_TURN 16
 
@@ -61,12 +61,14 @@ static inline bool stream_join(struct stream *st, uint32_t len)
 	uint32_t have = sl->len - st->at, room;
 	struct rte_mbuf *m = sl->m;
 
-	if (have > len || len < IN_PLACE_MIN)
+	if (have > len)
 		return false;
 	if (unlikely(rte_mbuf_refcnt_read(m) != 1 || !RTE_MBUF_DIRECT(m) || m->nb_segs != 1))
 		return false;
 	if (have == len)
 		return true;
+	if (len < IN_PLACE_MIN)
+		return false;
 	room = (uint32_t)((uint8_t *)m->buf_addr + m->buf_len - (sl->p + sl->len));
 	// What follows the plaintext is the tag, which with this is room for another.
 	if (sl[1].len < len - have || room < len - have + MBUF_TAIL / 2)
@@ -254,8 +256,10 @@ bool session_collect(struct worker *w, struct session *s)
 {
 	struct rx_batch *b = &w->rxb;
 	struct stream st;
-	uint16_t most = (uint16_t)RTE_MAX(RECORDS_PER_TURN, WORKER_RX_OPS / (w->nb_run + 1));
+	uint16_t most = RECORDS_PER_TURN;
 
+	if (w->nb_run + 1 < WORKER_RX_OPS / RECORDS_PER_TURN)
+		most = (uint16_t)(WORKER_RX_OPS / (w->nb_run + 1));
 	if (unlikely(s->mode == SESSION_HTTP))
 		most = 1;
 	st.i = 0;

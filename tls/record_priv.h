@@ -123,11 +123,13 @@ static inline void rec_prefetch_key(const struct rec_crypto *rc, const struct re
 		__builtin_prefetch(key + i);
 }
 
-// The first lines of a text; the processor's own prefetcher follows from there. With payload in the
-// last-level cache that halves a record's time (1420 bytes, 613 to 334 TSC cycles sealed, 1171 to
-// 533 opened from two pieces), and costs 1 to 3 cycles where there was nothing to fetch.
+// The first lines of a text and its end, where the tag is; the processor's own prefetcher follows
+// from there. With payload in the last-level cache that halves a record's time (1420 bytes, 613 to
+// 334 TSC cycles sealed, 1171 to 533 opened from two pieces), and costs 1 to 3 cycles where there
+// was nothing to fetch.
 static inline void rec_prefetch_text(const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i < len && i < 4 * REC_CACHE_LINE; i += REC_CACHE_LINE)
 		__builtin_prefetch(p + i);
+	__builtin_prefetch(p + len);
 }
