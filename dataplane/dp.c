@@ -17,6 +17,7 @@
 
 #include "base/secret.h"
 #include "dataplane/session_mp.h"
+#include "dataplane/session_policy.h"
 #include "dataplane/tcp_cc.h"
 #include "dataplane/worker.h"
 
@@ -103,6 +104,8 @@ unsigned int dp_memory_mb(const struct config_dataplane *c)
 	if (c->mrru)
 		bytes += c->nb_workers * session_mp_pool_size(sessions_per_worker(c), c->mrru,
 						 data_room(c) - MBUF_FRONT - MBUF_TAIL);
+	if (c->policies)
+		bytes += c->nb_workers * session_policy_size(sessions_per_worker(c));
 	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
 	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *
 		 (sizeof(struct dp_msg) + 64);
@@ -326,7 +329,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->handover = rte_ring_create(name, WORKER_HANDOVER_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	w->wheel = wheel_create(1000, 2 * w->max_sessions, 0);
 	if (!w->rc || !w->sessions || !w->scratch || !w->scratch2 || !w->handover || !w->wheel ||
-		make_pools(w, c->mrru))
+		make_pools(w, c->mrru) || (c->policies && session_policy_create(w)))
 		goto no_memory;
 	make_slots(w);
 	w->driver_mbufs = driver_mbufs(dp, w);
@@ -392,6 +395,7 @@ static void worker_destroy(struct worker *w)
 	rte_mempool_free(w->keys);
 	rte_mempool_free(w->stashes);
 	session_mp_pool_destroy(w->mp);
+	session_policy_destroy(w);
 	rte_ring_free(w->handover);
 	if (w->wheel)
 		wheel_destroy(w->wheel);
@@ -523,6 +527,33 @@ struct dp *dp_create_here(
 struct dp_chan *dp_channel(struct dp *dp)
 {
 	return dp->ch;
+}
+
+bool dp_wants_policies(const struct config *c)
+{
+	for (unsigned int i = 0; i < c->nb_profiles; i++) {
+		const struct config_profile *p = &c->profiles[i];
+
+		if (p->has_rate || p->filter ||
+			(p->idle_timeout_s && p->idle_timeout_s != CONFIG_UNSET))
+			return true;
+	}
+	for (unsigned int i = 0; i < c->nb_secrets; i++)
+		if (c->secrets[i].limit_bytes_in || c->secrets[i].limit_bytes_out)
+			return true;
+	return false;
+}
+
+int dp_set_filters(struct dp *dp, const struct config *c)
+{
+	struct dp_chan *ch = dp->ch;
+
+	if (c->nb_filters && !(ch->filters = filter_set_create(c)))
+		return -errno;
+	if (c->nb_address_lists &&
+		!(ch->lists = lists_create(c, dp->nb_workers, sessions_per_worker(dp->c))))
+		return -ENOMEM;
+	return 0;
 }
 
 struct worker *dp_worker(struct dp *dp, unsigned int i)

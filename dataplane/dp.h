@@ -17,8 +17,10 @@ struct worker;
 // the reason in err. Main thread.
 struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap);
 struct dp_chan *dp_channel(struct dp *dp);
+// Whether c lets any session have what session_policy.h is for: config_dataplane.policies.
+bool dp_wants_policies(const struct config *c);
 // The filters and address lists that OPEN_DATA names by number: compiled here, nothing of theirs is
-// kept. Before dp_start(). 0, or -ENOMEM.
+// kept. Before dp_start(). 0, -ENOMEM, or -E2BIG: a filter has more than FILTER_RULES_MAX rules.
 int dp_set_filters(struct dp *dp, const struct config *c);
 // Launch the workers on their lcores.
 int dp_start(struct dp *dp);

@@ -124,6 +124,8 @@ void dp_chan_destroy(struct dp_chan *ch)
 	rte_mempool_free(ch->msgs);
 	addrtab_destroy(ch->addrs);
 	prefixtab_destroy(ch->prefixes);
+	filter_set_destroy(ch->filters);
+	lists_destroy(ch->lists);
 	if (ch->efd >= 0)
 		close(ch->efd);
 	free(ch);
@@ -211,6 +213,10 @@ int dp_send_command(struct dp_chan *ch, struct dp_msg *m)
 
 	if (w >= ch->nb_workers)
 		return -EINVAL;
+	if (ch->lists && m->type == DP_CMD_OPEN_DATA && lists_join(ch->lists, m))
+		return -ENOBUFS;
+	if (ch->lists && m->type == DP_CMD_CLOSE_DATA)
+		lists_leave(ch->lists, m->handle);
 	return rte_ring_enqueue(ch->cmd[w], m) ? -ENOBUFS : 0;
 }
 
@@ -225,6 +231,9 @@ unsigned int dp_recv_events(struct dp_chan *ch, struct dp_msg **m, unsigned int 
 	}
 	// The next call starts with another worker, so that a busy one cannot starve the others.
 	ch->next_worker = (ch->next_worker + 1) % ch->nb_workers;
+	for (unsigned int i = 0; ch->lists && i < got; i++)
+		if (m[i]->type == DP_EV_CLOSED)
+			lists_leave(ch->lists, m[i]->handle);
 	return got;
 }
 

@@ -12,6 +12,8 @@
 #include "dataplane/addrtab.h"
 #include "dataplane/counters.h"
 #include "dataplane/dp_msg.h"
+#include "dataplane/filter.h"
+#include "dataplane/lists.h"
 #include "dataplane/prefixtab.h"
 
 #define DP_MAX_WORKERS 32
@@ -68,6 +70,8 @@ struct dp_chan {
 	struct rte_ring *ev[DP_MAX_WORKERS];  // worker: produces, cp: consumes
 	struct rte_mempool *msgs;
 	struct addrtab *addrs;      // cp: writes, workers: read
+	struct filter_set *filters; // made before workers start; NULL: none
+	struct lists *lists;        // cp: writes, workers: read; NULL: there are none
 	struct prefixtab *prefixes; // through sessions; cp: writes, workers: read
 	struct dp_connected {
 		struct in6_addr prefix;

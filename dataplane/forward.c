@@ -5,6 +5,7 @@
 
 #include "dataplane/inner.h"
 #include "dataplane/session_mp.h"
+#include "dataplane/session_policy.h"
 
 #define MAX_FRAGMENTS 128 // 64 KiB at an MTU of 576
 
@@ -177,6 +178,8 @@ void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
+	if (unlikely(s->flags & SES_POLICY) && !session_policy_down(w, s, m))
+		return;
 	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s) && dont_fragment(m))) {
 		COUNT(&w->counters, inner_too_big);
 		route_own(w, icmp_error(w, m, 3, 4, (uint16_t)session_mtu(s), s->local));
@@ -184,6 +187,17 @@ void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 		return;
 	}
 	to_session(w, s, m);
+}
+
+void forward_prohibited(
+	struct worker *w, struct session *s, const struct rte_mbuf *pkt, bool from_client)
+{
+	struct rte_mbuf *e = icmp_error(w, pkt, 3, 13, 0, s->local);
+
+	if (from_client)
+		send_back(w, s, e);
+	else
+		route_own(w, e);
 }
 
 // By reference from the address table: this worker's session or another's.
@@ -262,10 +276,20 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 
 // ---- from sessions
 
-void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m)
+void forward_up_checked(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
 	struct up_batch *b = &w->up;
 
+	if (s->mss_clamp)
+		inner4_mss_clamp(m, s->mss_clamp);
+	b->s[b->n] = s;
+	b->m[b->n] = m;
+	if (++b->n == WORKER_BURST)
+		forward_up_flush(w);
+}
+
+void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
 	s->rx_packets++;
 	s->rx_bytes += m->data_len;
 	if (unlikely(inner4_check(m))) {
@@ -276,12 +300,9 @@ void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m)
 		COUNT(&w->counters, inner_spoofed);
 		goto drop;
 	}
-	if (s->mss_clamp)
-		inner4_mss_clamp(m, s->mss_clamp);
-	b->s[b->n] = s;
-	b->m[b->n] = m;
-	if (++b->n == WORKER_BURST)
-		forward_up_flush(w);
+	if (unlikely(s->flags & SES_POLICY) && !session_policy_up(w, s, m))
+		return;
+	forward_up_checked(w, s, m);
 	return;
 drop:
 	s->rx_drops++;

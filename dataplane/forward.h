@@ -9,6 +9,11 @@
 // forward_up_flush().
 void forward_up(struct worker *w, struct session *s, struct rte_mbuf *m);
 void forward_up_flush(struct worker *w);
+// The same for one that was checked, its policy included.
+void forward_up_checked(struct worker *w, struct session *s, struct rte_mbuf *m);
+// A filter of s rejects pkt (borrowed), from its client or to it: whoever sent it is told.
+void forward_prohibited(
+	struct worker *w, struct session *s, const struct rte_mbuf *pkt, bool from_client);
 
 // IPv4 packets from core, header checked, data at the IP header. Consumes all.
 void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n);

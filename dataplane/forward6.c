@@ -5,6 +5,7 @@
 #include "dataplane/inner6.h"
 #include "dataplane/prefixtab.h"
 #include "dataplane/session_mp.h"
+#include "dataplane/session_policy.h"
 #include "protocol/sstp/sstp.h"
 
 #define TCP_IP6_MORE 20 // IPv6's header is so much larger than IPv4's
@@ -126,6 +127,8 @@ void forward6_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 		rte_pktmbuf_free(m);
 		return;
 	}
+	if (unlikely(s->flags & SES_POLICY) && !session_policy_down(w, s, m))
+		return;
 	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s))) {
 		COUNT(&w->counters, inner_too_big);
 		src = error_source(w, s);
@@ -138,6 +141,17 @@ void forward6_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 	if (s->mss_clamp > TCP_IP6_MORE)
 		inner6_mss_clamp(m, s->mss_clamp - TCP_IP6_MORE);
 	session_tx_enqueue(w, s, m);
+}
+
+void forward6_prohibited(
+	struct worker *w, struct session *s, const struct rte_mbuf *pkt, bool from_client)
+{
+	struct ipaddr src = error_source(w, s);
+
+	if (from_client)
+		error_to_session(w, s, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0);
+	else if (w->core_has6)
+		route_own(w, make_error(w, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0, &src));
 }
 
 // By reference from the table: this worker's session or another's.
@@ -264,9 +278,20 @@ static void on_link(struct worker *w, struct session *s, struct rte_mbuf *m,
 	rte_pktmbuf_free(m); // groups of others: there are none on this link
 }
 
-void forward6_up(struct worker *w, struct session *s, struct rte_mbuf *m)
+void forward6_up_checked(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
 	struct up_batch *b = &w->up6;
+
+	if (s->mss_clamp > TCP_IP6_MORE)
+		inner6_mss_clamp(m, s->mss_clamp - TCP_IP6_MORE);
+	b->s[b->n] = s;
+	b->m[b->n] = m;
+	if (++b->n == WORKER_BURST)
+		forward6_up_flush(w);
+}
+
+void forward6_up(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
 	struct ipaddr src, dst;
 
 	s->rx_packets++;
@@ -285,12 +310,9 @@ void forward6_up(struct worker *w, struct session *s, struct rte_mbuf *m)
 		COUNT(&w->counters, inner_spoofed);
 		goto drop;
 	}
-	if (s->mss_clamp > TCP_IP6_MORE)
-		inner6_mss_clamp(m, s->mss_clamp - TCP_IP6_MORE);
-	b->s[b->n] = s;
-	b->m[b->n] = m;
-	if (++b->n == WORKER_BURST)
-		forward6_up_flush(w);
+	if (unlikely(s->flags & SES_POLICY) && !session_policy_up(w, s, m))
+		return;
+	forward6_up_checked(w, s, m);
 	return;
 drop:
 	s->rx_drops++;

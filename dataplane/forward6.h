@@ -10,6 +10,11 @@
 // the next forward6_up_flush().
 void forward6_up(struct worker *w, struct session *s, struct rte_mbuf *m);
 void forward6_up_flush(struct worker *w);
+// The same for one that was checked, its policy included.
+void forward6_up_checked(struct worker *w, struct session *s, struct rte_mbuf *m);
+// A filter of s rejects pkt (borrowed), from its client or to it: whoever sent it is told.
+void forward6_prohibited(
+	struct worker *w, struct session *s, const struct rte_mbuf *pkt, bool from_client);
 
 // IPv6 packets from core to other hosts, header checked, data at the IP header. Consumes all.
 void forward6_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n);

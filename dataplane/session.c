@@ -7,6 +7,7 @@
 
 #include "base/secret.h"
 #include "dataplane/session_mp.h"
+#include "dataplane/session_policy.h"
 #include "dataplane/worker.h"
 
 static dp_handle session_handle(const struct worker *w, const struct session *s)
@@ -163,6 +164,7 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	mbufq_free(&s->plainq);
 	session_txq_free(w, s);
 	session_mp_end(w, s);
+	session_policy_end(w, s);
 	s->flags &= ~(SES_DATA_OPEN | SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_KEY_UPDATE);
 	s->inner = 0;
 	s->close_reason = (uint8_t)why;
@@ -286,7 +288,7 @@ static void cmd_open_data(struct worker *w, struct session *s, const struct dp_m
 			s->mss_clamp, RTE_MAX((s->mss_clamp + over) / mss, 1u) * mss - over);
 	s->flags = (s->flags & ~(SES_IP6 | SES_NO_IP4)) | SES_DATA_OPEN | open_ip6(s, m);
 	tcp_set_rcv_wnd(s->conn, UINT32_MAX);
-	if (!session_mp_set(w, s, &m->u.open.mp, false))
+	if (!session_mp_set(w, s, &m->u.open.mp, false) || !session_policy_set(w, s, m))
 		session_abort(w, s, DP_REASON_NO_MEMORY);
 }
 
@@ -321,6 +323,7 @@ static void cmd_close(struct worker *w, struct session *s, const struct dp_msg *
 	if (s->flags & SES_KEYS)
 		session_send_alert(w, s, 1, 0); // close_notify
 	s->flags &= ~SES_DATA_OPEN;
+	session_policy_stop(w, s);
 	session_txq_free(w, s);
 	mbufq_free(&s->plainq);
 	s->mode = SESSION_DRAIN;
@@ -385,6 +388,7 @@ void session_command(struct worker *w, struct dp_msg *m)
 		s->flags &= ~(SES_DATA_OPEN | SES_IP6);
 		s->inner = 0;
 		s->plen6 = 0;
+		session_policy_stop(w, s);
 		session_txq_free(w, s);
 		break;
 	case DP_CMD_SET_MP:

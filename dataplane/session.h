@@ -52,11 +52,14 @@ enum session_mode {
 #define SES_UPDATE_REQUESTED 0x40000
 #define SES_CODEL 0x80000   // the queue stood lately: codel is in use
 #define SES_MP 0x100000     // multilink was agreed on, s->mp is there
+#define SES_POLICY 0x200000 // rate limit, filter or limit-bytes: see session_policy.h
 #define SES_IP6 0x400000    // IPV6CP is open
 #define SES_NO_IP4 0x800000 // IPCP is not
+#define SES_OWE_LIMIT 0x1000000
+#define SES_OWE_IDLE 0x2000000
 #define SES_OWE_ANY                                                                           \
 	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
-		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS)
+		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS | SES_OWE_LIMIT | SES_OWE_IDLE)
 
 struct mbuf_queue {
 	struct rte_mbuf *head, *tail;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The list of sessions that have something to do: events that are owed, bytes to read, the end.
 #include "dataplane/session.h"
+#include "dataplane/session_policy.h"
 #include "dataplane/worker.h"
 
 #define FLOOD_BACKLOG (64 * 1024) // bytes behind packets that go at the bound of their rate
@@ -37,6 +38,9 @@ static bool owed_send(struct worker *w, struct session *s, uint32_t flag, enum d
 	case DP_EV_HELLO_EXPIRED:
 		m->u.hello.intervals = s->hello_intervals;
 		break;
+	case DP_EV_LIMIT:
+		m->u.limit.rx = session_policy_limit_rx(w, s);
+		break;
 	case DP_EV_STATS:
 		session_stats(s, &m->u.stats);
 		break;
@@ -60,6 +64,8 @@ static bool owed_send_all(struct worker *w, struct session *s)
 	       owed_send(w, s, SES_OWE_HELLO, DP_EV_HELLO_EXPIRED) &&
 	       owed_send(w, s, SES_OWE_KEY_LIMIT, DP_EV_KEY_LIMIT) &&
 	       owed_send(w, s, SES_OWE_STATS, DP_EV_STATS) &&
+	       owed_send(w, s, SES_OWE_LIMIT, DP_EV_LIMIT) &&
+	       owed_send(w, s, SES_OWE_IDLE, DP_EV_IDLE) &&
 	       owed_send(w, s, SES_OWE_PEER_CLOSED, DP_EV_PEER_CLOSED);
 }
 

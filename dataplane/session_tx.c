@@ -4,6 +4,7 @@
 // session's queue under CoDel, unsealed.
 #include "dataplane/session.h"
 #include "dataplane/session_mp.h"
+#include "dataplane/session_policy.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
@@ -67,6 +68,8 @@ static inline bool txq_drop(const struct worker *w, struct session *s, struct rt
 
 	if (likely(sojourn < CODEL_TARGET_US && !(s->flags & SES_CODEL)))
 		return false;
+	if (s->flags & SES_POLICY)
+		sojourn -= RTE_MIN(sojourn, session_policy_slack(w, s));
 	if (mbuf_priv(m)->flags & MBUF_MP_FRAGMENT)
 		return false; // the others of its packet would go for nothing
 	s->flags |= SES_CODEL;
@@ -160,6 +163,8 @@ static void tx_again(struct worker *w, struct session *s)
 
 	if (s->remote_ahead)
 		return; // SEND_RAW follows
+	if (unlikely(s->flags & SES_POLICY) && session_policy_waits(w, s))
+		return; // its timer follows
 	// Either there is room (again), or being short of it is noted and TCP_EV_WRITABLE follows.
 	if (tcp_tx_room(s->conn, need) >= need)
 		session_want_tx(w, s);
@@ -372,6 +377,8 @@ static bool session_tx(struct worker *w, struct session *s)
 		uint32_t segs;
 		uint16_t nb;
 
+		if (unlikely(s->flags & SES_POLICY) && !session_policy_may_send(w, s))
+			break;
 		if (unlikely(s->txq.head->pkt_len > s->mtu && s->flags & SES_MP)) {
 			txq_split(w, s);
 			continue;

@@ -10,6 +10,7 @@
 #include <rte_tcp.h>
 
 #include "dataplane/forward.h"
+#include "dataplane/session_policy.h"
 #include "dataplane/forward6.h"
 
 #define RX_PACKETS 256 // at most in one loop, from one port
@@ -323,6 +324,10 @@ static uint64_t housekeeping(struct worker *w)
 	}
 	t = wheel_next(w->wheel);
 	next = RTE_MIN(next, t);
+	if (w->policies) {
+		t = session_policy_tick(w);
+		next = RTE_MIN(next, t);
+	}
 	return RTE_MIN(next, w->next_tick_us);
 }
 

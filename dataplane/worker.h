@@ -74,8 +74,10 @@ struct worker {
 	struct session *sessions; // [max_sessions + 1]; slot 0 is not used
 	struct dp_chan *ch;
 	struct rte_mempool *pool, *keys, *stashes;
-	struct session_mp_pool *mp; // NULL: no session has multilink
-	uint32_t mbuf_room;         // largest payload of pool's mbufs, worker_mbuf_room()
+	struct session_mp_pool *mp;      // NULL: no session has multilink
+	struct session_policy *policies; // [max_sessions + 1]; NULL: no session has any
+	struct wheel *policy_wheel;      // their timers
+	uint32_t mbuf_room;              // largest payload of pool's mbufs, worker_mbuf_room()
 	struct session *run_head, *run_tail;
 	uint32_t nb_run; // sessions on that list
 	struct session *tx_head, *tx_tail;
