@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "controlplane/cp_ip6.h"
-#include "controlplane/cp_policy.h"
 #include "controlplane/cp_session.h"
 
 #define ADDRESS_LOG_BURST 5
@@ -83,11 +82,6 @@ void cp_address_assign(struct cp_session *s)
 	struct ppp_addresses a = {0};
 	int ip6;
 
-	c->awaits_address = cp_policy_must_wait(s);
-	if (c->awaits_address) {
-		SLOG(LOG_DEBUG, s, "waits for the session before it to be gone");
-		return;
-	}
 	ip6 = cp_ip6_prepare(s);
 	// Who is given IPv6 need not be given IPv4.
 	if (ip6 < 0 || ((g->remote || g->pool || !ip6) && take(s))) {

@@ -45,14 +45,18 @@ static void admit(struct cp_session *s, struct users_answer *a)
 		s->call->grant = a->grant;
 }
 
-// Takes a->store.
-static void judge(struct cp_session *s, struct users_answer *a)
+static void drop(struct users_answer *a)
+{
+	users_store_free(a->store);
+	secret_wipe(a, sizeof(*a));
+}
+
+// PPP gets its verdict. Takes a->store.
+static void decide(struct cp_session *s, struct users_answer *a)
 {
 	struct cp_call *c = s->call;
 	uint32_t method = c->ppp.as.req.method;
 
-	if (a->result == USERS_OK)
-		admit(s, a);
 	if (a->result == USERS_OK) {
 		s->cp->totals.authenticated++;
 		log_ok(s, a, method);
@@ -63,8 +67,37 @@ static void judge(struct cp_session *s, struct users_answer *a)
 			users_result_text(a->result));
 	}
 	ppp_auth_verdict(&c->ppp, &a->verdict);
-	users_store_free(a->store);
-	secret_wipe(a, sizeof(*a));
+	drop(a);
+}
+
+// The verdict of who comes in the place of others waits until those are gone, and what they had is
+// free: PPP asks for its address as soon as it has it. Takes a->store.
+static void judge(struct cp_session *s, struct users_answer *a)
+{
+	struct cp_call *c = s->call;
+
+	if (a->result == USERS_OK)
+		admit(s, a);
+	if (a->result == USERS_OK && cp_policy_must_wait(s)) {
+		c->held = malloc(sizeof(*c->held));
+		if (c->held) {
+			*c->held = *a;
+			a->store = NULL;
+			drop(a);
+			return;
+		}
+	}
+	decide(s, a);
+}
+
+void cp_auth_go_on(struct cp_session *s)
+{
+	struct users_answer *a = s->call->held;
+
+	s->call->held = NULL;
+	decide(s, a);
+	free(a);
+	cp_call_settle(s);
 }
 
 void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req)
@@ -92,8 +125,7 @@ void cp_auth_answer(struct cp *cp, uint64_t id, struct users_answer *a)
 	struct cp_session *s = cp_table_find(&cp->table, id);
 
 	if (!s || !s->call || !s->call->auth_pending) {
-		users_store_free(a->store);
-		secret_wipe(a, sizeof(*a));
+		drop(a);
 		return;
 	}
 	s->call->auth_pending = false;
@@ -107,6 +139,10 @@ void cp_auth_cancel(struct cp_session *s)
 	struct cp_call *c = s->call;
 
 	ev_timer_stop(s->cp->loop, &c->auth_timer);
+	if (c->held)
+		drop(c->held);
+	free(c->held);
+	c->held = NULL;
 	if (!c->auth_pending)
 		return;
 	c->auth_pending = false;

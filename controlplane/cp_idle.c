@@ -14,7 +14,7 @@ static bool at_rest(const struct cp_session *s)
 	const struct cp_call *c = s->call;
 
 	if (!s->data_open || s->broken || c->frame || c->note_ppp_up || c->note_ppp_down ||
-		c->note_closed || c->auth_pending)
+		c->note_closed || c->auth_pending || c->held)
 		return false;
 	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
 		if (ev_is_active(&c->sstp_timer[i]) || ev_is_pending(&c->sstp_timer[i]))

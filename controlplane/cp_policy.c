@@ -176,14 +176,13 @@ void cp_policy_gone(struct cp_session *old, uint32_t addr)
 		return;
 	for (s = cp_account_first(&old->cp->accounts, old->account); s; s = next) {
 		next = cp_account_next(s);
-		if (s->gone || !s->call || !s->call->awaits_address)
+		if (s->gone || !s->call || !s->call->held)
 			continue;
 		if (addr)
 			s->call->prefer = addr;
 		if (is_leaving(s) || cp_policy_must_wait(s))
 			continue;
-		cp_address_assign(s);
-		cp_call_settle(s);
+		cp_auth_go_on(s);
 	}
 }
 

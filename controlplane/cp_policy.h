@@ -26,7 +26,7 @@ struct cp_policy {
 void cp_policy_admit(struct cp_session *s, struct users_answer *a);
 
 // Whether the session has to wait for others of its account, which are on their way out, before it
-// takes its address. cp_policy_gone() will say that it may.
+// gets its verdict. cp_policy_gone() will give it.
 bool cp_policy_must_wait(const struct cp_session *s);
 
 // CLOSED came for old, and what it had is free: others of its account may have waited for that.

@@ -48,9 +48,9 @@ struct cp_call {
 	const uint8_t *frame;
 	size_t frame_len;
 	bool note_ppp_up, note_ppp_down, note_closed, flush;
-	bool auth_pending;     // the back end was asked
-	bool negotiation_held; // the timer for Call Connected stands still
-	bool awaits_address;   // until others of the account are gone
+	bool auth_pending;         // the back end was asked
+	bool negotiation_held;     // the timer for Call Connected stands still
+	struct users_answer *held; // for PPP when others of the account are gone, NULL: none
 	// Both have to be true before data may pass.
 	bool connected;  // Call Connected verified
 	bool network_up; // IPCP open
@@ -189,6 +189,8 @@ void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req);
 // A back end's answer to a query, when it comes later. Takes a->store, wipes *a. A query that
 // nobody waits for any more is fine.
 void cp_auth_answer(struct cp *cp, uint64_t id, struct users_answer *a);
+// The answer that was held goes to PPP.
+void cp_auth_go_on(struct cp_session *s);
 // Nobody waits any more.
 void cp_auth_cancel(struct cp_session *s);
 void cp_auth_watch(struct cp_call *c); // make its timer
@@ -196,8 +198,8 @@ void cp_auth_hold_negotiation(struct cp_call *c);
 
 // -- cp_address.c --
 
-// The peer is authenticated: an address for it, or the end for the lack of one; later, when others
-// have to go first. From PPP's callback or not.
+// The peer is authenticated: an address for it, or the end for the lack of one. From PPP's
+// callback.
 void cp_address_assign(struct cp_session *s);
 // Returns the address that is free now, 0: there was none.
 uint32_t cp_address_release(struct cp_session *s);

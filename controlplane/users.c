@@ -102,18 +102,13 @@ static enum config_tristate tristate(
 	return own != CONFIG_DEFAULT ? own : fallback != CONFIG_DEFAULT ? fallback : built_in;
 }
 
-// What the profile asks for and SSTP cannot give.
-static enum users_result impossible(const struct config *c, const struct config_secret *s)
+// MPPE is nothing that SSTP could give: TLS does its work.
+static bool wants_mppe(const struct config *c, const struct config_secret *s)
 {
 	const struct config_profile *p = profile_of(c, s), *d = config_profile(c, "default");
-	enum config_tristate e = d ? d->use_encryption : CONFIG_DEFAULT;
-	enum config_tristate z = d ? d->use_compression : CONFIG_DEFAULT;
 
-	if (p && tristate(p->use_encryption, e, CONFIG_NO) == CONFIG_REQUIRED)
-		return USERS_ENCRYPTION;
-	if (p && tristate(p->use_compression, z, CONFIG_NO) == CONFIG_REQUIRED)
-		return USERS_COMPRESSION;
-	return USERS_OK;
+	return p && tristate(p->use_encryption, d ? d->use_encryption : CONFIG_DEFAULT,
+			    CONFIG_NO) == CONFIG_REQUIRED;
 }
 
 bool users_check(void *user, const struct users_query *q, struct users_answer *a)
@@ -122,7 +117,6 @@ bool users_check(void *user, const struct users_query *q, struct users_answer *a
 	const struct config_secret *s = find(c, q->req);
 	const char *password = s && !s->disabled ? s->password : NULL;
 	bool known = !ppp_auth_check(q->req, password, &a->verdict);
-	enum users_result no;
 
 	if (!known)
 		users_refuse(a, USERS_UNSUPPORTED, ERROR_AUTHENTICATION_FAILURE, "");
@@ -135,10 +129,9 @@ bool users_check(void *user, const struct users_query *q, struct users_answer *a
 	else if (s->has_caller_id && !users_prefix_has(&s->caller_id, &q->peer))
 		// From elsewhere nobody learns that the password is right.
 		users_refuse(a, USERS_CALLER_ID, ERROR_AUTHENTICATION_FAILURE, "");
-	else if ((no = impossible(c, s)) != USERS_OK)
-		users_refuse(a, no, ERROR_NO_DIALIN_PERMISSION,
-			no == USERS_ENCRYPTION ? "MPPE encryption is required and not available"
-					       : "Compression is required and not available");
+	else if (wants_mppe(c, s))
+		users_refuse(a, USERS_ENCRYPTION, ERROR_NO_DIALIN_PERMISSION,
+			"MPPE encryption is required and not available");
 	else
 		users_grant(c, s, &a->grant);
 	return true;

@@ -47,7 +47,6 @@ struct users_grant {
 	X(UNSUPPORTED, "method not supported")                               \
 	X(CALLER_ID, "called from another address than caller-id allows")    \
 	X(ENCRYPTION, "use-encryption: required, but TLS does it, not MPPE") \
-	X(COMPRESSION, "use-compression: required, but there is none")       \
 	X(ALREADY, "already logged in (only-one)")                           \
 	X(NO_ANSWER, "no answer in time")
 #define X(name, text) USERS_##name,
