@@ -67,8 +67,8 @@ void shaper_set(struct shaper *s, const struct dp_rate *conf, uint64_t now_us)
 	same_slots = s->slot_end_us && bursts(&c) && c.time_s == s->conf.time_s &&
 		     shift_for(&c) == s->slot_shift;
 	if (!s->rate) {
-		s->tokens = 0;
-		s->filled_us = now_us - RTE_MIN(now_us, (uint64_t)2 * SHAPER_DEPTH_US);
+		s->tokens = (int64_t)(c.bps * SHAPER_DEPTH_US);
+		s->filled_us = now_us;
 	}
 	s->conf = c;
 	s->rate = c.bps;
