@@ -16,6 +16,7 @@
 #include <rte_malloc.h>
 
 #include "base/secret.h"
+#include "dataplane/flowq.h"
 #include "dataplane/session_mp.h"
 #include "dataplane/session_policy.h"
 #include "dataplane/tcp_cc.h"
@@ -81,6 +82,12 @@ static uint32_t nb_stashes(uint32_t sessions)
 	return RTE_MIN(sessions, RTE_MAX(sessions / 16, 1024u));
 }
 
+// For sessions whose queue stands; the others' stays plain (session_flows.c).
+static uint32_t nb_flowqs(uint32_t sessions)
+{
+	return RTE_MIN(sessions, RTE_MAX(sessions / 32, 256u));
+}
+
 // SSTP and PPP headers and a record around a packet.
 #define RECORD_ROOM 64
 
@@ -111,6 +118,8 @@ unsigned int dp_memory_mb(const struct config_dataplane *c)
 		 (sizeof(struct dp_msg) + 64);
 	bytes += (uint64_t)c->nb_workers * nb_stashes(c->max_sessions / c->nb_workers + 1) *
 		 (WORKER_STASH_SIZE + 64);
+	bytes += (uint64_t)c->nb_workers * nb_flowqs(c->max_sessions / c->nb_workers + 1) *
+		 (sizeof(struct flowq) + 64);
 	return (unsigned int)(bytes >> 20) + 128;
 }
 
@@ -259,10 +268,13 @@ static int make_pools(struct worker *w, uint16_t mrru)
 	snprintf(name, sizeof(name), "stashes_%u", w->id);
 	w->stashes = rte_mempool_create(name, nb_stashes(w->max_sessions), WORKER_STASH_SIZE, 0, 0,
 		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	snprintf(name, sizeof(name), "flowqs_%u", w->id);
+	w->flowqs = rte_mempool_create(name, nb_flowqs(w->max_sessions), sizeof(struct flowq), 0, 0,
+		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	if (mrru && !(w->mp = session_mp_pool_create(
 			      w->id, w->max_sessions, mrru, w->mbuf_room, w->pool->size)))
 		return -ENOMEM;
-	return w->keys && w->stashes ? 0 : -ENOMEM;
+	return w->keys && w->stashes && w->flowqs ? 0 : -ENOMEM;
 }
 
 static void make_slots(struct worker *w)
@@ -346,6 +358,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	dp_chan_add_level(dp->ch, "sessions", w->id, level_sessions, w);
 	dp_chan_add_level(dp->ch, "keys", w->id, dp_level_of_mempool, w->keys);
 	dp_chan_add_level(dp->ch, "stashes", w->id, dp_level_of_mempool, w->stashes);
+	dp_chan_add_level(dp->ch, "flowqs", w->id, dp_level_of_mempool, w->flowqs);
 	if (w->mp)
 		dp_chan_add_level(dp->ch, "multilink", w->id, dp_level_of_mempool, w->mp->states);
 	if (w->mp && w->mp->large)
@@ -394,6 +407,7 @@ static void worker_destroy(struct worker *w)
 		rec_crypto_destroy(w->rc);
 	rte_mempool_free(w->keys);
 	rte_mempool_free(w->stashes);
+	rte_mempool_free(w->flowqs);
 	session_mp_pool_destroy(w->mp);
 	session_policy_destroy(w);
 	rte_ring_free(w->handover);

@@ -11,12 +11,14 @@
 
 #include "dataplane/codel.h"
 #include "dataplane/dp_msg.h"
+#include "dataplane/mbufq.h"
 #include "dataplane/tcp.h"
 #include "dataplane/wheel.h"
 #include "tls/record.h"
 
 struct worker;
 struct session_mp;
+struct flowq;
 
 // What is done with the received stream.
 enum session_mode {
@@ -50,21 +52,17 @@ enum session_mode {
 #define SES_OWE_STATS 0x10000
 #define SES_TOLD_PEER_CLOSED 0x20000
 #define SES_UPDATE_REQUESTED 0x40000
-#define SES_CODEL 0x80000   // the queue stood lately: codel is in use
+#define SES_CODEL 0x80000   // the queue stood lately, no flowq was left: codel is in use
 #define SES_MP 0x100000     // multilink was agreed on, s->mp is there
 #define SES_POLICY 0x200000 // rate limit, filter or limit-bytes: see session_policy.h
 #define SES_IP6 0x400000    // IPV6CP is open
 #define SES_NO_IP4 0x800000 // IPCP is not
 #define SES_OWE_LIMIT 0x1000000
 #define SES_OWE_IDLE 0x2000000
+#define SES_FLOWS 0x4000000 // the queue stood lately: flows is in use, behind txq
 #define SES_OWE_ANY                                                                           \
 	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
 		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS | SES_OWE_LIMIT | SES_OWE_IDLE)
-
-struct mbuf_queue {
-	struct rte_mbuf *head, *tail;
-	uint32_t len; // mbufs
-};
 
 // By cache line, so that a packet touches few: down lines 0, 1 and 2, up lines 0, 3 and 2. What is
 // below is for what happens seldom.
@@ -79,7 +77,8 @@ struct session {
 	uint8_t mode;          // enum session_mode
 	uint8_t empty_records; // in a row
 	struct session *run_next, *tx_next;
-	struct mbuf_queue txq; // inner packets that wait for room; worker.txq_held counts them
+	struct mbuf_queue txq; // inner packets that wait for room, with SES_FLOWS the next one or
+			       // two; worker.txq_held counts them
 	// line 1: transmit
 	struct rec_dir tx __attribute__((aligned(64)));
 	// line 2: what each packet counts
@@ -92,7 +91,10 @@ struct session {
 	// seldom
 	uint8_t *stash __attribute__((
 		aligned(64))); // start of an SSTP packet whose rest has not come, else NULL
-	struct codel codel;    // in use when SES_CODEL
+	union {
+		struct codel codel;  // in use when SES_CODEL
+		struct flowq *flows; // in use when SES_FLOWS
+	};
 	uint64_t rx_drops, tx_drops;
 	struct session_mp *mp; // SES_MP
 	uint32_t local;        // this end's address
@@ -269,48 +271,21 @@ void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 void session_want_tx(struct worker *w, struct session *s);
 // Drop what is queued.
 void session_txq_free(struct worker *w, struct session *s);
+// Packets that are queued.
+uint32_t session_txq_len(const struct session *s);
 // Frame, seal and send what the windows allow, for all sessions with queued packets.
 void session_tx_all(struct worker *w);
 
-// ---- queues of mbufs
+// ---- a queue that stands (session_flows.c)
 
-static inline void mbufq_put(struct mbuf_queue *q, struct rte_mbuf *m)
-{
-	mbuf_priv(m)->next = NULL;
-	if (q->tail)
-		mbuf_priv(q->tail)->next = m;
-	else
-		q->head = m;
-	q->tail = m;
-	q->len++;
-}
-
-static inline void mbufq_put_head(struct mbuf_queue *q, struct rte_mbuf *m)
-{
-	mbuf_priv(m)->next = q->head;
-	q->head = m;
-	if (!q->tail)
-		q->tail = m;
-	q->len++;
-}
-
-static inline struct rte_mbuf *mbufq_get(struct mbuf_queue *q)
-{
-	struct rte_mbuf *m = q->head;
-
-	if (!m)
-		return NULL;
-	q->head = mbuf_priv(m)->next;
-	if (!q->head)
-		q->tail = NULL;
-	q->len--;
-	return m;
-}
-
-static inline void mbufq_free(struct mbuf_queue *q)
-{
-	struct rte_mbuf *m;
-
-	while ((m = mbufq_get(q)))
-		rte_pktmbuf_free(m);
-}
+// The queue of s stands: flows apart from now on. False: there is no room for that.
+bool session_flows_begin(struct worker *w, struct session *s);
+// session_tx_enqueue() with SES_FLOWS.
+void session_flows_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m);
+// Make room in it: the longest flow loses some. False: its queue is a plain one.
+bool session_flows_shed(struct worker *w, struct session *s);
+// The packet in front of the queue was taken: another one takes its place. With nothing left for
+// long, the session's queue is a plain one again.
+void session_flows_next(struct worker *w, struct session *s);
+// Drop what flows hold, and give them back.
+void session_flows_free(struct worker *w, struct session *s);

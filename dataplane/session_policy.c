@@ -134,9 +134,9 @@ static void limit_reached(struct worker *w, struct session *s, struct session_po
 {
 	p->limited = true;
 	p->limit_rx_hit = rx;
-	COUNT_N(&w->counters, policy_limit_drop, p->upq.len + s->txq.len);
+	COUNT_N(&w->counters, policy_limit_drop, p->upq.len + session_txq_len(s));
 	s->rx_drops += p->upq.len;
-	s->tx_drops += s->txq.len;
+	s->tx_drops += session_txq_len(s);
 	upq_free(w, p);
 	session_txq_free(w, s);
 	p->down_at_us = 0;
@@ -278,7 +278,8 @@ bool session_policy_down(struct worker *w, struct session *s, struct rte_mbuf *m
 		COUNT(&w->counters, policy_limit_drop);
 	} else if (p->out && !filter_pass(w, s, p->out, m, false)) {
 		// counted
-	} else if (unlikely(s->txq.len >= p->queue_down)) {
+	} else if (unlikely(session_txq_len(s) >= p->queue_down) &&
+		   !session_flows_shed(w, s)) {
 		COUNT(&w->counters, policy_rate_drop);
 	} else {
 		return true;

@@ -31,24 +31,21 @@ void session_want_tx(struct worker *w, struct session *s)
 	w->tx_tail = s;
 }
 
-// As many as the worker's queues have room left for all together: a crowd of sessions that take
-// nothing divides the room, and always leaves as much to whoever comes.
-static inline uint32_t txq_most(const struct worker *w)
-{
-	return RTE_MIN((uint32_t)WORKER_TXQ_MAX, w->txq_max - RTE_MIN(w->txq_held, w->txq_max));
-}
-
 void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
-	if (unlikely(s->txq.len >= txq_most(w))) {
+	mbuf_priv(m)->sent_us = w->now_us;
+	mbuf_priv(m)->flags = 0;
+	mbuf_prefetch_front(m);
+	if (unlikely(s->flags & SES_FLOWS)) {
+		session_flows_enqueue(w, s, m);
+		return;
+	}
+	if (unlikely(s->txq.len >= session_txq_most(w, 0))) {
 		COUNT(&w->counters, session_tx_queue_drop);
 		s->tx_drops++;
 		rte_pktmbuf_free(m);
 		return;
 	}
-	mbuf_priv(m)->sent_us = w->now_us;
-	mbuf_priv(m)->flags = 0;
-	mbuf_prefetch_front(m);
 	mbufq_put(&s->txq, m);
 	w->txq_held++;
 	session_want_tx(w, s);
@@ -58,26 +55,41 @@ void session_txq_free(struct worker *w, struct session *s)
 {
 	w->txq_held -= s->txq.len;
 	mbufq_free(&s->txq);
+	if (s->flags & SES_FLOWS)
+		session_flows_free(w, s);
 }
 
-// Whether the packet just taken from the queue of s must go. A queue that does not stand leaves
-// CoDel's state alone.
-static inline bool txq_drop(const struct worker *w, struct session *s, struct rte_mbuf *m)
+// The packet just taken stood for long, or its queue did lately. True: it must go.
+static __rte_noinline bool txq_stood(
+	struct worker *w, struct session *s, struct rte_mbuf *m, uint64_t sojourn)
 {
-	uint64_t sojourn = w->now_us - mbuf_priv(m)->sent_us;
-
-	if (likely(sojourn < CODEL_TARGET_US && !(s->flags & SES_CODEL)))
+	if (s->flags & SES_FLOWS) { // CoDel had its say
+		session_flows_next(w, s);
 		return false;
+	}
 	if (s->flags & SES_POLICY)
 		sojourn -= RTE_MIN(sojourn, session_policy_slack(w, s));
 	if (mbuf_priv(m)->flags & MBUF_MP_FRAGMENT)
 		return false; // the others of its packet would go for nothing
+	if (sojourn >= CODEL_TARGET_US && !(s->flags & SES_CODEL) && session_flows_begin(w, s))
+		return false;
 	s->flags |= SES_CODEL;
 	if (codel_drop(&s->codel, sojourn, s->txq.len + 1, w->now_us))
 		return true;
 	if (codel_at_rest(&s->codel, w->now_us))
 		s->flags &= ~SES_CODEL;
 	return false;
+}
+
+// Whether the packet just taken from the queue of s must go. A queue that does not stand is a plain
+// one.
+static inline bool txq_drop(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	uint64_t sojourn = w->now_us - mbuf_priv(m)->sent_us;
+
+	if (likely(sojourn < CODEL_TARGET_US && !(s->flags & (SES_CODEL | SES_FLOWS))))
+		return false;
+	return txq_stood(w, s, m, sojourn);
 }
 
 // The next packet to send, or NULL.

@@ -108,6 +108,8 @@ struct worker {
 	uint32_t snd_max; // of the mbufs that TCP may hold with data: below its own bound, so that
 			  // the control plane's messages still go
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
+	struct rte_mempool *flowqs;             // for sessions whose queue stands
+	struct flowq *flows_first, *flows_last; // those in use, oldest first
 	struct stash_list {
 		struct stash *first, *last; // the one first that is held for longest
 	} stash_list[2];                    // sessions without data, and with
@@ -188,4 +190,13 @@ static inline struct rte_mbuf *worker_mbuf_copy(struct worker *w, const void *p,
 		m->pkt_len = n;
 	}
 	return m;
+}
+
+// How many packets a session may have queued: as many as the worker's queues have room left for all
+// together. A crowd of sessions that take nothing divides the room, and always leaves as much to
+// whoever comes. counted: of its packets that txq_held counts beyond those that it had.
+static inline uint32_t session_txq_most(const struct worker *w, uint32_t counted)
+{
+	return RTE_MIN((uint32_t)WORKER_TXQ_MAX,
+		w->txq_max + counted - RTE_MIN(w->txq_held, w->txq_max + counted));
 }

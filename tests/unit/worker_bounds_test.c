@@ -102,6 +102,105 @@ static void queues_share(void **state)
 	rig_destroy(r);
 }
 
+static void core_in_from(struct rig *r, uint32_t src, uint32_t dst, uint16_t len)
+{
+	uint8_t pkt[2048];
+
+	rig_core_in(r, pkt, rig_packet(pkt, len, src, dst, 64, true, 1));
+}
+
+// How many packets of another length come in front of the first of this one; -1: it does not come.
+static int in_front_of(struct rig *r, struct rig_client *c, uint16_t len)
+{
+	uint8_t in[4096];
+	int n = 0, at = -1;
+	uint16_t got;
+
+	for (; (got = rig_take_sstp(r, c, in)); n++)
+		if (got == len + 8 && at < 0)
+			at = n;
+	return at;
+}
+
+static uint32_t flowqs(const struct rig *r)
+{
+	return rte_mempool_in_use_count(r->w->flowqs);
+}
+
+// A queue that stood is one by flows for a while, in which a single packet overtakes a crowd; a
+// silent session gives its own to another. Nothing is lost or counted twice.
+static void flows_apart(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c[4];
+
+	for (unsigned int i = 0; i < 4; i++) {
+		c[i] = rig_connect_sstp(r);
+		rig_open_data(r, c[i], IN_1 + i, 1400, 0);
+		r->hold_link = true;
+		core_in_n(r, IN_1 + i, 1000, 300);
+		rig_run(r, 20000);
+		// FIFO still: nobody has looked at how long they stood.
+		assert_false(session_of(r, c[i])->flags & SES_FLOWS);
+		core_in_from(r, HOST + 1, IN_1 + i, 90);
+		r->hold_link = false;
+		rig_run(r, 300000);
+		assert_true(session_of(r, c[i])->flags & SES_FLOWS);
+		assert_in_range(in_front_of(r, c[i], 90), 0, 150);
+		assert_int_equal(flowqs(r), i < 3 ? i + 1 : 3);
+		rig_run(r, 2500000);
+	}
+	assert_false(session_of(r, c[0])->flags & SES_FLOWS);
+	assert_int_equal(counter(r, CNT_session_tx_queue_drop),
+		session_of(r, c[0])->tx_drops + session_of(r, c[1])->tx_drops +
+			session_of(r, c[2])->tx_drops + session_of(r, c[3])->tx_drops);
+	// Long after it stood it is a plain one again.
+	core_in_from(r, HOST, IN_1 + 3, 90);
+	rig_run(r, 1000);
+	assert_false(session_of(r, c[3])->flags & SES_FLOWS);
+	assert_int_equal(flowqs(r), 2);
+	assert_int_equal(r->w->txq_held, 0);
+	rig_destroy(r);
+}
+
+// Beyond the bound of a queue by flows the longest flow loses, and a session's end drops all.
+static void flows_bounded(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+	struct session *s = session_of(r, c);
+
+	rig_open_data(r, c, IN_1, 1400, 0);
+	r->hold_link = true;
+	core_in_n(r, IN_1, 1000, 300);
+	rig_run(r, 20000);
+	r->hold_link = false;
+	rig_run(r, 300000);
+	assert_true(s->flags & SES_FLOWS);
+	take_all(r, c);
+	r->hold_link = true;
+	core_in_from(r, HOST + 1, IN_1, 90);
+	core_in_n(r, IN_1, 1000, 1500);
+	core_in_from(r, HOST + 1, IN_1, 91);
+	rig_run(r, 1000);
+	assert_in_range(r->w->txq_held, WORKER_TXQ_MAX - 64, WORKER_TXQ_MAX);
+	assert_true(s->tx_drops > 500);
+	r->hold_link = false;
+	rig_run(r, 500000);
+	assert_true(in_front_of(r, c, 91) >= 0);
+	assert_int_equal(r->w->txq_held, 0);
+	r->hold_link = true;
+	core_in_n(r, IN_1, 1000, 1500);
+	rig_run(r, 1000);
+	assert_true(r->w->txq_held > 100);
+	rig_abort(r, c);
+	r->hold_link = false;
+	rig_run(r, 500000);
+	assert_int_equal(r->w->txq_held, 0);
+	assert_int_equal(flowqs(r), 0);
+	rig_destroy(r);
+}
+
 // Where TCP's memory is taken packets wait for it; it ends no session, and its own messages go.
 static void memory_short(void **state)
 {
@@ -637,6 +736,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(half_packets),
 		cmocka_unit_test(queues_share),
+		cmocka_unit_test(flows_apart),
+		cmocka_unit_test(flows_bounded),
 		cmocka_unit_test(memory_short),
 		cmocka_unit_test(memory_share),
 		cmocka_unit_test(remote_window),

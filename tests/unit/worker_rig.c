@@ -12,6 +12,7 @@
 #include <rte_malloc.h>
 #include <rte_udp.h>
 
+#include "dataplane/flowq.h"
 #include "dataplane/forward.h"
 #include "protocol/sstp/sstp.h"
 #include "tests/unit/worker_rig.h"
@@ -212,6 +213,7 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->wheel = wheel_create(1000, 2 * w->max_sessions, r->now_us);
 	w->keys = small_pool("rig_keys", 63, REC_KEY_SIZE_MAX);
 	w->stashes = small_pool("rig_stashes", 63, WORKER_STASH_SIZE);
+	w->flowqs = small_pool("rig_flowqs", 3, sizeof(struct flowq));
 	for (uint32_t i = RIG_SESSIONS; i; i--) {
 		w->sessions[i].slot = w->free_head;
 		w->free_head = i;
@@ -274,6 +276,7 @@ void rig_destroy(struct rig *r)
 	assert_int_equal(rte_mempool_in_use_count(r->pool), 0);
 	assert_int_equal(rte_mempool_in_use_count(w->keys), 0);
 	assert_int_equal(rte_mempool_in_use_count(w->stashes), 0);
+	assert_int_equal(rte_mempool_in_use_count(w->flowqs), 0);
 	assert_int_equal(rte_mempool_in_use_count(r->ch->msgs), 0);
 	dp_chan_destroy(r->ch);
 	rec_crypto_destroy(w->rc);
@@ -282,6 +285,7 @@ void rig_destroy(struct rig *r)
 	rte_ring_free(w->handover);
 	rte_mempool_free(w->keys);
 	rte_mempool_free(w->stashes);
+	rte_mempool_free(w->flowqs);
 	rte_mempool_free(w->pool);
 	rte_mempool_free(r->pool);
 	rte_free(w->scratch);
