@@ -14,6 +14,7 @@
 
 #include "dataplane/flowq.h"
 #include "dataplane/forward.h"
+#include "dataplane/session_policy.h"
 #include "protocol/sstp/sstp.h"
 #include "tests/unit/worker_rig.h"
 
@@ -211,6 +212,8 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->scratch2 = rte_malloc("scratch", 32768, 64);
 	w->handover = rte_ring_create("rig_handover", 1024, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	w->wheel = wheel_create(1000, 2 * w->max_sessions, r->now_us);
+	w->now_us = r->now_us;
+	assert_int_equal(session_policy_create(w), 0);
 	w->keys = small_pool("rig_keys", 63, REC_KEY_SIZE_MAX);
 	w->stashes = small_pool("rig_stashes", 63, WORKER_STASH_SIZE);
 	w->flowqs = small_pool("rig_flowqs", 3, sizeof(struct flowq));
@@ -282,6 +285,7 @@ void rig_destroy(struct rig *r)
 	rec_crypto_destroy(w->rc);
 	rec_crypto_destroy(r->rc);
 	wheel_destroy(w->wheel);
+	session_policy_destroy(w);
 	rte_ring_free(w->handover);
 	rte_mempool_free(w->keys);
 	rte_mempool_free(w->stashes);
