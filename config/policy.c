@@ -60,9 +60,11 @@ static bool is_rate(uint64_t v)
 // Rates of one field. Returns NULL or what is wrong.
 static const char *rates(char *s, uint64_t *a, uint64_t *b)
 {
-	if (pair(s, value_bitrate, a, b) == -EINVAL)
+	int rc = pair(s, value_bitrate, a, b);
+
+	if (rc == -EINVAL)
 		return "rates such as 64k, 10M/2M or 1G";
-	if (!is_rate(*a) || !is_rate(*b))
+	if (rc || !is_rate(*a) || !is_rate(*b))
 		return "rates of 0, or from 1k to 1000G";
 	return NULL;
 }
