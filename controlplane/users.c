@@ -178,12 +178,20 @@ static void grant_dns(
 	grant_names(g->wins, p->wins, p->nb_wins, d->wins, d->nb_wins);
 }
 
+// A name of the profile, else of the profile "default". "" is none, whatever the other has.
+static const char *grant_name(const char *own, const char *fallback)
+{
+	const char *name = own ? own : fallback;
+
+	return name && *name ? name : NULL;
+}
+
 static void grant_ip6(struct users_grant *g, const struct config_secret *s,
 	const struct config_profile *p, const struct config_profile *d)
 {
 	g->use_ipv6 = tristate(p->use_ipv6, d->use_ipv6, CONFIG_YES);
-	g->prefix_pool = p->prefix_pool ? p->prefix_pool : d->prefix_pool;
-	g->pd_pool = p->pd_pool ? p->pd_pool : d->pd_pool;
+	g->prefix_pool = grant_name(p->prefix_pool, d->prefix_pool);
+	g->pd_pool = grant_name(p->pd_pool, d->pd_pool);
 	g->prefix6 = s->has_prefix6 ? &s->prefix6 : NULL;
 }
 
@@ -213,13 +221,13 @@ static void grant_limits(struct users_grant *g, const struct config_secret *s,
 static void grant_policy(struct users_grant *g, const struct config *c,
 	const struct config_profile *p, const struct config_profile *d)
 {
-	const char *filter = p->filter ? p->filter : d->filter;
-	const char *list = p->address_list ? p->address_list : d->address_list;
+	const char *filter = grant_name(p->filter, d->filter);
+	const char *list = grant_name(p->address_list, d->address_list);
 
 	g->filter = filter ? (uint16_t)(config_filter(c, filter) + 1) : 0;
 	g->address_list = list ? (uint16_t)(config_address_list(c, list) + 1) : 0;
-	g->on_up = p->on_up ? p->on_up : d->on_up;
-	g->on_down = p->on_down ? p->on_down : d->on_down;
+	g->on_up = grant_name(p->on_up, d->on_up);
+	g->on_down = grant_name(p->on_down, d->on_down);
 }
 
 void users_grant(const struct config *c, const struct config_secret *secret, struct users_grant *g)

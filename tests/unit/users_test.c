@@ -144,12 +144,66 @@ static void test_precedence(void **state)
 	assert_true(g.change_tcp_mss);
 }
 
+// Whatever a profile may leave to the profile "default", and take back from it.
+static void test_inherited(void **state)
+{
+	static const char text[] =
+		"dataplane:\n"
+		"  ports:\n"
+		"    access: { device: net_null0, address: 192.0.2.1/24 }\n"
+		"    core: { device: net_null1, address: 198.51.100.1/24 }\n"
+		"ipv6-pools: { v: { prefix: 2001:db8::/40 } }\n"
+		"address-lists: { l: [] }\n"
+		"filters: { f: [] }\n"
+		"ppp-profiles:\n"
+		"  default: { remote-ipv6-prefix-pool: v, dhcpv6-pd-pool: v, rate-limit: 1M,\n"
+		"    session-timeout: 1h, idle-timeout: 5m, only-one: yes, filter: f,\n"
+		"    address-list: l, on-up: /up, on-down: /down, use-ipv6: required }\n"
+		"  same: { use-ipv6: default, only-one: default }\n"
+		"  none: { remote-ipv6-prefix-pool: none, dhcpv6-pd-pool: none, rate-limit: none,\n"
+		"    session-timeout: none, idle-timeout: none, only-one: no, filter: none,\n"
+		"    address-list: none, on-up: none, on-down: none, use-ipv6: no }\n"
+		"ppp-secrets:\n"
+		"- { name: a, password: x, profile: same }\n"
+		"- { name: b, password: x, profile: none }\n";
+	struct config *c = config_parse("test", text, strlen(text), false, stderr);
+	struct users_grant g;
+
+	assert_non_null(c);
+	users_grant(c, &c->secrets[0], &g);
+	assert_string_equal(g.prefix_pool, "v");
+	assert_string_equal(g.pd_pool, "v");
+	assert_int_equal(g.rate_tx.bps, 1000000);
+	assert_int_equal(g.session_timeout_s, 3600);
+	assert_int_equal(g.idle_timeout_s, 300);
+	assert_int_equal(g.only_one, CONFIG_ONLY_ONE_YES);
+	assert_int_equal(g.filter, 1);
+	assert_int_equal(g.address_list, 1);
+	assert_string_equal(g.on_up, "/up");
+	assert_string_equal(g.on_down, "/down");
+	assert_int_equal(g.use_ipv6, CONFIG_REQUIRED);
+	users_grant(c, &c->secrets[1], &g);
+	assert_null(g.prefix_pool);
+	assert_null(g.pd_pool);
+	assert_int_equal(g.rate_tx.bps, 0);
+	assert_int_equal(g.session_timeout_s, 0);
+	assert_int_equal(g.idle_timeout_s, 0);
+	assert_int_equal(g.only_one, CONFIG_ONLY_ONE_NO);
+	assert_int_equal(g.filter, 0);
+	assert_int_equal(g.address_list, 0);
+	assert_null(g.on_up);
+	assert_null(g.on_down);
+	assert_int_equal(g.use_ipv6, CONFIG_NO);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_unknown_method),
 		cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_inherited),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
