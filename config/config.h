@@ -16,6 +16,7 @@
 #define CONFIG_MAX_DNS 2
 #define CONFIG_MAX_LISTS 32 // address-lists
 #define CONFIG_MAX_FILTERS 65535
+#define CONFIG_MAX_RULES 4096      // of a filter
 #define CONFIG_MAX_ROUTES 1024     // of a user
 #define CONFIG_MAX_POOL (1u << 24) // addresses of one of ip-pools
 #define CONFIG_MAX_RANGES 256      // of all ip-pools together

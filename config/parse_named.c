@@ -132,6 +132,10 @@ static void parse_filter(
 			parse_error(p, n, path, "a list of { action: ... }");
 		return;
 	}
+	if (n->n > CONFIG_MAX_RULES) {
+		parse_error_found(p, n, path, "too many rules", "at most %u", CONFIG_MAX_RULES);
+		return;
+	}
 	f->rules = arena_alloc(p->arena, sizeof(*f->rules) * (n->n ? n->n : 1));
 	for (const struct ynode *it = n->first; it; it = it->next) {
 		snprintf(key, sizeof(key), "%.160s[%u]", path, f->nb_rules + 1);
