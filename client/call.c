@@ -116,9 +116,10 @@ bool call_ending(const struct call *c)
 }
 
 // Whether IP packets pass now.
-static bool passes(const struct call *c)
+static bool passes(const struct call *c, uint16_t proto)
 {
-	return c->phase == CALL_PHASE_UP && c->sstp.state == SSTP_STATE_CLIENT_CALL_CONNECTED;
+	return c->phase == CALL_PHASE_UP && c->sstp.state == SSTP_STATE_CLIENT_CALL_CONNECTED &&
+	       (proto == PPP_PROTO_IPV6 ? c->network6 : c->network);
 }
 
 void call_start_closing(struct call *c)
@@ -207,6 +208,7 @@ static void start_sstp(struct call *c)
 	ppp.mru = c->conf.max_mru;
 	ppp.mtu = c->conf.max_mtu;
 	ppp.mrru = c->conf.mrru;
+	ppp.ipv6 = c->conf.ipv6;
 	ppp.short_seq = c->conf.mp_short;
 	ppp.user = c->conf.user;
 	ppp.password = c->conf.password;
@@ -244,9 +246,9 @@ static size_t input_http(struct call *c, const uint8_t *p, size_t n)
 
 bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n)
 {
-	if (proto != PPP_PROTO_IPV4)
+	if (proto != PPP_PROTO_IPV4 && proto != PPP_PROTO_IPV6)
 		return false;
-	if (!passes(c)) {
+	if (!passes(c, proto)) {
 		c->counters.rx_dropped++;
 		return true;
 	}
@@ -508,7 +510,7 @@ static void fire(struct call *c, unsigned int t)
 		call_finish(c);
 		break;
 	default:
-		ppp_timeout(&c->ppp, (enum ppp_timer)(t - CALL_TIMER_PPP));
+		call_ppp_timeout(c, (enum ppp_timer)(t - CALL_TIMER_PPP));
 		break;
 	}
 }
@@ -549,11 +551,13 @@ void call_output_done(struct call *c, size_t n)
 
 int call_send_ip(struct call *c, const void *ip, size_t len)
 {
+	uint16_t proto = len ? call_ip_protocol(ip) : PPP_PROTO_IPV4;
+	bool open = passes(c, proto);
 	uint8_t *at;
 
-	if (!passes(c) || !len || len > call_mtu(c)) {
+	if (!open || !len || len > call_mtu(c)) {
 		c->counters.tx_dropped++;
-		return !passes(c) ? -ENOTCONN : -EMSGSIZE;
+		return !open ? -ENOTCONN : -EMSGSIZE;
 	}
 	if (c->tls.out.len + c->tx_len > c->conf.backlog_max)
 		return -EAGAIN;
@@ -567,7 +571,7 @@ int call_send_ip(struct call *c, const void *ip, size_t len)
 	sstp_put_hdr(at, false, (uint16_t)(FRAME_HDR_LEN + len));
 	at[4] = 0xff;
 	at[5] = 0x03;
-	wr_put_u16(at + 6, PPP_PROTO_IPV4);
+	wr_put_u16(at + 6, proto);
 	memcpy(at + FRAME_HDR_LEN, ip, len);
 	return 0;
 }

@@ -72,6 +72,7 @@ struct call_conf {
 	uint32_t auth_methods;     // PPP_AUTH_* bits agreed to
 	uint16_t max_mtu, max_mru; // 1460
 	uint16_t mrru;             // multilink over the one link (RFC 1990), 0: none
+	enum ppp_ipv6_mode ipv6;   // PPP_IPV6_NO
 	bool mp_short;             // with 12-bit sequence numbers, where the server likes
 	uint32_t keepalive_ms;     // 0: none
 	uint32_t setup_ms;         // TLS and HTTP together
@@ -84,6 +85,7 @@ struct call_conf {
 
 struct call_info {
 	struct ppp_addresses addr; // IPv4, host order; 0: none
+	uint64_t local_id;         // IPv6: this end's interface identifier, 0: none
 	uint16_t mtu;              // the most that may be sent
 	uint32_t auth;             // PPP_AUTH_* bit, 0: none
 	const char *tls_version, *cipher;
@@ -92,14 +94,16 @@ struct call_info {
 struct call_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; // IP
 	uint64_t tx_dropped;                                 // too long, or not up
-	uint64_t rx_dropped;                                 // data before the call was up, no IPv4
+	uint64_t rx_dropped;                                 // data before the call was up
 	uint64_t rx_stream, tx_stream;                       // TCP payload
 };
 
 struct call_ops {
 	// The call is up: packets may pass. info is dead after the call.
 	void (*up)(void *user, const struct call_info *info);
-	// An IPv4 packet from the server; dead after the call.
+	// NULL, or: the other one of IPv4 and IPv6 came up, later than up().
+	void (*more)(void *user, const struct call_info *info);
+	// An IPv4 or IPv6 packet from the server; dead after the call.
 	void (*packet)(void *user, const uint8_t *ip, size_t len);
 	// The call is over: send what call_output() still has, then close. Last callback.
 	void (*closed)(void *user, enum call_end why);
@@ -147,7 +151,7 @@ struct call {
 	enum call_end end;
 	uint64_t now_ms;
 	uint64_t deadline_ms[CALL_N_TIMERS]; // 0: not running
-	bool sstp_started, connected, network, broken;
+	bool sstp_started, connected, network, network6, broken;
 	bool detached; // buf is the owner's, records are too
 	uint8_t hello_missed;
 	uint32_t tx_len, carry_len;

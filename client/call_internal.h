@@ -26,6 +26,14 @@ void call_finish(struct call *c);
 // Room for n bytes of an SSTP packet in the record being filled.
 uint8_t *call_tx_reserve(struct call *c, size_t n);
 
+void call_ppp_timeout(struct call *c, enum ppp_timer t);
+
+// PPP's protocol number of an IP packet.
+static inline uint16_t call_ip_protocol(const uint8_t *ip)
+{
+	return ip[0] >> 4 == 6 ? PPP_PROTO_IPV6 : PPP_PROTO_IPV4;
+}
+
 // A packet of a network protocol that came in a frame, header off. False: none of those passed on.
 bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n);
 

@@ -98,7 +98,7 @@ static void send_fragment(struct call *c, bool begin, bool end, const uint8_t *p
 	at += FRAME_HDR_LEN;
 	at += ppp_mp_send(&c->mp.tx, begin, end, at);
 	if (begin) {
-		wr_put_u16(at, PPP_PROTO_IPV4);
+		wr_put_u16(at, call_ip_protocol(p));
 		at += inner;
 	}
 	memcpy(at, p, n);

@@ -32,28 +32,50 @@ static void on_sstp_ppp_up(void *user)
 	ppp_up(&c->ppp);
 }
 
-static void on_sstp_ppp_frame(void *user, const uint8_t *frame, size_t len)
-{
-	struct call *c = user;
-
-	ppp_input(&c->ppp, frame, len);
-}
-
 static void go_up(struct call *c)
 {
 	struct call_info info = {
-		.addr = c->ppp.addr,
+		.addr = c->network ? c->ppp.addr : (struct ppp_addresses){0},
+		.local_id = c->network6 ? c->ppp.ip6.local_id : 0,
 		.mtu = call_mtu(c),
 		.auth = c->ppp.auth,
 		.tls_version = c->tls_version,
 		.cipher = c->cipher,
 	};
 
-	if (!c->connected || !c->network || call_ending(c) || c->phase == CALL_PHASE_UP)
+	if (!c->connected || !(c->network || c->network6) || call_ending(c))
+		return;
+	if (c->phase == CALL_PHASE_UP) {
+		if (c->ops->more)
+			c->ops->more(c->user, &info);
+		return;
+	}
+	if (!c->network && ppp_ipv4_pending(&c->ppp))
 		return;
 	call_timer_clear(c, CALL_TIMER_SETUP);
 	c->phase = CALL_PHASE_UP;
 	c->ops->up(c->user, &info);
+}
+
+// IPv6 may have waited for IPv4, which is not to be.
+static void settle_ppp(struct call *c)
+{
+	if (c->phase == CALL_PHASE_NETWORK && c->network6)
+		go_up(c);
+}
+
+static void on_sstp_ppp_frame(void *user, const uint8_t *frame, size_t len)
+{
+	struct call *c = user;
+
+	ppp_input(&c->ppp, frame, len);
+	settle_ppp(c);
+}
+
+void call_ppp_timeout(struct call *c, enum ppp_timer t)
+{
+	ppp_timeout(&c->ppp, t);
+	settle_ppp(c);
 }
 
 static void on_sstp_connected(void *user)
@@ -152,6 +174,26 @@ static void on_ppp_network_down(void *user)
 	sstp_disconnect(&c->sstp);
 }
 
+static void on_ppp_network6_up(void *user, uint64_t local_id, uint64_t remote_id)
+{
+	struct call *c = user;
+
+	c->network6 = true;
+	go_up(c);
+}
+
+static void on_ppp_network6_down(void *user)
+{
+	struct call *c = user;
+
+	c->network6 = false;
+	if (c->phase != CALL_PHASE_UP || c->network)
+		return;
+	call_note_end(c, CALL_END_SERVER, "the server ended IPv6");
+	call_start_closing(c);
+	sstp_disconnect(&c->sstp);
+}
+
 static void on_ppp_down(void *user, enum ppp_end why, const char *message)
 {
 	struct call *c = user;
@@ -170,5 +212,7 @@ const struct ppp_ops call_ppp_ops = {
 	.authenticated = on_ppp_authenticated,
 	.network_up = on_ppp_network_up,
 	.network_down = on_ppp_network_down,
+	.network6_up = on_ppp_network6_up,
+	.network6_down = on_ppp_network6_down,
 	.down = on_ppp_down,
 };

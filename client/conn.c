@@ -226,6 +226,14 @@ static void on_up(void *user, const struct call_info *info)
 	k->ops->up(k->user, info);
 }
 
+static void on_more(void *user, const struct call_info *info)
+{
+	struct conn *k = user;
+
+	if (k->ops->more)
+		k->ops->more(k->user, info);
+}
+
 static void on_packet(void *user, const uint8_t *ip, size_t len)
 {
 	struct conn *k = user;
@@ -238,7 +246,8 @@ static void on_closed(void *user, enum call_end why)
 	// settle() sees the phase.
 }
 
-static const struct call_ops call_ops = {.up = on_up, .packet = on_packet, .closed = on_closed};
+static const struct call_ops call_ops = {
+	.up = on_up, .more = on_more, .packet = on_packet, .closed = on_closed};
 
 static int dial(struct conn *k, const struct sockaddr *addr, socklen_t addr_len)
 {

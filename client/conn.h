@@ -13,6 +13,8 @@
 struct ev_loop;
 
 struct conn_ops {
+	// NULL, or: the other one of IPv4 and IPv6 came up, later than up().
+	void (*more)(void *user, const struct call_info *info);
 	void (*up)(void *user, const struct call_info *info);
 	void (*packet)(void *user, const uint8_t *ip, size_t len);
 	// conn_send_ip() said -EAGAIN and there is room again. May be NULL.

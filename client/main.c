@@ -32,6 +32,7 @@ struct client {
 	struct conn *conn;
 	SSL_CTX *tls;
 	struct addrinfo *addrs, *at; // at: the one being tried
+	bool has_ip4, has_ip6;       // addresses that the interface has
 	bool hanging_up, is_up, tun_lost;
 	enum call_end end;
 	size_t held_len; // a packet from the interface that found no room
@@ -82,6 +83,14 @@ static void interface_lost(struct client *c, int error)
 	conn_fail(c->conn, CALL_END_LOCAL, reason);
 }
 
+// Whether the packet in hand is of a family that the call has.
+static bool is_wanted(const struct client *c)
+{
+	uint8_t version = c->held[0] >> 4;
+
+	return version == 4 ? c->has_ip4 : version == 6 && c->has_ip6;
+}
+
 // One packet from the interface into the call; false when there is no room or no packet.
 static bool move_packet(struct client *c)
 {
@@ -94,7 +103,7 @@ static bool move_packet(struct client *c)
 				interface_lost(c, errno);
 			return false;
 		}
-		if (c->held[0] >> 4 != 4) // the kernel's own IPv6 chatter
+		if (!is_wanted(c)) // the kernel's own IPv6 chatter
 			return true;
 		c->held_len = (size_t)n;
 	}
@@ -149,18 +158,48 @@ static void log_up(struct client *c, const struct call_info *info)
 		info->cipher, ppp_auth_name(info->auth), info->mtu, c->tun.name);
 }
 
+// What the interface does not have yet. False: the call was failed.
+static bool set_addresses(struct client *c, const struct call_info *info)
+{
+	char err[200];
+	int rc = 0;
+
+	if (info->addr.local && !c->has_ip4) {
+		c->has_ip4 = true;
+		rc = tunnel_address(&c->tun, info->addr.local, info->addr.remote, server_ip4(c),
+			err, sizeof(err));
+		if (!rc && c->o.add_default_route)
+			rc = tunnel_default_route(&c->tun, server_ip4(c), err, sizeof(err));
+	}
+	if (!rc && info->local_id && !c->has_ip6) {
+		c->has_ip6 = true;
+		rc = tunnel_address6(
+			&c->tun, info->local_id, c->o.add_default_route, err, sizeof(err));
+	}
+	if (rc)
+		conn_fail(c->conn, CALL_END_LOCAL, err);
+	return !rc;
+}
+
+static void on_more(void *user, const struct call_info *info)
+{
+	struct client *c = user;
+
+	if (c->is_up && set_addresses(c, info))
+		LOG(LOG_NOTICE, "now with %s", info->local_id ? "IPv4 and IPv6" : "IPv4");
+}
+
 static void on_up(void *user, const struct call_info *info)
 {
 	struct client *c = user;
 	char err[200];
 
-	if (tunnel_up(&c->tun, info->addr.local, info->addr.remote, info->mtu, server_ip4(c), err,
-		    sizeof(err)) ||
-		(c->o.add_default_route &&
-			tunnel_default_route(&c->tun, server_ip4(c), err, sizeof(err)))) {
+	if (tunnel_up(&c->tun, info->mtu, err, sizeof(err))) {
 		conn_fail(c->conn, CALL_END_LOCAL, err);
 		return;
 	}
+	if (!set_addresses(c, info))
+		return;
 	c->is_up = true;
 	log_up(c, info);
 	ev_io_init(&c->tun_io, on_tun, c->tun.fd, EV_READ);
@@ -204,6 +243,7 @@ static void on_closed(void *user, enum call_end why, const char *reason)
 
 static const struct conn_ops conn_ops = {
 	.up = on_up,
+	.more = on_more,
 	.packet = on_packet,
 	.writable = on_writable,
 	.closed = on_closed,
@@ -221,6 +261,7 @@ static void fill_conf(const struct client *c, struct call_conf *conf)
 	conf->max_mtu = c->o.max_mtu;
 	conf->max_mru = c->o.max_mru;
 	conf->mrru = c->o.mrru;
+	conf->ipv6 = c->o.ipv6;
 	conf->mp_short = c->o.mrru_short;
 	conf->keepalive_ms = c->o.keepalive_s * 1000;
 }

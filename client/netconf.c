@@ -156,6 +156,24 @@ int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t
 	return change(n, &q);
 }
 
+int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id)
+{
+	struct in6_addr a = {.s6_addr = {0xfe, 0x80}};
+	struct request q;
+
+	for (unsigned int i = 0; i < 8; i++)
+		a.s6_addr[8 + i] = (uint8_t)(id >> (56 - 8 * i));
+	request_init(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	q.addr.ifa_family = AF_INET6;
+	q.addr.ifa_prefixlen = 64;
+	q.addr.ifa_scope = RT_SCOPE_LINK;
+	q.addr.ifa_flags = IFA_F_NODAD;
+	q.addr.ifa_index = (uint32_t)ifindex;
+	put_attr(&q, IFA_LOCAL, &a, sizeof(a));
+	put_attr(&q, IFA_ADDRESS, &a, sizeof(a));
+	return change(n, &q);
+}
+
 static void put_route(struct request *q, const struct netconf_route *r)
 {
 	q->route.rtm_family = AF_INET;

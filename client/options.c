@@ -36,6 +36,7 @@
 		"longest packet put together from fragments: multilink PPP on the one link")    \
 	X(MRRU_SHORT, "mrru-short-sequence", FLAG, "yes|no", "no",                              \
 		"ask for fragments with 12-bit sequence numbers")                               \
+	X(USE_IPV6, "use-ipv6", TEXT, "yes|no|required", "yes", "IPv6 through the tunnel")      \
 	X(DEFAULT_ROUTE, "add-default-route", FLAG, "yes|no", "no",                             \
 		"everything through the tunnel but the server itself")                          \
 	X(KEEPALIVE, "keepalive-timeout", TEXT, "TIME", "60",                                   \
@@ -129,6 +130,20 @@ static int parse_size(uint16_t *v, const char *text)
 	if (value_uint(text, &n) || n < 576 || n > 4091)
 		return -EINVAL;
 	*v = (uint16_t)n;
+	return 0;
+}
+
+static int parse_ipv6(enum ppp_ipv6_mode *v, const char *text)
+{
+	bool on;
+
+	if (!strcmp(text, "required")) {
+		*v = PPP_IPV6_REQUIRED;
+		return 0;
+	}
+	if (value_bool(text, &on))
+		return -EINVAL;
+	*v = on ? PPP_IPV6_YES : PPP_IPV6_NO;
 	return 0;
 }
 
@@ -246,6 +261,10 @@ static int parse_other(struct client_options *o, int id, FILE *err)
 		return parse_mrru(&o->mrru, optarg)
 			       ? fail(err, "mrru", optarg, "512 to 65535, or disabled")
 			       : 0;
+	case OPT_USE_IPV6:
+		return parse_ipv6(&o->ipv6, optarg)
+			       ? fail(err, "use-ipv6", optarg, "yes, no or required")
+			       : 0;
 	case OPT_KEEPALIVE:
 		if (parse_keepalive(&o->keepalive_s, optarg))
 			return fail(err, "keepalive-timeout", optarg,
@@ -306,6 +325,7 @@ int client_options_parse(struct client_options *o, int argc, char **argv, FILE *
 
 	*o = (struct client_options){.port = "443",
 		.auth_methods = PPP_AUTH_ALL,
+		.ipv6 = PPP_IPV6_YES,
 		.name = "sstp%d",
 		.max_mtu = 1460,
 		.max_mru = 1460,

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <net/if.h>
 
+#include "protocol/ppp/ppp.h"
+
 #define OPTIONS_PASSWORD_MAX 255
 
 struct client_options {
@@ -20,6 +22,7 @@ struct client_options {
 	uint16_t max_mtu, max_mru;
 	uint16_t mrru; // 0: disabled
 	bool mrru_short;
+	enum ppp_ipv6_mode ipv6;
 	bool add_default_route, add_sni, only_tls12;
 	uint32_t keepalive_s; // 0: disabled
 };

@@ -43,24 +43,50 @@ int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap)
 	return rc;
 }
 
-int tunnel_up(struct tunnel *t, uint32_t local, uint32_t peer, uint16_t mtu, uint32_t server,
-	char *err, size_t cap)
+static int failed(const struct tunnel *t, int rc, char *err, size_t cap)
 {
-	int rc;
+	if (rc)
+		snprintf(err, cap, "interface %s: %s", t->name, log_strerror(rc));
+	return rc;
+}
 
+int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap)
+{
+	// A kernel without IPv6 refuses, and is right.
+	netconf_link_no_ipv6(&t->net, t->ifindex);
+	return failed(t, netconf_link_up(&t->net, t->ifindex, mtu), err, cap);
+}
+
+int tunnel_address(
+	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap)
+{
 	// A route to the server's own outer address through the tunnel would swallow the tunnel.
 	if (peer && peer == server) {
 		LOG(LOG_WARNING, "the peer's address is the server's outer one: no route to it");
 		peer = 0;
 	}
-	// A kernel without IPv6 refuses, and is right.
-	netconf_link_no_ipv6(&t->net, t->ifindex);
-	rc = netconf_link_up(&t->net, t->ifindex, mtu);
-	if (!rc)
-		rc = netconf_address_add(&t->net, t->ifindex, local, peer);
-	if (rc)
-		snprintf(err, cap, "interface %s: %s", t->name, log_strerror(rc));
-	return rc;
+	return failed(t, netconf_address_add(&t->net, t->ifindex, local, peer), err, cap);
+}
+
+// Where it cannot be set (a read-only /proc), the kernel's own default stays.
+static void set_sysctl(const struct tunnel *t, const char *key, int value)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", t->name, key);
+	f = fopen(path, "we");
+	if (!f)
+		return;
+	fprintf(f, "%d\n", value);
+	fclose(f);
+}
+
+int tunnel_address6(struct tunnel *t, uint64_t local_id, bool default_route, char *err, size_t cap)
+{
+	set_sysctl(t, "accept_ra", 2); // a host that forwards, too
+	set_sysctl(t, "accept_ra_defrtr", default_route);
+	return failed(t, netconf_link_local_add(&t->net, t->ifindex, local_id), err, cap);
 }
 
 static int keep_server_route(struct tunnel *t, uint32_t server)

@@ -21,9 +21,14 @@ struct tunnel {
 // Make a TUN interface; name may hold a %d. 0 or -errno with the reason in err.
 int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap);
 
-// Give it addresses and take it up. server: the outer IPv4 address, 0: not IPv4. Host byte order.
-int tunnel_up(struct tunnel *t, uint32_t local, uint32_t peer, uint16_t mtu, uint32_t server,
-	char *err, size_t cap);
+// Take it up.
+int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);
+// Give it addresses. server: the outer IPv4 address, 0: not IPv4. Host byte order.
+int tunnel_address(
+	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
+// Give it the link-local address of an interface identifier. Router advertisements do the rest, in
+// the kernel: addresses, name servers, and the default route where it is wanted.
+int tunnel_address6(struct tunnel *t, uint64_t local_id, bool default_route, char *err, size_t cap);
 
 // Everything through the tunnel but the server itself: 0.0.0.0/1 and 128.0.0.0/1, which beat any
 // default route and leave it in place.

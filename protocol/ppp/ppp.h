@@ -269,6 +269,10 @@ void ppp_set_addresses(struct ppp_link *l, const struct ppp_addresses *a);
 // ppp_conf says. Before ppp_set_addresses(); without effect once IPV6CP has started.
 void ppp_set_ipv6(struct ppp_link *l, enum ppp_ipv6_mode mode, uint64_t local_id);
 
+// Whether IPCP is on its way, so that it is worth a moment to wait for it when IPV6CP is open
+// already: the peer has not left its first request unanswered.
+bool ppp_ipv4_pending(const struct ppp_link *l);
+
 // End the link from this side: Terminate-Request with an optional text, then down().
 void ppp_terminate(struct ppp_link *l, enum ppp_end why, const char *text);
 

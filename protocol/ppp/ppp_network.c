@@ -80,7 +80,8 @@ void ppp_ncp_finished(struct ppp_link *l, const struct ppp_cp *cp)
 	if (can_do_without(l, cp))
 		l->end = PPP_END_NONE;
 	else
-		ppp_end_link(l, l->end == PPP_END_NONE ? reason(l, cp) : (enum ppp_end)l->end, NULL);
+		ppp_end_link(
+			l, l->end == PPP_END_NONE ? reason(l, cp) : (enum ppp_end)l->end, NULL);
 }
 
 void ppp_cp_failed(struct ppp_link *l, const struct ppp_cp *cp, enum ppp_end why)
@@ -127,6 +128,14 @@ void ppp_network_input(struct ppp_link *l, const struct ppp_cp *cp, struct curso
 	if (cur_left(&c) && c.p[0] == PPP_CODE_CONFIGURE_REQUEST)
 		start(l, cp);
 	ppp_fsm_input(l, cp, c);
+}
+
+bool ppp_ipv4_pending(const struct ppp_link *l)
+{
+	const struct ppp_fsm *f = &l->ipcp;
+
+	return l->phase == PPP_PHASE_NETWORK && is_alive(f) && f->state != PPP_FSM_OPENED &&
+	       f->restart_count + 1 >= l->conf.max_configure;
 }
 
 void ppp_set_ipv6(struct ppp_link *l, enum ppp_ipv6_mode mode, uint64_t local_id)
