@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The client's IPv4 address, and its IPv6 prefix with it: taken when it is authenticated, given back when its session is gone.
+// The client's IPv4 address, and its IPv6 prefix with it: taken when it is authenticated, given
+// back when its session is gone.
 #define LOG_TYPE "cp.address"
 #include <arpa/inet.h>
 #include <errno.h>

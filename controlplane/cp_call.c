@@ -461,7 +461,10 @@ void cp_call_free(struct cp_session *s)
 
 static bool may_open(const struct cp_session *s)
 {
-	return s->call->connected && (s->call->network_up || cp_ip6_is_up(s));
+	const struct cp_call *c = s->call;
+
+	return c->connected &&
+	       (c->network_up || (cp_ip6_is_up(s) && !ppp_ipv4_pending(&c->ppp)));
 }
 
 // What the callbacks noted, most final first. Returns false when there was nothing to do.
