@@ -27,8 +27,8 @@ static char *take_name(
 	struct parse *p, const struct ynode *k, const char *path, char key[PARSE_KEY_MAX])
 {
 	parse_path(key, path, k->value);
-	// "none" means no name at all wherever one is asked for.
-	if (!k->len || !strcmp(k->value, "none"))
+	// "none" means no name at all wherever one of these is asked for, which a profile never is.
+	if (!k->len || (strcmp(path, "ppp-profiles") != 0 && !strcmp(k->value, "none")))
 		parse_error(p, k, path, "a name");
 	return parse_copy(p, k);
 }
