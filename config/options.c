@@ -5,13 +5,13 @@
 #include <string.h>
 
 const struct config_option config_options[] = {
-#define OPT(s, key, type, st, field, unit, min, max, dflt, help)                                  \
+#define OPT(s, key, type, st, field, unit, min, max, dflt, help, example)                         \
 	{CONFIG_SECTION_##s, key, CONFIG_TYPE_##type, offsetof(struct st, field), unit, min, max, \
-		dflt, help},
+		dflt, help, example},
 // A section that continues its parent's structure (memory, tcp, ports, log) starts where that does.
 #define SUB(s, key, below, st, field, help)                                                 \
 	{CONFIG_SECTION_##s, key, CONFIG_TYPE_SECTION, SUB_OFFSET_##below(st, field), NULL, \
-		CONFIG_SECTION_##below, 0, NULL, help},
+		CONFIG_SECTION_##below, 0, NULL, help, NULL},
 #define SUB_OFFSET_LOG(st, field) 0
 #define SUB_OFFSET_MEMORY(st, field) 0
 #define SUB_OFFSET_TCP(st, field) 0
@@ -351,9 +351,10 @@ static void print_row(FILE *out, const struct config_option *o, bool markdown)
 
 	range_text(range, sizeof(range), o);
 	if (markdown) {
-		fprintf(out, "| `%s` | %s | %s | %s | %s | %s |\n", o->key, type_names[o->type],
-			unit, range, o->type == CONFIG_TYPE_SECTION ? "" : default_text(o),
-			o->help);
+		fprintf(out, "| `%s` | %s | %s | %s | %s | %s | %s%s%s |\n", o->key,
+			type_names[o->type], unit, range,
+			o->type == CONFIG_TYPE_SECTION ? "" : default_text(o), o->help,
+			o->example ? "`" : "", o->example ? o->example : "", o->example ? "`" : "");
 		return;
 	}
 	fprintf(out, "  %-24s %s", o->key, type_names[o->type]);
@@ -364,6 +365,8 @@ static void print_row(FILE *out, const struct config_option *o, bool markdown)
 	if (o->type != CONFIG_TYPE_SECTION)
 		fprintf(out, "; default: %s", default_text(o));
 	fprintf(out, "\n      %s\n", o->help);
+	if (o->example)
+		fprintf(out, "      %s: %s\n", o->key, o->example);
 }
 
 void config_print_help(FILE *out, bool markdown)
@@ -373,8 +376,9 @@ void config_print_help(FILE *out, bool markdown)
 
 		if (markdown)
 			fprintf(out,
-				"%s### %s\n\n| key | type | unit | range | default | meaning |\n"
-				"|---|---|---|---|---|---|\n",
+				"%s### %s\n\n| key | type | unit | range | default | meaning | "
+				"example |\n"
+				"|---|---|---|---|---|---|---|\n",
 				s ? "\n" : "", name);
 		else
 			fprintf(out, "%s%s:\n", s ? "\n" : "", name);

@@ -102,6 +102,7 @@ struct config_option {
 	uint64_t min, max; // numbers; max 0: no range. Sections: min is the enum config_section
 	const char *dflt;  // as in a file; NULL: nothing; "!": must be given; "^": inherited
 	const char *help;
+	const char *example; // a value as in a file; NULL for SECTION
 };
 
 extern const struct config_option config_options[];

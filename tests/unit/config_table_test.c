@@ -251,9 +251,17 @@ static struct config *parse_in_place(enum config_section s, const char *key, con
 	return parse(with);
 }
 
-static void try_values(unsigned int i, const char *list, bool good)
+// A file with this value of values[i]'s key.
+static struct config *try_value(unsigned int i, const char *v)
 {
 	bool in_place = !values[i].good || !strcmp(values[i].key, "ca");
+
+	return in_place ? parse_in_place(values[i].section, values[i].key, v)
+			: parse_with(values[i].section, values[i].key, v);
+}
+
+static void try_values(unsigned int i, const char *list, bool good)
+{
 	char *copy = strdup(list), *next = copy, *v;
 	struct config *c;
 
@@ -263,8 +271,7 @@ static void try_values(unsigned int i, const char *list, bool good)
 			*next = '\0';
 			next += 3;
 		}
-		c = in_place ? parse_in_place(values[i].section, values[i].key, v)
-			     : parse_with(values[i].section, values[i].key, v);
+		c = try_value(i, v);
 		if (!c == good)
 			fail_msg("%s: %s was %s: %s", values[i].key, v, good ? "refused" : "taken",
 				errors);
@@ -282,6 +289,23 @@ static void test_values(void **state)
 		if (values[i].good)
 			try_values(i, values[i].good, true);
 		try_values(i, values[i].bad, false);
+	}
+}
+
+// What the documentation shows can be written.
+static void test_example_values(void **state)
+{
+	for (unsigned int i = 0; i < config_nb_options; i++) {
+		const struct config_option *o = &config_options[i];
+		struct config *c;
+
+		if (o->type == CONFIG_TYPE_SECTION)
+			continue;
+		assert_non_null(o->example);
+		c = try_value(value_index(o), o->example);
+		if (!c)
+			fail_msg("%s: %s: %s", o->key, o->example, errors);
+		config_free(c);
 	}
 }
 
@@ -426,6 +450,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_complete),
 		cmocka_unit_test_teardown(test_values, forget_errors),
+		cmocka_unit_test_teardown(test_example_values, forget_errors),
 		cmocka_unit_test_teardown(test_defaults, forget_errors),
 		cmocka_unit_test_teardown(test_nothing, forget_errors),
 		cmocka_unit_test_teardown(test_known_defaults, forget_errors),
