@@ -50,6 +50,80 @@ static void copy_run(void *state, unsigned int phase)
 	}
 }
 
+// ---- one line after the other, of memory too large for a cache, fetched as far ahead as a burst
+// is looked at
+
+#define LINE 64
+#define LINES_AHEAD 32
+
+struct line_state {
+	uint8_t *mem;
+	uint32_t *order; // of its lines
+	uint32_t n, at;
+	uint64_t sum;
+};
+
+static void line_teardown(void *state)
+{
+	struct line_state *s = state;
+
+	micro_free(s->mem);
+	micro_free(s->order);
+	micro_free(s);
+}
+
+static void shuffle(struct line_state *s)
+{
+	uint64_t r = 1;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		s->order[i] = i;
+	for (uint32_t i = s->n - 1; i > 0; i--) {
+		uint32_t k, t = s->order[i];
+
+		r = r * 6364136223846793005u + 1442695040888963407u;
+		k = (uint32_t)((r >> 33) % (i + 1));
+		s->order[i] = s->order[k];
+		s->order[k] = t;
+	}
+}
+
+static void *line_setup(const struct micro_case *c, char *why, size_t cap)
+{
+	struct line_state *s = micro_alloc(sizeof(*s));
+
+	snprintf(why, cap, "no memory");
+	if (!s)
+		return NULL;
+	s->n = (uint32_t)((c->arg[0] << 20) / LINE);
+	s->mem = micro_alloc((size_t)s->n * LINE);
+	s->order = micro_alloc(s->n * sizeof(*s->order));
+	if (!s->mem || !s->order) {
+		line_teardown(s);
+		return NULL;
+	}
+	shuffle(s);
+	return s;
+}
+
+static void line_run(void *state, unsigned int phase)
+{
+	struct line_state *s = state;
+
+	for (int i = 0; i < MICRO_BURST; i++) {
+		uint32_t at = s->at + (uint32_t)i, ahead = at + LINES_AHEAD;
+
+		__builtin_prefetch(s->mem + (size_t)s->order[ahead % s->n] * LINE);
+		s->sum += s->mem[(size_t)s->order[at % s->n] * LINE];
+	}
+	s->at = (s->at + MICRO_BURST) % s->n;
+}
+
+static const struct micro_ops line_ops = {
+	.setup = line_setup, .run = line_run, .teardown = line_teardown};
+
+// ---- mbufs
+
 static void alloc_run(void *state, unsigned int phase)
 {
 	struct mem_state *s = state;
@@ -83,6 +157,7 @@ static void with_anchor(struct micro_case *c)
 void micro_mem_cases(struct micro_suite *s)
 {
 	static const uint32_t sizes[] = {64, 256, 1420, 16384};
+	static const int64_t mib[] = {1, 4, 16, 64};
 
 	for (size_t i = 0; i < RTE_DIM(sizes); i++) {
 		struct micro_case *c = micro_add(s, &copy_ops, "copy", "mem/copy/%u", sizes[i]);
@@ -90,6 +165,12 @@ void micro_mem_cases(struct micro_suite *s)
 		c->bytes = sizes[i];
 		if (sizes[i] > STRIDE)
 			c->batch = MICRO_BURST / 8;
+		with_anchor(c);
+	}
+	for (size_t i = 0; i < RTE_DIM(mib); i++) {
+		struct micro_case *c = micro_add(s, &line_ops, "line", "mem/line/%dM", (int)mib[i]);
+
+		c->arg[0] = mib[i];
 		with_anchor(c);
 	}
 	with_anchor(micro_add(s, &alloc_ops, "mbuf", "mbuf/one-by-one"));

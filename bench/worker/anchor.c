@@ -12,6 +12,8 @@
 #define BURST 64    // as the worker's
 #define STRIDE 2688 // of the worker's mbufs, so that buffers fall into cache sets as they do
 #define FRONT 192
+#define SOURCE 2048   // bytes that the wire copies from, the most
+#define BUFS_MAX 8192 // packets under way, as many as sessions
 #define BURSTS_MIN 200
 #define BURSTS_MAX 1600
 
@@ -20,8 +22,9 @@ struct anchor {
 	struct rec_crypto *rc;
 	struct rec_dir *tx, *rx;
 	unsigned int nb_keys, next, nb_installed;
+	unsigned int nb_bufs, next_buf;
 	size_t key_size;
-	uint8_t *keys, *buf;
+	uint8_t *keys, *buf, *source;
 	double seal[BURSTS_MAX], open[BURSTS_MAX];
 };
 
@@ -65,8 +68,10 @@ struct anchor *anchor_create(unsigned int nb_keys, uint16_t version, enum tls_ae
 	a->tx = rte_zmalloc("anchor", nb_keys * sizeof(*a->tx), RTE_CACHE_LINE_SIZE);
 	a->rx = rte_zmalloc("anchor", nb_keys * sizeof(*a->rx), RTE_CACHE_LINE_SIZE);
 	a->keys = rte_zmalloc("anchor", 2 * a->key_size * nb_keys, REC_KEY_ALIGN);
-	a->buf = rte_zmalloc("anchor", (size_t)BURST * STRIDE, RTE_CACHE_LINE_SIZE);
-	if (!a->tx || !a->rx || !a->keys || !a->buf || install(a, version, aead)) {
+	a->nb_bufs = RTE_MIN(RTE_ALIGN(nb_keys, BURST), BUFS_MAX);
+	a->buf = rte_zmalloc("anchor", (size_t)a->nb_bufs * STRIDE, RTE_CACHE_LINE_SIZE);
+	a->source = rte_zmalloc("anchor", SOURCE, RTE_CACHE_LINE_SIZE);
+	if (!a->tx || !a->rx || !a->keys || !a->buf || !a->source || install(a, version, aead)) {
 		anchor_destroy(a);
 		errno = ENOMEM;
 		return NULL;
@@ -87,12 +92,23 @@ void anchor_destroy(struct anchor *a)
 	rte_free(a->rx);
 	rte_free(a->keys);
 	rte_free(a->buf);
+	rte_free(a->source);
 	free(a);
 }
 
 const char *anchor_backend(const struct anchor *a)
 {
 	return rec_backend_name(a->backend);
+}
+
+// A wire has copied what is sealed into a buffer that was last touched when its turn came before:
+// as many are under way as there are sessions.
+static uint8_t *packet(struct anchor *a, unsigned int i, uint16_t len)
+{
+	uint8_t *p = a->buf + (size_t)(a->next_buf + i) * STRIDE + FRONT;
+
+	memcpy(p, a->source, RTE_MIN(len, (uint16_t)SOURCE));
+	return p;
 }
 
 static void burst(struct anchor *a, uint16_t len, double *seal, double *open)
@@ -104,7 +120,7 @@ static void burst(struct anchor *a, uint16_t len, double *seal, double *open)
 
 	for (unsigned int i = 0; i < BURST; i++) {
 		unsigned int k = (a->next + i) % a->nb_keys;
-		uint8_t *p = a->buf + i * STRIDE + FRONT;
+		uint8_t *p = packet(a, i, len);
 		struct rec_dir *d = &a->tx[k];
 
 		s[i] = (struct rec_seal_op){
@@ -114,6 +130,7 @@ static void burst(struct anchor *a, uint16_t len, double *seal, double *open)
 		o[i] = (struct rec_open_op){.d = &a->rx[k], .src = &sl[i], .nb_src = 1, .dst = p};
 	}
 	a->next = (a->next + BURST) % a->nb_keys;
+	a->next_buf = (a->next_buf + BURST) % a->nb_bufs;
 	t0 = rte_rdtsc();
 	rec_seal_burst(a->rc, s, BURST);
 	t1 = rte_rdtsc();

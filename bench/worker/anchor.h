@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The anchor: what the fastest backend takes for the same records with nothing around them. Records
-// in hot buffers, sealed in place and opened in place, in bursts, one key after the other.
+// The anchor: what the fastest backend takes for the same records with nothing around them, sealed
+// in place and opened in place, in bursts, one key after the other. As many keys as sessions, and
+// as many buffers as packets that are under way then, into which a wire has copied right before:
+// what the memory of keys and packets costs any server is in it.
 #pragma once
 
 #include <stdint.h>
