@@ -55,10 +55,10 @@ def gbit_of(f, cycles, size):
 
 def sizes_block(f):
     rows = []
-    for size in SIZES:
-        row = [size + (" bytes" if size != "imix" else " (64, 576, 1400; 7:4:1)")]
+    for step, size in [("worker/small", "64")] + [("worker/sizes", s) for s in SIZES]:
+        row = [size + (" (64, 576, 1400; 7:4:1)" if size == "imix" else " bytes, receive queue full" if step == "worker/small" else " bytes")]
         for way in WAYS:
-            c = f.case("worker/sizes", way, size, 64)
+            c = f.case(step, way, size, 64)
             row += [num(c["cycles"]), num(c["anchor_seal"] + c["anchor_open"]), ratio(c["ratio"]),
                     num(f.tsc_hz / c["cycles"] / 1e6, 2), num(gbit_of(f, c["cycles"], size), 1)] if c else ["-"] * 5
         rows.append(row)
@@ -88,19 +88,21 @@ def stages_block(f):
     return table(["stage"] + ["%s bytes %s" % (s, w) for s, w, _ in columns], rows)
 
 
+def sessions_cell(f, steps, way, size, n):
+    """Cycles, how many times those of one session, and the bare cipher's share of them."""
+    c = next((f.case(s, way, size, n) for s in steps if f.case(s, way, size, n)), None)
+    if not c:
+        return "-"
+    times = quotient(c["cycles"], f.cycles(steps[0], way, size, 1))
+    return "%s (%s), cipher %s" % (num(c["cycles"]), ratio(times), num(c["anchor_seal"] + c["anchor_open"]))
+
+
 def sessions_block(f):
-    rows = []
-    counts = sorted({c["sessions"] for s in ("worker/sessions", "worker/sessions-100k") for c in f.cases(s)})
-    for n in counts:
-        row = [num(n)]
-        for size in ("1400", "64"):
-            for way in WAYS:
-                step = "worker/sessions" if f.case("worker/sessions", way, size, n) else "worker/sessions-100k"
-                cycles = f.cycles(step, way, size, n)
-                one = f.cycles("worker/sessions", way, size, 1)
-                row.append("%s (%s)" % (num(cycles), ratio(quotient(cycles, one))) if cycles else "-")
-        rows.append(row)
-    return table(["sessions"] + ["%s bytes %s (to one)" % (s, w) for s in ("1400", "64") for w in WAYS], rows)
+    columns = [("%s bytes %s" % (size, way), ("worker/sessions", "worker/sessions-100k"), way, size) for size in ("1400", "64") for way in WAYS]
+    columns.append(("1400 bytes up, astride", ("worker/sessions-astride",), "up", "1400"))
+    counts = sorted({c["sessions"] for _, steps, _, _ in columns for s in steps for c in f.cases(s)})
+    rows = [[num(n)] + [sessions_cell(f, steps, way, size, n) for _, steps, way, size in columns] for n in counts]
+    return table(["sessions"] + [c[0] for c in columns], rows)
 
 
 def variants_block(f):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What bench/run runs: a list of steps, each one command that leaves one JSON file.
 
-A step's name is section/what. Full runs take about 25 minutes on two CPUs, small ones under two.
+A step's name is section/what. Full runs take about 27 minutes on two CPUs, small ones under two.
 """
 
 SIZES = "64,256,512,1400,imix"
@@ -36,6 +36,8 @@ def full():
         micro("--repeats 15"),
         worker("sizes", "cost by packet size and by stage, 64 busy sessions",
                "--sessions 64 --size %s --direction down,up --seconds 0.4 --repeats 7" % SIZES, limit=400),
+        worker("small", "64 bytes with full receive queues: the packets of a session share records",
+               "--sessions 64 --size 64 --turn 256 --direction down,up --seconds 0.4 --repeats 7"),
         worker("null", "TCP, framing and ports alone: the null cipher",
                "--sessions 64 --size 64,1400 --direction down,up --cipher null --seconds 0.4 --repeats 7"),
         worker("hairpin", "client to client, and both ways at once",
@@ -43,16 +45,19 @@ def full():
         worker("ciphers-aes128", "the other ciphers: AES-128-GCM",
                "--sessions 64 --size 1400 --cipher aes-128-gcm --seconds 0.4 --no-stages"),
         worker("ciphers-chacha20", "the other ciphers: ChaCha20-Poly1305",
-               "--sessions 64 --size 1400 --cipher chacha20-poly1305 --seconds 0.4 --no-stages"),
+               "--sessions 64 --size 1400 --cipher chacha20 --seconds 0.4 --no-stages"),
         worker("openssl", "the portable record backend",
                "--sessions 64 --size 64,1400 --backend openssl --seconds 0.4 --no-stages"),
         worker("software-checksums", "ports without checksum offload",
                "--sessions 64 --size 64,1400 --offloads off --seconds 0.4 --no-stages"),
         worker("sessions", "cost by number of sessions",
-               "--sessions 1,64,1000,10000 --size 64,1400 --direction down,up --seconds 0.5 --repeats 5 --no-stages",
+               "--sessions 1,64,1000,10000 --size 64,1400 --direction down,up --no-straddle --seconds 0.5 --repeats 5 --no-stages",
                limit=600),
+        worker("sessions-astride", "the same up, with records astride segments whatever a session's rate",
+               "--sessions 1,64,1000,10000 --size 1400 --direction up --straddle --seconds 0.5 --repeats 5 --no-stages",
+               limit=400),
         worker("sessions-100k", "the same with 100,000",
-               "--sessions 100000 --size 1400 --direction down,up --seconds 1 --repeats 3 --no-stages --concurrent 512",
+               "--sessions 100000 --size 1400 --direction down,up --no-straddle --seconds 1 --repeats 3 --no-stages --concurrent 512",
                limit=900),
         worker("two", "two workers side by side",
                "--workers 2 --sessions 64 --size 1400 --direction down,up --seconds 0.5 --repeats 5 --no-stages"),

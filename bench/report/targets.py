@@ -38,9 +38,14 @@ class Target:
         return "%s %s%s" % (self.kind, self.show(self.bound), goal)
 
 
+def loaded_step(direction, size):
+    """Down, small packets are measured as a loaded port brings them: with its receive queue full."""
+    return "worker/small" if direction == "down" and size == 64 else "worker/sizes"
+
+
 def versus_softether(f, direction, case, size):
     """How many times fewer of this machine's cycles a worker takes than SoftEther did there, by time."""
-    cycles, hz = f.cycles("worker/sizes", direction, size, 64), f.tsc_hz
+    cycles, hz = f.cycles(loaded_step(direction, size), direction, size, 64), f.tsc_hz
     if cycles is None or not hz:
         return None
     return peers.softether_us(case, size) / (cycles / hz * 1e6)
@@ -96,7 +101,7 @@ def table(data):
                where="worker/sizes"),
         Target("TCP, framing and ports alone, down", 300, f.cycles("worker/null", "down", 1400), cyc, where="worker/null"),
         Target("TCP, framing and ports alone, up", 300, f.cycles("worker/null", "up", 1400), cyc, where="worker/null"),
-        Target("64 bytes down, 64 sessions", 200, f.cycles("worker/sizes", "down", 64), cyc, where="worker/sizes"),
+        Target("64 bytes down, 64 sessions, receive queue full", 200, f.cycles("worker/small", "down", 64), cyc, where="worker/small"),
         Target("64 bytes up, a record each", 350, f.cycles("worker/sizes", "up", 64), cyc, where="worker/sizes"),
     ]
     for n, bound in ((1000, 1.2), (10000, 1.6), (100000, 2.5)):
@@ -113,7 +118,7 @@ def table(data):
     for size, bound in ((1400, 25), (64, 40)):
         for way in ("down", "up"):
             out.append(Target("worker's time for %d bytes %s: times less than SoftEther's process" % (size, way), bound,
-                              versus_softether(f, way, way + "-1", size), "x", kind=LEAST, where="worker/sizes"))
+                              versus_softether(f, way, way + "-1", size), "x", kind=LEAST, where=loaded_step(way, size)))
     out += veth_targets(f)
     for way in ("down", "up"):
         c = f.case("worker/latency", way, 1400)

@@ -37,6 +37,7 @@ def results():
             "small": False,
             "steps": {
                 "worker/sizes": worker(*sizes),
+                "worker/small": worker(case("down", 64, 64, 200, 80), case("up", 64, 64, 500, 80)),
                 "worker/sessions": worker(*[case(w, 1400, n, c, 250) for w in ("down", "up") for n, c in ((1, 400), (1000, 440), (10000, 700))]),
                 "worker/setup": worker(setup={"ratio": 0.8, "control_us": 200, "bare_us": 160, "per_second": 5000}),
                 "worker/memory": worker(memory={"sessions": 100000, "per_session": 5120.0, "control_heap_per_session": 2000.0,
@@ -63,6 +64,12 @@ def test_targets():
     assert t["100,000 sessions to one, down"].met is None and t["100,000 sessions to one, down"].show(None) == "-"
     assert abs(t["memory of an idle session, everything counted"].value - 5) < 1e-9
     assert t["set-ups a second to the bare handshake's"].met is True
+    # Small packets down: as a full queue brings them.
+    small = t["64 bytes down, 64 sessions, receive queue full"]
+    assert small.met and abs(small.value - 200) < 1e-9 and small.where == "worker/small"
+    assert t["64 bytes up, a record each"].where == "worker/sizes"
+    peer = t["worker's time for 64 bytes down: times less than SoftEther's process"]
+    assert peer.where == "worker/small" and abs(peer.value - peers.softether_us("down-1", 64) / 0.08) < 1e-6
     # 400 cycles at 2.5 GHz are 0.16 us.
     peer = t["worker's time for 1400 bytes down: times less than SoftEther's process"]
     assert abs(peer.value - peers.softether_us("down-1", 1400) / 0.16) < 1e-6 and peer.met
@@ -91,7 +98,7 @@ def test_doc():
     assert done.startswith("a\n") and done.endswith("z\n")
     # What was not measured keeps what it had; everything else is new.
     assert done.count("\nold\n") == len([n for n in doc.BLOCKS if n in ("micro", "latency", "scale")]), done.count("\nold\n")
-    assert "| 1,000 | 440 (1.10) |" in done and "`nothing`" not in done
+    assert "| 1,000 | 440 (1.10), cipher 250 |" in done and "| 64 bytes, receive queue full | 200 |" in done and "`nothing`" not in done
     assert doc.replace(done, results(), "t") == done, "a second time changes something"
     empty = "<!-- bench:sizes -->\n<!-- /bench:sizes -->\n"
     assert "| 1400 bytes | 400 | 250 | 1.60 | 6.25 | 70.0 |" in doc.replace(empty, results(), "t")
