@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <rte_malloc.h>
 
+#include "dataplane/flowq.h"
 #include "dataplane/forward.h"
 #include "dataplane/forward6.h"
 #include "dataplane/lists.h"
@@ -14,6 +15,7 @@
 #define PACKET 1500
 #define QUEUE_MS 300 // packets wait so long for their rate at the most,
 #define QUEUE_MIN 16 // but this many may
+#define QUANTUM_MIN 576u
 #define SLACK_PACKETS 2
 #define IDLE_LOOKS 16 // in an idle time: so much late it may be noticed
 
@@ -123,9 +125,24 @@ static void drop_down(struct session *s, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+static inline uint32_t up_len(const struct session_policy *p)
+{
+	return p->up_flows ? p->up_flows->len : p->upq.len;
+}
+
+static void up_flows_end(struct worker *w, struct session_policy *p)
+{
+	rte_mempool_put(w->flowqs, p->up_flows);
+	p->up_flows = NULL;
+}
+
 static void upq_free(struct worker *w, struct session_policy *p)
 {
-	w->txq_held -= p->upq.len;
+	w->txq_held -= up_len(p);
+	if (p->up_flows) {
+		flowq_clear(p->up_flows, &p->upq);
+		up_flows_end(w, p);
+	}
 	mbufq_free(&p->upq);
 	p->up_at_us = 0;
 }
@@ -134,8 +151,8 @@ static void limit_reached(struct worker *w, struct session *s, struct session_po
 {
 	p->limited = true;
 	p->limit_rx_hit = rx;
-	COUNT_N(&w->counters, policy_limit_drop, p->upq.len + session_txq_len(s));
-	s->rx_drops += p->upq.len;
+	COUNT_N(&w->counters, policy_limit_drop, up_len(p) + session_txq_len(s));
+	s->rx_drops += up_len(p);
 	s->tx_drops += session_txq_len(s);
 	upq_free(w, p);
 	session_txq_free(w, s);
@@ -188,6 +205,29 @@ static bool filter_pass(struct worker *w, struct session *s, const struct filter
 
 // ---- up
 
+static void up_drop_all(struct worker *w, struct session *s, struct mbuf_queue *q)
+{
+	w->txq_held -= q->len;
+	s->rx_drops += q->len;
+	COUNT_N(&w->counters, policy_rate_drop, q->len);
+	mbufq_free(q);
+}
+
+// By flows from now on, if that is possible.
+static void up_flows_begin(struct worker *w, struct session *s, struct session_policy *p)
+{
+	struct rte_mbuf *m;
+	void *f;
+
+	if (!w->flowqs || rte_mempool_get(w->flowqs, &f))
+		return;
+	p->up_flows = f;
+	flowq_init(f, RTE_MAX((uint32_t)s->mtu, QUANTUM_MIN), (uint32_t)w->now_us, w->now_us);
+	p->up_flows->slack_us = p->slack_up;
+	while ((m = mbufq_get(&p->upq)))
+		flowq_put(f, m);
+}
+
 static bool upq_drop(const struct worker *w, struct session_policy *p, struct rte_mbuf *m)
 {
 	uint64_t sojourn = w->now_us - mbuf_priv(m)->sent_us;
@@ -204,36 +244,63 @@ static void up_pass(struct worker *w, struct session *s, struct rte_mbuf *m)
 		forward6_up_checked(w, s, m);
 }
 
+// The next one; NULL: none is left. Those that CoDel drops on the way are counted.
+static struct rte_mbuf *up_next(struct worker *w, struct session *s, struct session_policy *p)
+{
+	struct mbuf_queue dropped = {0};
+	struct rte_mbuf *m;
+
+	if (p->up_flows) {
+		m = flowq_get(p->up_flows, &dropped, w->now_us);
+	} else {
+		while ((m = mbufq_get(&p->upq)) && upq_drop(w, p, m))
+			mbufq_put(&dropped, m);
+	}
+	if (dropped.len)
+		up_drop_all(w, s, &dropped);
+	w->txq_held -= m != NULL;
+	return m;
+}
+
 static void up_run(struct worker *w, struct session *s, struct session_policy *p)
 {
 	struct rte_mbuf *m;
 
-	while (p->upq.head && shaper_open(&p->up, w->now_us)) {
-		m = mbufq_get(&p->upq);
-		w->txq_held--;
-		if (upq_drop(w, p, m)) {
-			COUNT(&w->counters, policy_rate_drop);
-			drop_up(s, m);
-			continue;
-		}
+	while (up_len(p) && shaper_open(&p->up, w->now_us)) {
+		m = up_next(w, s, p);
+		if (!m)
+			break;
 		shaper_take(&p->up, m->pkt_len);
 		up_pass(w, s, m);
 	}
-	p->up_at_us = p->upq.head ? shaper_opens_us(&p->up) : 0;
+	p->up_at_us = up_len(p) ? shaper_opens_us(&p->up) : 0;
+	if (p->up_flows && !p->up_flows->len)
+		up_flows_end(w, p);
 }
 
 // Behind those that wait. Consumes m.
 static void up_wait(
 	struct worker *w, struct session *s, struct session_policy *p, struct rte_mbuf *m)
 {
-	if (p->upq.len >= p->queue_up || w->txq_held >= w->txq_max) {
+	struct mbuf_queue dropped = {0};
+
+	if (w->txq_held >= w->txq_max || (!p->up_flows && p->upq.len >= p->queue_up)) {
 		COUNT(&w->counters, policy_rate_drop);
 		drop_up(s, m);
 		return;
 	}
 	mbuf_priv(m)->sent_us = w->now_us;
-	mbufq_put(&p->upq, m);
 	w->txq_held++;
+	if (!p->up_flows && p->upq.head)
+		up_flows_begin(w, s, p);
+	if (p->up_flows)
+		flowq_put(p->up_flows, m);
+	else
+		mbufq_put(&p->upq, m);
+	if (up_len(p) > p->queue_up) {
+		flowq_shed(p->up_flows, &dropped);
+		up_drop_all(w, s, &dropped);
+	}
 	if (p->up_at_us)
 		return;
 	p->up_at_us = shaper_opens_us(&p->up);
@@ -256,7 +323,7 @@ bool session_policy_up(struct worker *w, struct session *s, struct rte_mbuf *m)
 	}
 	if (!shaper_on(&p->up))
 		return true;
-	if (!p->upq.head && shaper_open(&p->up, w->now_us)) {
+	if (!up_len(p) && shaper_open(&p->up, w->now_us)) {
 		shaper_take(&p->up, m->pkt_len);
 		return true;
 	}
@@ -278,8 +345,7 @@ bool session_policy_down(struct worker *w, struct session *s, struct rte_mbuf *m
 		COUNT(&w->counters, policy_limit_drop);
 	} else if (p->out && !filter_pass(w, s, p->out, m, false)) {
 		// counted
-	} else if (unlikely(session_txq_len(s) >= p->queue_down) &&
-		   !session_flows_shed(w, s)) {
+	} else if (unlikely(session_txq_len(s) >= p->queue_down) && !session_flows_shed(w, s)) {
 		COUNT(&w->counters, policy_rate_drop);
 	} else {
 		return true;
@@ -381,7 +447,9 @@ static void set_rates(
 	p->queue_down = queue_for(m->u.open.rate_tx.bps);
 	p->slack_up = slack_for(m->u.open.rate_rx.bps);
 	p->slack_down = slack_for(m->u.open.rate_tx.bps);
-	if (p->upq.head)
+	if (p->up_flows)
+		p->up_flows->slack_us = p->slack_up;
+	if (up_len(p))
 		up_run(w, s, p);
 	if (s->txq.head)
 		session_want_tx(w, s);

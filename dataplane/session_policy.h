@@ -14,6 +14,8 @@
 #include "dataplane/session.h"
 #include "dataplane/shaper.h"
 
+struct flowq;
+
 struct session_policy {
 	struct shaper down, up;
 	const struct filter *in, *out; // NULL: everything passes
@@ -21,8 +23,11 @@ struct session_policy {
 	uint64_t tx_charged;           // tx_bytes that `down` knows of
 	uint32_t queue_down, queue_up; // packets that may wait for their rate
 	uint32_t slack_down, slack_up; // us that packets wait in an ordinary queue of that rate
-	struct mbuf_queue upq;         // from the client; worker.txq_held counts them
+	// From the client, waiting for their rate; worker.txq_held counts them. More than one wait
+	// by flows, as long as the worker has flowqs left.
+	struct mbuf_queue upq;
 	struct codel codel;            // of upq
+	struct flowq *up_flows;        // in its place, NULL: not now
 	uint64_t up_at_us, down_at_us; // when the next packet may pass; 0: none waits for that
 	uint32_t idle_ms;              // 0: off
 	uint64_t idle_packets;         // rx_packets and tx_packets when they were looked at last
