@@ -33,6 +33,8 @@ struct dp {
 	struct dp_chan *ch;
 	struct port access, core;
 	struct rte_mempool *pools[DP_MAX_WORKERS];
+	struct rte_mempool *small_pools[DP_MAX_WORKERS]; // the same, or smaller mbufs for devices
+							 // that take no others
 	struct worker *workers[DP_MAX_WORKERS];
 	unsigned int lcore[DP_MAX_WORKERS];
 	unsigned int nb_workers;
@@ -68,10 +70,10 @@ static void level_sessions(void *arg, uint32_t *in_use, uint32_t *size)
 static void level_mbufs(void *arg, uint32_t *in_use, uint32_t *size)
 {
 	const struct worker *w = arg;
-	uint32_t used = rte_mempool_in_use_count(w->pool);
+	uint32_t used = rte_mempool_in_use_count(w->small_pool);
 
 	*in_use = used - RTE_MIN(used, w->driver_mbufs);
-	*size = w->pool->size;
+	*size = w->small_pool->size;
 }
 
 // ---- memory
@@ -96,7 +98,15 @@ static uint16_t data_room(const struct config_dataplane *c)
 {
 	uint32_t packet = RTE_MAX(c->access.mtu, c->core.mtu);
 
-	return mbuf_room_for(RTE_MAX(packet, (uint32_t)c->packet_max + RECORD_ROOM));
+	// A packet socket's slot is a little more than its frame.
+	return mbuf_room_for(RTE_MAX(packet + 16, (uint32_t)c->packet_max + RECORD_ROOM));
+}
+
+// Whether some mbufs have to be smaller than the others: half of them are then.
+static bool needs_small(const struct config_dataplane *c)
+{
+	return data_room(c) > PORT_SMALL_ROOM_MAX &&
+	       (port_small_buffers(c->access.device) || port_small_buffers(c->core.device));
 }
 
 static uint32_t sessions_per_worker(const struct config_dataplane *c)
@@ -125,7 +135,8 @@ unsigned int dp_memory_mb(const struct config_dataplane *c)
 
 static int start_eal(const struct config_dataplane *c, char *err, size_t cap)
 {
-	const char *devices[] = {c->access.device, c->core.device};
+	char access[256], core[256];
+	const char *devices[] = {access, core};
 	struct port_eal_conf e = {
 		.devices = devices,
 		.nb_devices = 2,
@@ -136,6 +147,8 @@ static int start_eal(const struct config_dataplane *c, char *err, size_t cap)
 		.memory_mb = dp_memory_mb(c),
 	};
 
+	port_device_args(c->access.device, c->access.mtu, access, sizeof(access));
+	port_device_args(c->core.device, c->core.mtu, core, sizeof(core));
 	return port_eal_init(&e, err, cap);
 }
 
@@ -297,7 +310,7 @@ static uint32_t driver_mbufs(const struct dp *dp, const struct worker *w)
 		n += dp->c->access.descriptors;
 	if (dp->core.keeps_mbufs)
 		n += dp->c->core.descriptors;
-	return n ? n + rte_mempool_in_use_count(w->pool) : 0;
+	return n ? n + rte_mempool_in_use_count(w->small_pool) : 0;
 }
 
 static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
@@ -310,6 +323,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->nb_workers = (uint16_t)dp->nb_workers;
 	w->peers = dp->workers;
 	w->pool = dp->pools[w->id];
+	w->small_pool = dp->small_pools[w->id];
 	w->mbuf_room = worker_mbuf_room(w->pool);
 	w->access_port = &dp->access;
 	w->core_port = &dp->core;
@@ -353,7 +367,10 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	if (!w->tcp)
 		goto no_memory;
 	dp->ch->counters[w->id] = &w->counters;
-	dp_chan_add_level(dp->ch, "mbufs", w->id, level_mbufs, w);
+	if (w->small_pool != w->pool)
+		dp_chan_add_level(dp->ch, "mbufs", w->id, dp_level_of_mempool, w->pool);
+	dp_chan_add_level(
+		dp->ch, w->small_pool != w->pool ? "small_mbufs" : "mbufs", w->id, level_mbufs, w);
 	dp_chan_add_level(dp->ch, "connections", w->id, level_tcp, w);
 	dp_chan_add_level(dp->ch, "sessions", w->id, level_sessions, w);
 	dp_chan_add_level(dp->ch, "keys", w->id, dp_level_of_mempool, w->keys);
@@ -423,29 +440,44 @@ static void worker_destroy(struct worker *w)
 
 static int make_mbuf_pools(struct dp *dp)
 {
+	bool small = needs_small(dp->c);
+	uint32_t n = dp->c->mbufs / dp->nb_workers / (small ? 2 : 1);
+
 	for (unsigned int i = 0; i < dp->nb_workers; i++) {
 		char name[RTE_MEMPOOL_NAMESIZE];
 
 		snprintf(name, sizeof(name), "mbufs_%u", i);
-		dp->pools[i] = mbuf_pool_create_room(
-			name, dp->c->mbufs / dp->nb_workers, data_room(dp->c), SOCKET_ID_ANY);
+		dp->pools[i] = mbuf_pool_create_room(name, n, data_room(dp->c), SOCKET_ID_ANY);
 		if (!dp->pools[i])
+			return -rte_errno;
+		dp->small_pools[i] = dp->pools[i];
+		snprintf(name, sizeof(name), "small_mbufs_%u", i);
+		if (small && !(dp->small_pools[i] = mbuf_pool_create(name, n, SOCKET_ID_ANY)))
 			return -rte_errno;
 	}
 	return 0;
 }
 
+static int open_one(
+	struct dp *dp, struct port *p, const struct config_port *c, char *err, size_t cap)
+{
+	struct rte_mempool *const *pools =
+		port_small_buffers(c->device) ? dp->small_pools : dp->pools;
+	char device[256];
+
+	port_device_args(c->device, c->mtu, device, sizeof(device));
+	return port_open(
+		p, device, (uint16_t)dp->nb_workers, pools, c->mtu, c->descriptors, err, cap);
+}
+
 static int open_ports(struct dp *dp, char *err, size_t cap)
 {
-	const struct config_dataplane *c = dp->c;
-	int rc = port_open(&dp->access, c->access.device, (uint16_t)dp->nb_workers, dp->pools,
-		c->access.mtu, c->access.descriptors, err, cap);
+	int rc = open_one(dp, &dp->access, &dp->c->access, err, cap);
 
 	if (rc)
 		return rc;
 	dp->access_open = true;
-	rc = port_open(&dp->core, c->core.device, (uint16_t)dp->nb_workers, dp->pools, c->core.mtu,
-		c->core.descriptors, err, cap);
+	rc = open_one(dp, &dp->core, &dp->c->core, err, cap);
 	dp->core_open = rc == 0;
 	return rc;
 }
@@ -632,8 +664,11 @@ void dp_destroy(struct dp *dp)
 	for (unsigned int i = 0; i < dp->nb_workers; i++)
 		worker_destroy(dp->workers[i]);
 	dp_chan_destroy(dp->ch);
-	for (unsigned int i = 0; i < dp->nb_workers; i++)
+	for (unsigned int i = 0; i < dp->nb_workers; i++) {
+		if (dp->small_pools[i] != dp->pools[i])
+			rte_mempool_free(dp->small_pools[i]);
 		rte_mempool_free(dp->pools[i]);
+	}
 	if (dp->own_eal)
 		rte_eal_cleanup();
 	free(dp);

@@ -9,9 +9,6 @@
 
 #include "dataplane/mbuf.h"
 
-// Devices take the room behind the headroom in whole KiB, and would cut a frame that is longer.
-#define ROOM_STEP 1024
-
 static void free_zone(struct rte_mempool_memhdr *hdr, void *zone)
 {
 	rte_memzone_free(zone);
@@ -63,17 +60,6 @@ static struct rte_mempool *create_in_one_piece(
 	}
 	rte_mempool_obj_iter(p, rte_pktmbuf_init, NULL);
 	return p;
-}
-
-uint16_t mbuf_room_for(uint32_t packet)
-{
-	uint32_t need = MBUF_FRONT + packet + MBUF_TAIL;
-
-	if (need <= MBUF_DATA_ROOM)
-		return MBUF_DATA_ROOM;
-	need = RTE_ALIGN_CEIL(need - RTE_PKTMBUF_HEADROOM, (uint32_t)ROOM_STEP) +
-	       RTE_PKTMBUF_HEADROOM;
-	return need > UINT16_MAX ? 0 : (uint16_t)need;
 }
 
 struct rte_mempool *mbuf_pool_create(const char *name, unsigned int n, int socket)

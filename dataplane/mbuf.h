@@ -75,4 +75,13 @@ struct rte_mempool *mbuf_pool_create_room(
 
 // The data room for packets of this many bytes at any place of their way: received behind an
 // Ethernet header, or made with MBUF_FRONT and sealed. 0: more than an mbuf can have.
-uint16_t mbuf_room_for(uint32_t packet);
+// Devices take the room behind the headroom in whole KiB, and would cut a frame that is longer.
+static inline uint16_t mbuf_room_for(uint32_t packet)
+{
+	uint32_t need = MBUF_FRONT + packet + MBUF_TAIL;
+
+	if (need <= MBUF_DATA_ROOM)
+		return MBUF_DATA_ROOM;
+	need = RTE_ALIGN_CEIL(need - RTE_PKTMBUF_HEADROOM, 1024u) + RTE_PKTMBUF_HEADROOM;
+	return need > UINT16_MAX ? 0 : (uint16_t)need;
+}

@@ -19,9 +19,6 @@
 #define DESC_DEFAULT 1024
 #define LINK_WAIT_MS 3000
 #define L2_ROOM (RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN)
-#define PACKET_RING_ROOM 80     // what the kernel puts in front of a frame in an AF_PACKET ring
-#define PACKET_FRAMESZ 2048     // net_af_packet's default
-#define PACKET_FRAMESZ_MAX 2304 // what it takes with our buffers
 
 #define RSS_WANTED                                                                          \
 	(RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV4_OTHER | \
@@ -76,14 +73,14 @@ static int find(struct opening *o)
 static void find_mtu_max(struct opening *o, struct rte_mempool *pool)
 {
 	unsigned long max = rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM - L2_ROOM;
-	unsigned long framesz = PACKET_FRAMESZ;
+	unsigned long framesz = PORT_PACKET_SLOT_DEFAULT;
 	char text[16];
 
 	if (o->af_packet) {
 		if (port_devarg(o->device, "framesz", text, sizeof(text)))
 			framesz = strtoul(text, NULL, 10);
-		if (framesz > L2_ROOM + PACKET_RING_ROOM)
-			max = RTE_MIN(max, framesz - L2_ROOM - PACKET_RING_ROOM);
+		if (framesz > PORT_PACKET_OVERHEAD)
+			max = RTE_MIN(max, framesz - PORT_PACKET_OVERHEAD);
 	}
 	o->mtu_max = (uint16_t)RTE_MIN(max, (unsigned long)UINT16_MAX);
 }
@@ -124,9 +121,9 @@ static int check_mtu(struct opening *o, uint16_t mtu)
 	if (mtu <= o->mtu_max)
 		return 0;
 	return FAIL(o, -EINVAL, "MTU %u does not fit the buffers: at most %u%s", mtu, o->mtu_max,
-		o->af_packet && mtu <= PACKET_FRAMESZ_MAX - L2_ROOM - PACKET_RING_ROOM
-			? "; add framesz=2304,blocksz=4096"
-			: "");
+		o->af_packet ? " with this framesz"
+		: o->af_xdp  ? " with this driver"
+			     : "");
 }
 
 // The kernel's interface must be up; its MTU is the device's.

@@ -45,6 +45,13 @@ struct port_eal_conf {
 };
 int port_eal_init(const struct port_eal_conf *c, char *err, size_t cap);
 
+// The device string as DPDK is to get it: what the driver needs for this MTU (0: the device's) is
+// added where the string does not say it. mtu: as configured.
+void port_device_args(const char *device, uint16_t mtu, char *out, size_t cap);
+// Whether the device takes its packet buffers only up to a page (net_af_xdp).
+bool port_small_buffers(const char *device);
+#define PORT_SMALL_ROOM_MAX 3840 // data room of such a buffer
+
 // Find the port of a device string given to port_eal_init(), configure and start it with one queue
 // pair per worker where it can. mtu 0: the device's. pool: one per worker. 0 or -errno with the
 // reason in err.

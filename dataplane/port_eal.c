@@ -20,6 +20,7 @@
 
 #define ARGS_MAX 64
 #define NO_HUGE_MB 512
+#define PAGE_BYTES 4096u
 
 // The first line that DPDK logged since port_listen_log(true); other times it goes to standard
 // error.
@@ -93,6 +94,43 @@ void port_device_name(const char *device, char *name, size_t cap)
 	snprintf(name, cap, "%.*s", (int)strcspn(device, ","), device);
 	if (rte_pci_addr_parse(name, &pci) == 0)
 		rte_pci_device_name(&pci, name, cap);
+}
+
+bool port_small_buffers(const char *device)
+{
+	return strncmp(device, "net_af_xdp", 10) == 0;
+}
+
+// The ring of a packet socket has slots of one size, back to back, in blocks of whole pages that
+// nothing may be left over in; half a thousand of them.
+static void packet_slots(uint16_t mtu, unsigned int *framesz, unsigned int *blocksz)
+{
+	unsigned int need = mtu + PORT_PACKET_OVERHEAD, a, b;
+
+	*framesz =
+		need <= PORT_PACKET_SLOT_MIN ? PORT_PACKET_SLOT_MIN : RTE_ALIGN_CEIL(need, 1024u);
+	for (a = *framesz, b = PAGE_BYTES; b;) {
+		unsigned int rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	*blocksz = *framesz / a * PAGE_BYTES;
+}
+
+void port_device_args(const char *device, uint16_t mtu, char *out, size_t cap)
+{
+	unsigned int framesz, blocksz;
+	char text[16];
+
+	snprintf(out, cap, "%s", device);
+	if (strncmp(device, "net_af_packet", 13) != 0 ||
+		mtu + PORT_PACKET_OVERHEAD <= PORT_PACKET_SLOT_DEFAULT ||
+		port_devarg(device, "framesz", text, sizeof(text)) ||
+		port_devarg(device, "blocksz", text, sizeof(text)))
+		return;
+	packet_slots(mtu, &framesz, &blocksz);
+	snprintf(out, cap, "%s,framesz=%u,blocksz=%u", device, framesz, blocksz);
 }
 
 static bool is_pci(const char *device)

@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define PORT_PACKET_OVERHEAD 98       // Ethernet, VLAN, and what the kernel puts in front
+#define PORT_PACKET_SLOT_DEFAULT 2048 // net_af_packet's
+#define PORT_PACKET_SLOT_MIN 2304     // what fits MBUF_DATA_ROOM
+
 // Write the reason, with DPDK's own complaint behind it when there is one. Returns code.
 int port_error(char *err, size_t cap, int code, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

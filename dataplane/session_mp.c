@@ -494,6 +494,8 @@ bool session_mp_set(struct worker *w, struct session *s, const struct dp_mp *mp,
 
 	if (!anew && same(mp, x ? &x->is : &off))
 		return true;
+	if (x)
+		session_txq_free(w, s); // fragments of the old bundle
 	session_mp_end(w, s);
 	if (!mp->tx_mrru && !mp->rx_mrru)
 		return true;

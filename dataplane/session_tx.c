@@ -226,6 +226,30 @@ static void batch_send(struct worker *w)
 	stage_enter(w->stages, WORKER_STAGE_FRAME);
 }
 
+static void txq_put_back(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	mbufq_put_head(&s->txq, m);
+	w->txq_held++;
+}
+
+// Whether m is above the MTU and goes in fragments.
+static inline bool must_split(const struct session *s, struct rte_mbuf *m)
+{
+	return unlikely(m->pkt_len > s->mtu) && s->flags & SES_MP && s->mp->is.tx_mrru &&
+	       !(mbuf_priv(m)->flags & MBUF_MP_FRAGMENT);
+}
+
+// Whether m finds room behind the packets of the record in head. What is above the MTU goes in
+// fragments, if at all.
+static inline bool fits(const struct session *s, const struct rte_mbuf *head,
+	const struct rte_mbuf *m, uint32_t most)
+{
+	uint32_t need = m->pkt_len + FRAME_LEN;
+
+	return head->data_len + need <= most && m->pkt_len <= s->mtu &&
+	       need + MBUF_TAIL <= rte_pktmbuf_tailroom(head);
+}
+
 // Fill a record with the packets of s that fit: head (framed) and those behind it that are there
 // now. Nothing waits for more.
 static uint16_t record_fill(
@@ -235,22 +259,20 @@ static uint16_t record_fill(
 	struct rte_mbuf *m;
 
 	while ((m = s->txq.head)) {
-		uint32_t need = m->pkt_len + FRAME_LEN;
+		uint32_t need;
 		uint8_t *at;
 
-		if (head->data_len + need > most || need + MBUF_TAIL > rte_pktmbuf_tailroom(head))
+		if (!fits(s, head, m, most))
 			break;
 		m = txq_next(w, s);
 		if (!m)
 			break;
 		// CoDel may have dropped that one and given the next, larger one.
-		need = m->pkt_len + FRAME_LEN;
-		if (unlikely(head->data_len + need > most ||
-			     need + MBUF_TAIL > rte_pktmbuf_tailroom(head))) {
-			mbufq_put_head(&s->txq, m);
-			w->txq_held++;
+		if (unlikely(!fits(s, head, m, most))) {
+			txq_put_back(w, s, m);
 			break;
 		}
+		need = m->pkt_len + FRAME_LEN;
 		at = rte_pktmbuf_mtod_offset(head, uint8_t *, head->data_len);
 		head->data_len += (uint16_t)need;
 		frame_header(at, (uint16_t)m->pkt_len, frame_protocol(s, m));
@@ -285,7 +307,14 @@ static struct rte_mbuf *record_make(
 	uint32_t proto;
 	uint16_t len;
 
-	if (!m || !(m = tx_prepare(w, m)))
+	if (!m)
+		return NULL;
+	if (unlikely(must_split(s, m))) { // CoDel dropped the one in front
+		txq_put_back(w, s, m);
+		return NULL;
+	}
+	m = tx_prepare(w, m);
+	if (!m)
 		return NULL;
 	len = m->data_len;
 	proto = frame_protocol(s, m);
@@ -307,9 +336,8 @@ static void txq_split(struct worker *w, struct session *s)
 
 	if (!m)
 		return;
-	if (m->pkt_len <= s->mtu) { // CoDel dropped the other
-		mbufq_put_head(&s->txq, m);
-		w->txq_held++;
+	if (!must_split(s, m)) { // CoDel dropped the other
+		txq_put_back(w, s, m);
 		return;
 	}
 	if (!session_mp_fragment(w, s, m, &q))
@@ -391,7 +419,7 @@ static bool session_tx(struct worker *w, struct session *s)
 
 		if (unlikely(s->flags & SES_POLICY) && !session_policy_may_send(w, s))
 			break;
-		if (unlikely(s->txq.head->pkt_len > s->mtu && s->flags & SES_MP)) {
+		if (unlikely(must_split(s, s->txq.head))) {
 			txq_split(w, s);
 			continue;
 		}

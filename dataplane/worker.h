@@ -74,6 +74,8 @@ struct worker {
 	struct session *sessions; // [max_sessions + 1]; slot 0 is not used
 	struct dp_chan *ch;
 	struct rte_mempool *pool, *keys, *stashes;
+	struct rte_mempool *small_pool;  // for ports whose buffers are at most a page, when pool's
+					 // are larger; else pool
 	struct session_mp_pool *mp;      // NULL: no session has multilink
 	struct session_policy *policies; // [max_sessions + 1]; NULL: no session has any
 	struct wheel *policy_wheel;      // their timers

@@ -60,6 +60,57 @@ static void refused_before_anything_starts(void **state)
 	expect_refused("ff:1f.7", 1, first_cpu, -ENODEV, "device 0000:ff:1f.7");
 }
 
+// A packet socket's slots hold a frame and fill their blocks; what the user says stays.
+static void packet_slots_follow_the_mtu(void **state)
+{
+	static const struct {
+		const char *device;
+		uint16_t mtu;
+		const char *want;
+	} t[] = {
+		{"net_af_packet0,iface=a", 0, "net_af_packet0,iface=a"},
+		{"net_af_packet0,iface=a", 1950, "net_af_packet0,iface=a"},
+		{"net_af_packet0,iface=a", 1951,
+			"net_af_packet0,iface=a,framesz=2304,blocksz=36864"},
+		{"net_af_packet0,iface=a", 2207,
+			"net_af_packet0,iface=a,framesz=3072,blocksz=12288"},
+		{"net_af_packet0,iface=a", 4000,
+			"net_af_packet0,iface=a,framesz=5120,blocksz=20480"},
+		{"net_af_packet0,iface=a", 9000,
+			"net_af_packet0,iface=a,framesz=9216,blocksz=36864"},
+		{"net_af_packet0,framesz=4096", 9000, "net_af_packet0,framesz=4096"},
+		{"net_af_packet0,blocksz=4096", 9000, "net_af_packet0,blocksz=4096"},
+		{"net_af_xdp0,iface=a", 9000, "net_af_xdp0,iface=a"},
+		{"0000:01:00.0", 9000, "0000:01:00.0"},
+	};
+	char out[256];
+
+	for (size_t i = 0; i < RTE_DIM(t); i++) {
+		port_device_args(t[i].device, t[i].mtu, out, sizeof(out));
+		assert_string_equal(out, t[i].want);
+	}
+	for (uint32_t mtu = 68; mtu <= 9216; mtu++) {
+		unsigned int framesz = 2048, blocksz = 4096;
+		const char *at;
+
+		port_device_args("net_af_packet0", (uint16_t)mtu, out, sizeof(out));
+		at = strchr(out, ',');
+		if (at)
+			assert_int_equal(
+				sscanf(at, ",framesz=%u,blocksz=%u", &framesz, &blocksz), 2);
+		assert_true(framesz >= mtu + 98 && framesz % 16 == 0);
+		assert_true(blocksz % framesz == 0 && blocksz % 4096 == 0);
+		assert_int_equal(512 % (blocksz / framesz), 0);
+		// The driver refuses slots that buffers do not hold.
+		assert_true(framesz - 52 + RTE_PKTMBUF_HEADROOM <= mbuf_room_for(mtu + 16));
+	}
+	assert_int_equal(mbuf_room_for(1524), MBUF_DATA_ROOM);
+	assert_int_equal(mbuf_room_for(9216) % 1024, RTE_PKTMBUF_HEADROOM);
+	assert_int_equal(mbuf_room_for(65535), 0);
+	assert_true(port_small_buffers("net_af_xdp0,iface=a"));
+	assert_false(port_small_buffers("net_af_packet0,iface=a"));
+}
+
 static void workers_share_a_cpu(void **state)
 {
 	unsigned int i;
@@ -135,6 +186,7 @@ static void open_pass_close(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(refused_before_anything_starts),
+		cmocka_unit_test(packet_slots_follow_the_mtu),
 		cmocka_unit_test(workers_share_a_cpu), cmocka_unit_test(unknown_port),
 		cmocka_unit_test(mtu_over_the_buffers), cmocka_unit_test(open_pass_close)};
 	cpu_set_t set;
