@@ -66,6 +66,7 @@ static void decide(struct cp_session *s, struct users_answer *a)
 			"auth method=%s result=refused why=\"%s\"", ppp_auth_name(method),
 			users_result_text(a->result));
 	}
+	cp_session_heard(s);
 	ppp_auth_verdict(&c->ppp, &a->verdict);
 	drop(a);
 }

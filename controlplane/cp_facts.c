@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "controlplane/cp_ip6.h"
 #include "controlplane/cp_policy.h"
 #include "protocol/ppp/ppp.h"
 
@@ -116,6 +117,16 @@ static void fact_routes(struct facts *f, const struct users_grant *g)
 	free(text);
 }
 
+static void fact_prefix6(struct facts *f, const struct cp_session *s)
+{
+	char text[64];
+
+	if (s->ip6 && s->ip6->plen)
+		fact(f, "IPV6_PREFIX",
+			cp_prefix_text(&(struct config_prefix){s->ip6->prefix, s->ip6->plen}, text,
+				sizeof(text)));
+}
+
 char *cp_facts_make(const struct cp_session *s)
 {
 	const struct cp_call *c = s->call;
@@ -135,6 +146,7 @@ char *cp_facts_make(const struct cp_session *s)
 	fact(&f, "AUTHENTICATION", ppp_auth_name(c->ppp.auth));
 	fact_ip(&f, "ADDRESS", s->addr);
 	fact_ip(&f, "LOCAL_ADDRESS", c->local);
+	fact_prefix6(&f, s);
 	fact_ips(&f, "DNS", g->dns);
 	fact_ips(&f, "WINS", g->wins);
 	fact_routes(&f, g);

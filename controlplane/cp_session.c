@@ -85,15 +85,32 @@ static double give_way_s(const struct cp *cp)
 	return s > most ? most : s < most / 20 ? most / 20 : s;
 }
 
+// Who waits for its verdict is not silent.
+static bool waits_for_verdict(const struct cp_session *s)
+{
+	return s->call && (s->call->auth_pending || s->call->held);
+}
+
 bool cp_session_make_room(struct cp *cp)
 {
 	struct cp_session *s = TAILQ_FIRST(&cp->half_open);
 
+	while (s && waits_for_verdict(s))
+		s = TAILQ_NEXT(s, next_half_open);
 	if (!s || ev_now(cp->loop) - s->heard < give_way_s(cp))
 		return false;
 	cp_session_why(s, "gave way to a new call", cp_stage_text((enum cp_stage)s->stage));
 	cp_session_close(s, true);
 	return true;
+}
+
+void cp_session_heard(struct cp_session *s)
+{
+	if (!s->half_open)
+		return;
+	s->heard = ev_now(s->cp->loop);
+	TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
+	TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
 }
 
 static void setup_free(struct cp_session *s)
@@ -346,13 +363,9 @@ void cp_session_event(struct cp_session *s, const struct dp_msg *m)
 	}
 	if (s->stage == CP_STAGE_CLOSING)
 		return;
-	if (s->half_open) {
-		if (s->setup && s->setup->gap < ev_now(s->cp->loop) - s->heard)
-			s->setup->gap = ev_now(s->cp->loop) - s->heard;
-		s->heard = ev_now(s->cp->loop);
-		TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
-		TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
-	}
+	if (s->setup && s->half_open && s->setup->gap < ev_now(s->cp->loop) - s->heard)
+		s->setup->gap = ev_now(s->cp->loop) - s->heard;
+	cp_session_heard(s);
 	switch (m->type) {
 	case DP_EV_RX_RAW:
 		cp_tls_raw(s, m);

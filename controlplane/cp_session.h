@@ -129,6 +129,8 @@ void cp_session_broken(struct cp *cp, dp_handle h, const char *why);
 // Too many calls in progress: the one that has been silent longest gives way, so that a crowd that
 // stops half way cannot keep everybody else out. False: all of them are lively.
 bool cp_session_make_room(struct cp *cp);
+// Its silence begins anew: something came, or what it waited for is there.
+void cp_session_heard(struct cp_session *s);
 // End the call in the way its stage asks for (orderly shutdown, operator).
 void cp_session_disconnect(struct cp_session *s, const char *why);
 // Forget a session without a word (end of the process).

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "controlplane/cp_policy.h"
@@ -558,6 +559,33 @@ static void test_slow_client_goes(void **state)
 	}
 }
 
+// At the limit of calls in progress who waits for a verdict is not the silent one, and is not
+// thrown out for it afterwards.
+static void test_slow_gives_no_way(void **state)
+{
+	struct fake_client_conf silent;
+	struct fake_client *c, *mute;
+	struct bed b;
+
+	open_slow(&b);
+	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
+	b.cp->limits.max_half_open = 2;
+	b.cp->limits.give_way_s = b.cp->answer_s = 0.01;
+	silent = bed_client_conf(&b, PPP_AUTH_PAP);
+	silent.halt = FAKE_HALT_TLS;
+	for (unsigned int i = 0; i < 5; i++) {
+		mute = bed_dial(&b, &silent);
+		BED_UNTIL(&b, mute->tls_done);
+		usleep(20000);
+		bed_turns(&b, 2);
+	}
+	assert_false(c->conn->closed);
+	cp_auth_answer(b.cp, asked, &later);
+	bed_dial(&b, &silent);
+	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
+	bed_close(&b);
+}
+
 // What a back end brings along lives as long as the session.
 static void test_grant_from_elsewhere(void **state)
 {
@@ -609,6 +637,7 @@ int main(void)
 		cmocka_unit_test(test_slow_refusal),
 		cmocka_unit_test(test_slow_times_out),
 		cmocka_unit_test(test_slow_client_goes),
+		cmocka_unit_test(test_slow_gives_no_way),
 		cmocka_unit_test(test_grant_from_elsewhere),
 	};
 
