@@ -168,6 +168,12 @@ static void on_ppp_network_down(void *user)
 	c->network = false;
 	if (c->phase != CALL_PHASE_UP)
 		return;
+	// The server terminated the link: it goes on with Call Disconnect, or down() does.
+	if (c->ppp.phase == PPP_PHASE_TERMINATE) {
+		call_note_ppp_end(c, (enum ppp_end)c->ppp.end, c->ppp.message);
+		call_start_closing(c);
+		return;
+	}
 	// The addresses may change when IPCP opens again, which the interface could not follow.
 	call_note_end(c, CALL_END_SERVER, "the server took the address back");
 	call_start_closing(c);
