@@ -233,27 +233,35 @@ static inline void store32(uint8_t *at, uint32_t w)
 	memcpy(at, &w, sizeof(w));
 }
 
-static inline void put_ip4(
-	struct tcp_stack *s, struct rte_mbuf *m, uint8_t *at, uint32_t total, const struct ends *e)
+// Two words with one store.
+static inline void store64(uint8_t *at, uint32_t first, uint32_t second)
 {
+	uint64_t w = first | (uint64_t)second << 32;
+
+	memcpy(at, &w, sizeof(w));
+}
+
+// These return what the mbuf's flags have to say.
+static inline uint64_t put_ip4(
+	struct tcp_stack *s, uint8_t *at, uint32_t total, const struct ends *e)
+{
+	uint64_t flags = RTE_MBUF_F_TX_IPV4;
 	uint32_t w0 = rte_cpu_to_be_32(RTE_IPV4_VHL_DEF << 24 | total);
 	uint32_t w1 = RTE_BE32(RTE_IPV4_HDR_DF_FLAG); // atomic: no ID (RFC 6864)
 	uint32_t w2 = RTE_BE32(64 << 24 | IPPROTO_TCP << 16);
 
-	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
-		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+		flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	else
 		w2 |= rte_cpu_to_be_32(
 			rte_be_to_cpu_16((uint16_t)~cksum_fold(e->sum + w0 + w1 + w2)));
-	store32(at, w0);
-	store32(at + 4, w1);
-	store32(at + 8, w2);
-	store32(at + 12, e->k4->local);
+	store64(at, w0, w1);
+	store64(at + 8, w2, e->k4->local);
 	store32(at + 16, e->k4->remote);
+	return flags;
 }
 
-static inline void put_ip6(struct rte_mbuf *m, uint8_t *at, uint32_t len, const struct ends *e)
+static inline uint64_t put_ip6(uint8_t *at, uint32_t len, const struct ends *e)
 {
 	struct rte_ipv6_hdr *ip = (void *)at;
 
@@ -263,7 +271,7 @@ static inline void put_ip6(struct rte_mbuf *m, uint8_t *at, uint32_t len, const 
 	ip->hop_limits = 64;
 	memcpy(ip->src_addr, e->k6->local.b, 16);
 	memcpy(ip->dst_addr, e->k6->remote.b, 16);
-	m->ol_flags |= RTE_MBUF_F_TX_IPV6;
+	return RTE_MBUF_F_TX_IPV6;
 }
 
 static inline uint32_t header_len(const struct tcp_out *o)
@@ -273,42 +281,40 @@ static inline uint32_t header_len(const struct tcp_out *o)
 
 // Words of the header are kept in registers until they are summed and stored: what was just stored
 // in pieces is slow to load again.
-static inline void put_tcp(struct tcp_stack *s, struct rte_mbuf *m, uint8_t *at, uint32_t len,
-	const struct ends *e, const struct tcp_out *o)
+static inline uint64_t put_tcp(struct tcp_stack *s, uint8_t *at, uint32_t len, const struct ends *e,
+	const struct tcp_out *o)
 {
-	uint32_t hlen = header_len(o);
+	uint32_t hlen = header_len(o), cksum;
 	uint32_t w0 = rte_cpu_to_be_32((uint32_t)e->k4->lport << 16 | e->k4->rport);
 	uint32_t w1 = rte_cpu_to_be_32(o->seq), w2 = rte_cpu_to_be_32(o->ack);
 	uint32_t w3 = rte_cpu_to_be_32(hlen / 4 << 28 | (uint32_t)o->flags << 16 | o->wnd);
-	uint64_t pseudo = e->sum + proto_sum(len), sum = pseudo + w0 + w1 + w2 + w3;
+	uint64_t pseudo = e->sum + proto_sum(len), sum;
 	uint8_t *opt = at + TCP_HDR;
+	uint32_t tsval = rte_cpu_to_be_32(o->tsval), tsecr = rte_cpu_to_be_32(o->tsecr);
 
-	store32(at, w0);
-	store32(at + 4, w1);
-	store32(at + 8, w2);
-	store32(at + 12, w3);
+	store64(at, w0, w1);
+	store64(at + 8, w2, w3);
 	if (likely(o->ts)) {
-		uint32_t tsval = rte_cpu_to_be_32(o->tsval), tsecr = rte_cpu_to_be_32(o->tsecr);
-
 		store32(opt, RTE_BE32(OPT_TS_WORD));
-		store32(opt + 4, tsval);
-		store32(opt + 8, tsecr);
-		sum += (uint64_t)RTE_BE32(OPT_TS_WORD) + tsval + tsecr;
+		store64(opt + 4, tsval, tsecr);
 		opt += TCP_TS_OPT;
 	}
-	if (unlikely(o->optlen)) {
+	if (unlikely(o->optlen))
 		memcpy(opt, o->opt, o->optlen);
-		sum += cksum_sum_short(o->opt, o->optlen);
-	}
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
-		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		store32(at + 16,
-			rte_cpu_to_be_32((uint32_t)rte_be_to_cpu_16(cksum_fold(pseudo)) << 16));
-		return;
+		cksum = rte_be_to_cpu_16(cksum_fold(pseudo));
+		store32(at + 16, rte_cpu_to_be_32(cksum << 16));
+		return RTE_MBUF_F_TX_TCP_CKSUM;
 	}
+	sum = pseudo + w0 + w1 + w2 + w3;
+	if (likely(o->ts))
+		sum += (uint64_t)RTE_BE32(OPT_TS_WORD) + tsval + tsecr;
+	if (unlikely(o->optlen))
+		sum += cksum_sum_short(o->opt, o->optlen);
 	sum += cksum_sum(at + hlen, len - hlen);
-	store32(at + 16, rte_cpu_to_be_32((uint32_t)rte_be_to_cpu_16((uint16_t)~cksum_fold(sum))
-					  << 16)); // and no urgent pointer
+	cksum = rte_be_to_cpu_16((uint16_t)~cksum_fold(sum));
+	store32(at + 16, rte_cpu_to_be_32(cksum << 16)); // and no urgent pointer
+	return 0;
 }
 
 static inline void emit(
@@ -316,21 +322,19 @@ static inline void emit(
 {
 	uint32_t hlen = header_len(o), len = m->data_len + hlen;
 	uint32_t l3 = e->is4 ? sizeof(struct rte_ipv4_hdr) : sizeof(struct rte_ipv6_hdr);
+	uint64_t flags;
 	uint8_t *at;
 
 	RTE_ASSERT(m->data_off >= hlen + l3);
 	m->data_off = (uint16_t)(m->data_off - hlen - l3);
 	m->data_len = (uint16_t)(len + l3);
 	m->pkt_len = len + l3;
-	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL;
 	m->tx_offload = rte_mbuf_tx_offload(0, l3, hlen, 0, 0, 0, 0);
 	at = rte_pktmbuf_mtod(m, uint8_t *);
-	put_tcp(s, m, at + l3, len, e, o);
-	if (likely(e->is4))
-		put_ip4(s, m, at, len + l3, e);
-	else
-		put_ip6(m, at, len, e);
-	COUNT(s->counters, tcp_tx_segments);
+	flags = m->ol_flags & (RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL);
+	flags |= put_tcp(s, at + l3, len, e, o);
+	flags |= likely(e->is4) ? put_ip4(s, at, len + l3, e) : put_ip6(at, len, e);
+	m->ol_flags = flags;
 	s->tx[s->nb_tx++] = m;
 	if (s->nb_tx == TCP_BURST)
 		tcp_flush(s);
@@ -359,6 +363,7 @@ void tcp_flush(struct tcp_stack *s)
 	if (!n)
 		return;
 	s->nb_tx = 0;
+	COUNT_N(s->counters, tcp_tx_segments, n);
 	s->cfg.output(s->cfg.user, s->tx, n);
 }
 

@@ -30,6 +30,18 @@ static bool add_sack(struct tcp_conn *c, struct tcp_out *o, uint16_t len)
 	return true;
 }
 
+// tcp_rcv_window() where the window has no room to grow: the peer was offered all of it but less
+// than a step.
+static inline uint16_t rcv_window(struct tcp_conn *c)
+{
+	uint32_t offered = c->rcv_adv - c->rcv_nxt, mask = (1u << c->rcv_wscale) - 1;
+
+	if (likely(!(offered & mask) && offered + c->mss > c->rcv_wnd_max &&
+		    c->mss <= c->rcv_wnd_max / 2 && offered >> c->rcv_wscale <= UINT16_MAX))
+		return (uint16_t)(offered >> c->rcv_wscale);
+	return tcp_rcv_window(c);
+}
+
 // Everything of a header but what differs from segment to segment of one push. Whatever leaves
 // carries the ACK. len: of the payload beside which SACK blocks must find room.
 static inline void fill(struct tcp_conn *c, struct tcp_out *o, uint32_t seq, uint8_t flags,
@@ -41,7 +53,7 @@ static inline void fill(struct tcp_conn *c, struct tcp_out *o, uint32_t seq, uin
 	o->ack = c->rcv_nxt;
 	o->flags = flags | TCP_ACK;
 	o->optlen = 0;
-	o->wnd = tcp_rcv_window(c);
+	o->wnd = rcv_window(c);
 	o->ts = c->flags & TF_TS;
 	o->tsval = tcp_conn_ts(c, now_us);
 	o->tsecr = c->ts_recent;
