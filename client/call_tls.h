@@ -75,7 +75,8 @@ int call_tls_write(struct call_tls *t, const void *p, size_t n);
 // Put a close_notify into `out`.
 void call_tls_close(struct call_tls *t);
 
-// Digests of the server's certificate in DER. 0 or -ENOENT.
+// Digests of the server's certificate in DER; zeros when the key exchange was anonymous and nothing
+// was to be verified. 0 or -ENOENT.
 int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha256[32]);
 
 // Why the last function failed, one line. Takes OpenSSL's error queue.

@@ -140,6 +140,7 @@ s_tls=any
 s_keepalive=60
 s_negotiation=60
 s_cert=server
+s_certs=''    # certificate:'s value, when more than one file
 s_pool=10.0.0.2-10.0.255.254
 s_log=debug
 s_more=''    # further lines of sstp-server:, two blanks in front
@@ -167,7 +168,7 @@ server_yaml() {
 		sstp-server:
 		  enabled: yes
 		  port: 443
-		  certificate: $work/$s_cert.pem
+		  certificate: ${s_certs:-$work/$s_cert.pem}
 		  authentication: [$s_auth]
 		  default-profile: default
 		  keepalive-timeout: $s_keepalive
