@@ -324,6 +324,7 @@ static void start_ip6(struct cp *cp)
 		any |= cp->conf->secrets[i].has_prefix6;
 	if (!any)
 		return;
+	cp->ip6_round.began = ev_now(cp->loop);
 	ev_timer_init(&cp->ip6_tick, on_ip6_tick, 1, 1);
 	cp->ip6_tick.data = cp;
 	ev_timer_start(cp->loop, &cp->ip6_tick);

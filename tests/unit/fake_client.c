@@ -135,6 +135,20 @@ static void on_network_down(void *user)
 	((struct fake_client *)user)->network_up = false;
 }
 
+static void on_network6_up(void *user, uint64_t local_id, uint64_t remote_id)
+{
+	struct fake_client *c = user;
+
+	c->network6_up = true;
+	c->local_id = local_id;
+	c->remote_id = remote_id;
+}
+
+static void on_network6_down(void *user)
+{
+	((struct fake_client *)user)->network6_up = false;
+}
+
 static void on_ppp_down(void *user, enum ppp_end why, const char *message)
 {
 	struct fake_client *c = user;
@@ -152,10 +166,28 @@ static const struct ppp_ops ppp_ops = {
 	.authenticated = on_authenticated,
 	.network_up = on_network_up,
 	.network_down = on_network_down,
+	.network6_up = on_network6_up,
+	.network6_down = on_network6_down,
 	.down = on_ppp_down,
 };
 
 // -- progress --
+
+static void take_ip6(struct fake_client *c, const uint8_t *p, size_t n)
+{
+	fake_assert(n <= sizeof(c->ip6));
+	memcpy(c->ip6, p, n);
+	c->ip6_len = n;
+	c->nb_ip6++;
+}
+
+void fake_client_send_ip6(struct fake_client *c, const void *p, size_t n)
+{
+	uint8_t pkt[1600] = {0x10, 0, (uint8_t)((n + 8) >> 8), (uint8_t)(n + 8), 0xff, 3, 0, 0x57};
+
+	memcpy(pkt + 8, p, n);
+	fake_client_send(c, pkt, n + 8);
+}
 
 static void settle(struct fake_client *c)
 {
@@ -163,7 +195,9 @@ static void settle(struct fake_client *c)
 		c->note_ppp_up = false;
 		ppp_up(&c->ppp);
 	}
-	if (c->frame && !c->ppp_over)
+	if (c->frame && c->frame_len > 4 && !memcmp(c->frame, "\xff\x03\0\x57", 4))
+		take_ip6(c, c->frame + 4, c->frame_len - 4);
+	else if (c->frame && !c->ppp_over)
 		ppp_input(&c->ppp, c->frame, c->frame_len);
 	c->frame = NULL;
 	if (c->owes_connected && (!c->conf.late || c->network_up)) {
@@ -190,6 +224,7 @@ static void start_call(struct fake_client *c)
 	ppp.user = c->conf.user;
 	ppp.password = c->conf.password;
 	ppp.hostname = c->conf.user;
+	ppp.ipv6 = c->conf.ipv6;
 	ppp_init(&c->ppp, &ppp, &ppp_ops, c);
 	c->call_started = true;
 	sstp_client_start(&c->sstp, &sstp_ops, c, &p);

@@ -31,6 +31,7 @@ struct fake_client_conf {
 	bool wrong_hash;  // binds to another certificate
 	bool late;        // Call Connected only after IPCP opened
 	const char *http; // sent instead of the request
+	enum ppp_ipv6_mode ipv6;
 };
 
 struct fake_client {
@@ -53,6 +54,12 @@ struct fake_client {
 	const uint8_t *frame;
 	size_t frame_len;
 	bool note_ppp_up, note_ppp_down;
+	// IPv6
+	bool network6_up;
+	uint64_t local_id, remote_id;
+	unsigned int nb_ip6; // packets received
+	uint8_t ip6[1500];   // the last of them
+	size_t ip6_len;
 };
 
 // The client of a fresh connection. Takes conn.
@@ -64,6 +71,8 @@ void fake_client_step(struct fake_client *c);
 
 // One IPv4 packet in a data frame.
 void fake_client_send_data(struct fake_client *c);
+// One IPv6 packet.
+void fake_client_send_ip6(struct fake_client *c, const void *p, size_t n);
 // Application bytes as they are.
 void fake_client_send(struct fake_client *c, const void *p, size_t n);
 // Bytes below TLS as they are.
