@@ -174,8 +174,102 @@ test_idle_keepalive() {
 	server_stop
 }
 
+# The server with IPv6, as a profile gives it.
+ip6_server() {
+	eval "plain_$(declare -f server_yaml)"
+	server_yaml() {
+		plain_server_yaml | sed -e "s|address: $core/24, gateway: $inet_gw|address: [$core/24, \"2001:db8:c::1/64\"], gateway: [$inet_gw, \"2001:db8:c::fe\"]|" \
+			-e "s|default: { local-address.*|default: { local-address: 10.0.0.1, $1 remote-ipv6-prefix-pool: six, dns-server: [10.0.0.1] }|"
+		echo 'ipv6-pools: { six: { prefix: "2001:db8:1::/48", prefix-length: 64 } }'
+	}
+	ip -n "$ns_inet" addr replace 2001:db8:c::fe/64 dev eth0 nodad
+	ip -n "$ns_inet" addr replace 2001:db8:f::10/128 dev lo
+	ip -n "$ns_inet" -6 route replace 2001:db8:1::/48 via 2001:db8:c::1
+	server_start
+}
+
+# routed6: the guest's kernel made an address of the advertisement, and it is reached both ways.
+routed6() {
+	local a
+	guest 30 'for i in $(seq 40); do
+			a=$(ip -6 -o addr show dev ppp0 scope global | awk "{print \$4; exit}")
+			[ -n "$a" ] && break
+			sleep 0.5
+		done
+		echo "$a"
+		[ -n "$a" ] && ip -6 route replace 2001:db8::/32 dev ppp0 &&
+			ping -6 -c 3 -i 0.3 -W 3 2001:db8:f::10 >&2' >"$work/$case_name.address" || {
+		guest 10 'ip -6 addr; ip -6 route' || true
+		cat "$guest_dir/pppd.log"
+		fail "no IPv6 through the tunnel"
+	}
+	a=$(grep -m 1 -oE '2001:db8:1:[0-9a-f:]+' "$work/$case_name.address") || fail "no address of the pool"
+	in_ns "$ns_inet" ping -6 -c 3 -i 0.3 -W 3 "$a" || fail "no ping from behind"
+}
+
+test_ipv6() {
+	ip6_server 'remote-address: clients,'
+	dialed 1.2 +ipv6
+	routed
+	grep -qE 'local  LL address fe80' "$guest_dir/pppd.log" || fail "pppd has no IPV6CP"
+	routed6
+	hung_up
+	server_stop
+}
+
+# A client without IPCP, and a server without IPv4 addresses.
+test_ipv6_alone() {
+	ip6_server 'remote-address: clients,'
+	dialed 1.2 +ipv6 noip
+	routed6
+	logged 'up address=0\.0\.0\.0'
+	hung_up
+	server_stop
+}
+
+# multilinked OPTION...: full-size packets over a link of 1400 bytes, as MP fragments both ways.
+multilinked() {
+	s_more='  max-mtu: 1400
+  max-mru: 1400
+  mrru: 1600'
+	server_start
+	dialed 1.2 multilink 'mrru 1600' 'mtu 1400' 'mru 1400' "$@"
+	logged 'multilink tx_mrru=1600 rx_mrru=1600'
+	guest 10 'ip link set ppp0 mtu 1600'
+	routed
+	guest 20 "ping -c 5 -i 0.3 -W 3 -M do -s 1472 $host" || fail "1500 bytes do not pass up"
+	in_ns "$ns_inet" ping -I "$host" -c 5 -i 0.3 -W 3 -M "do" -s 1472 "$(guest_address)" >"$work/ping.txt" ||
+		fail "1500 bytes do not pass down: $(tail -n 2 "$work/ping.txt")"
+	guest 20 "ping -c 5 -i 0.3 -W 3 -M do -s 1572 10.0.0.1" || fail "1600 bytes do not pass"
+	guest_iperf up
+	guest_iperf down -R
+}
+
+# The address that the server gave.
+guest_address() { grep -oE 'up address=[0-9.]+' "$log" | tail -n 1 | cut -d= -f2; }
+
+multilink_over() {
+	hung_up
+	server_stop
+	grep -qE ' mp_rx_packets=[1-9]' "$log" || fail "nothing came as fragments"
+	grep -qE ' mp_tx_packets=[1-9]' "$log" || fail "nothing went as fragments"
+	! grep -qE ' mp_rx_(gap|incomplete|too_big|malformed)=[1-9]' "$log" || fail "fragments were lost"
+}
+
+test_multilink() {
+	multilinked
+	multilink_over
+}
+
+test_multilink_short() {
+	multilinked mpshortseq
+	logged 'multilink tx_mrru=1600 rx_mrru=1600 tx_short'
+	multilink_over
+}
+
 need "$culvertd"
 topo_up
 topo_hooks+=(guest_halt)
 guest_boot
-run_cases mschap2 tls13 rsa_certificate pap chap_md5 wrong_password killed_client line_drop idle_keepalive
+run_cases mschap2 ipv6 ipv6_alone tls13 rsa_certificate pap chap_md5 wrong_password killed_client line_drop idle_keepalive \
+	multilink multilink_short

@@ -675,6 +675,104 @@ static void test_garbage(void **state)
 	assert_in_range(closed, 5, 149);
 }
 
+// --- multilink ---
+
+// A fragment from the server.
+static void server_fragment(
+	struct bed *b, struct ppp_mp_tx *tx, const char *bits, const void *p, size_t n)
+{
+	uint8_t frame[4091] = {0xff, 0x03, 0x00, 0x3d};
+	size_t len = 4 + ppp_mp_send(tx, strchr(bits, 'B'), strchr(bits, 'E'), frame + 4);
+
+	memcpy(frame + len, p, n);
+	bed_server_frame(b, frame, len + n);
+	bed_pump(b);
+}
+
+static void multilink(bool client_short, bool server_short, uint16_t client, uint16_t server)
+{
+	struct bed *b = bed_create();
+	uint16_t mtu = client < server ? client : server, big = mtu > 5000 ? 60000 : mtu;
+	uint8_t *ip = malloc(big + 2u);
+	struct ppp_mp_tx tx = {.short_seq = client_short};
+
+	assert_non_null(ip);
+	ip[0] = 0;
+	ip[1] = 0x21;
+	for (uint32_t i = 0; i < big; i++)
+		ip[i + 2] = (uint8_t)(i * 40503u >> 7);
+	ip[2] = 0x45;
+	b->conf.mrru = server;
+	b->conf.mp_short = server_short;
+	b->call_conf.max_mtu = 1400;
+	b->call_conf.mrru = client;
+	b->call_conf.mp_short = client_short;
+	dialed(b);
+	assert_true(b->up);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(call_send_ip(&b->call, ip + 2, big), 0);
+		call_flush(&b->call);
+		bed_pump(b);
+		assert_int_equal(b->rx_ip, i + 1);
+		assert_int_equal(b->last_ip_len, big);
+		assert_memory_equal(b->last_ip, ip + 2, big);
+	}
+	assert_int_equal(call_send_ip(&b->call, ip + 2, 1400), 0); // bare
+	assert_int_equal(
+		call_send_ip(&b->call, ip + 2, mtu < 65531 ? mtu + 1u : 65532u), -EMSGSIZE);
+	for (uint32_t at = 0; at < big + 2u; at += 1300)
+		server_fragment(b, &tx,
+			!at                     ? "B"
+			: at + 1300 >= big + 2u ? "E"
+						: "",
+			ip + at, at + 1300 < big + 2u ? 1300 : big + 2u - at);
+	assert_int_equal(b->rx_client_ip, 1);
+	assert_int_equal(b->last_client_ip_len, big);
+	assert_memory_equal(b->last_client_ip, ip + 2, big);
+	call_hangup(&b->call, b->now_ms);
+	bed_until_closed(b, 2000);
+	bed_free(b);
+	free(ip);
+}
+
+static void test_multilink(void **state)
+{
+	multilink(false, false, 1600, 1600);
+	multilink(true, false, 1600, 2000);
+	multilink(false, true, 1800, 1600);
+	multilink(true, true, 65535, 65535);
+}
+
+// A server that sends what is no packet.
+static void test_multilink_lies(void **state)
+{
+	struct bed *b = bed_create();
+	static uint8_t junk[4000];
+	struct ppp_mp_tx tx = {0};
+
+	b->conf.mrru = b->call_conf.mrru = 1600;
+	dialed(b);
+	assert_true(b->up);
+	for (int i = 0; i < 20; i++)
+		server_fragment(b, &tx, i ? "" : "B", junk, 500);
+	server_fragment(b, &tx, "BE", junk, 4000);
+	server_fragment(b, &tx, "BE", junk, 0);
+	server_fragment(b, &tx, "BE", "\x00\x3d\xc0\x00\x00\x00", 6); // a fragment in one
+	server_fragment(b, &tx, "BE", "\xc0\x21\x05\x01\x00\x04", 6); // Terminate-Request
+	server_fragment(b, &tx, "BE", "\xc0\x21\x09\x01\x00\x08\x00\x00\x00\x00", 10);
+	tx.seq += 5;
+	server_fragment(b, &tx, "E", junk, 100);
+	bed_server_frame(b, "\xff\x03\x00\x3d\xc0\x00", 6);
+	bed_pump(b);
+	assert_int_equal(b->rx_client_ip, 0);
+	assert_int_equal(b->call.phase, CALL_PHASE_UP);
+	server_fragment(b, &tx, "B", "\x21", 1);
+	server_fragment(b, &tx, "E", packet, sizeof(packet));
+	assert_int_equal(b->rx_client_ip, 1);
+	assert_memory_equal(b->last_client_ip, packet, sizeof(packet));
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -702,6 +800,8 @@ int main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_early_data),
 		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_multilink),
+		cmocka_unit_test(test_multilink_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

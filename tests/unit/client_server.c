@@ -102,12 +102,53 @@ static void on_ppp_up(void *user)
 	ppp_up(&((struct bed *)user)->ppp);
 }
 
+static void on_fragment(struct bed *b, const uint8_t *p, size_t n)
+{
+	struct ppp_mp_header h;
+	unsigned int told;
+	uint32_t had = b->mp_rx.len;
+	int off;
+
+	if (!b->rx_fragments++) {
+		struct ppp_multilink m;
+
+		ppp_multilink(&b->ppp, &m);
+		ppp_mp_rx_init(&b->mp_rx, m.rx_mrru, m.rx_short);
+	}
+	off = ppp_mp_read(p, n, b->mp_rx.short_seq, &h);
+	assert_true(off > 0);
+	p += off;
+	n -= (size_t)off;
+	switch (ppp_mp_receive(&b->mp_rx, &h, n, &told)) {
+	case PPP_MP_START:
+		memcpy(b->part, p, n);
+		break;
+	case PPP_MP_MORE:
+		memcpy(b->part + had, p, n);
+		break;
+	case PPP_MP_LAST:
+		memcpy(b->part + had, p, n);
+		assert_memory_equal(b->part, "\x00\x21", 2);
+		b->rx_ip++;
+		b->last_ip_len = b->mp_rx.len - 2;
+		memcpy(b->last_ip, b->part + 2, b->last_ip_len);
+		break;
+	default:
+		fail_msg("a fragment that belongs to nothing");
+	}
+	assert_int_equal(told, 0);
+}
+
 static void on_ppp_frame(void *user, const uint8_t *frame, size_t len)
 {
 	struct bed *b = user;
 	uint16_t proto;
 	int hdr = ppp_parse_header(frame, len, &proto);
 
+	if (hdr > 0 && proto == PPP_PROTO_MP && b->conf.mrru) {
+		on_fragment(b, frame + hdr, len - (size_t)hdr);
+		return;
+	}
 	if (hdr > 0 && proto == PPP_PROTO_IPV4) {
 		b->rx_ip++;
 		if (b->conf.ip) {
@@ -225,6 +266,8 @@ static void start_sstp(struct bed *b)
 	X509_digest(cert, EVP_sha256(), p.cert_sha256, NULL);
 	ppp_conf_default(&ppp, true);
 	ppp.auth_methods = b->conf.auth_methods;
+	ppp.mrru = b->conf.mrru;
+	ppp.short_seq = b->conf.mp_short;
 	ppp_init(&b->ppp, &ppp, &ppp_ops, b);
 	b->sstp_started = true;
 	sstp_server_start(&b->sstp, &sstp_ops, b, &p);
@@ -495,6 +538,11 @@ uint64_t bed_until_closed(struct bed *b, uint64_t limit_ms)
 		if (!step_time(b, start + limit_ms))
 			return UINT64_MAX;
 	return b->now_ms - start;
+}
+
+void bed_server_frame(struct bed *b, const void *frame, size_t n)
+{
+	assert_int_equal(sstp_send_ppp(&b->sstp, frame, n), 0);
 }
 
 void bed_server_ip(struct bed *b, const void *ip, size_t n)

@@ -23,6 +23,8 @@ struct bed_conf {
 	const char *http_answer;             // instead of the 200
 	bool no_address;
 	uint32_t address; // the client's; 0: 10.0.0.2
+	uint16_t mrru;    // multilink, 0: none
+	bool mp_short;
 	// An IP packet from the client, instead of last_ip.
 	void (*ip)(struct bed *b, const uint8_t *ip, size_t len);
 	// A packet on its way to the client, *len bytes in pkt (room for 4095): changed, or dropped
@@ -53,9 +55,12 @@ struct bed {
 	size_t len;
 	unsigned int rx_ip, rx_msgs[16], tx_msgs[16]; // by SSTP message type
 	unsigned int rx_records;                      // of application data
-	uint8_t last_ip[4096];
+	uint8_t last_ip[65536];
 	size_t last_ip_len;
 	unsigned int lies;
+	unsigned int rx_fragments; // of multilink; what they make is last_ip
+	struct ppp_mp_rx mp_rx;
+	uint8_t part[65600];
 	// client
 	SSL_CTX *client_ctx;
 	struct call_conf call_conf;
@@ -64,7 +69,7 @@ struct bed {
 	enum call_end end;
 	struct ppp_addresses addr;
 	unsigned int rx_client_ip;
-	uint8_t last_client_ip[4096];
+	uint8_t last_client_ip[65536];
 	size_t last_client_ip_len;
 	void *more; // of a test's own
 };
@@ -90,3 +95,5 @@ void bed_server_tick(struct bed *b, uint64_t now_ms);
 // From the server: plaintext as it is, and an IPv4 packet.
 void bed_server_write(struct bed *b, const void *p, size_t n);
 void bed_server_ip(struct bed *b, const void *ip, size_t n);
+// A frame as it is.
+void bed_server_frame(struct bed *b, const void *frame, size_t n);
