@@ -331,7 +331,7 @@ static void range_text(char *dst, size_t cap, const struct config_option *o)
 static const char *default_text(const struct config_option *o)
 {
 	if (!o->dflt)
-		return "none";
+		return "not set";
 	if (!strcmp(o->dflt, "^"))
 		return "inherited";
 	return strcmp(o->dflt, "!") ? o->dflt : "must be given";

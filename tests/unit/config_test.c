@@ -3,6 +3,7 @@
 // of the option table.
 #include <arpa/inet.h>
 
+#include "config/options.h"
 #include "config_testlib.h"
 #include "protocol/ppp/ppp_auth.h"
 
@@ -252,6 +253,69 @@ static void test_examples(void **state)
 	free(file);
 }
 
+// Whether a line is the first of a piece of a file: indented by four, with a section's key.
+static bool begins_piece(const char *line)
+{
+	char key[64];
+	size_t n;
+
+	if (strncmp(line, "    ", 4) != 0)
+		return false;
+	n = strcspn(line + 4, ": \n");
+	if (line[4 + n] != ':' || n >= sizeof(key))
+		return false;
+	snprintf(key, sizeof(key), "%.*s", (int)n, line + 4);
+	return config_option_find(CONFIG_SECTION_ROOT, key);
+}
+
+// So do the pieces of files in the text, each with ports and nothing else.
+static void test_pieces(void **state)
+{
+	char *doc = slurp(SOURCE_ROOT "/docs/configuration.md"), *line = doc;
+	unsigned int nb = 0;
+
+	while (*line) {
+		char file[8192] = PORTS;
+		bool piece = begins_piece(line);
+		struct config *c;
+
+		while (piece && !strncmp(line, "    ", 4)) {
+			size_t n = strcspn(line, "\n");
+
+			snprintf(file + strlen(file), sizeof(file) - strlen(file), "%.*s\n",
+				(int)n - 4, line + 4);
+			line += n + (line[n] != '\0');
+		}
+		if (!piece) {
+			line += strcspn(line, "\n");
+			line += *line != '\0';
+			continue;
+		}
+		c = parse(file);
+		if (!c)
+			fail_msg("%s%s", file, errors);
+		config_free(c);
+		nb++;
+	}
+	assert_true(nb >= 8);
+	free(doc);
+}
+
+// The example has every key, if only as a comment.
+static void test_example_complete(void **state)
+{
+	char *file = slurp(SOURCE_ROOT "/docs/examples/culvertd.yaml"), key[64];
+
+	for (unsigned int i = 0; i < config_nb_options; i++) {
+		const struct config_option *o = &config_options[i];
+
+		snprintf(key, sizeof(key), "%s:", o->key);
+		if (!strstr(file, key))
+			fail_msg("no %s in the example", o->key);
+	}
+	free(file);
+}
+
 static void test_help(void **state)
 {
 	char *text;
@@ -274,6 +338,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_many_users, forget_errors),
 		cmocka_unit_test_teardown(test_documentation, forget_errors),
 		cmocka_unit_test_teardown(test_examples, forget_errors),
+		cmocka_unit_test_teardown(test_pieces, forget_errors),
+		cmocka_unit_test_teardown(test_example_complete, forget_errors),
 		cmocka_unit_test_teardown(test_help, forget_errors),
 	};
 
