@@ -177,7 +177,7 @@ static void open_data(struct cp_session *s)
 	if (again)
 		return;
 	SLOG(LOG_INFO, s, "up address=%s local=%s mtu=%u auth=%s setup_ms=%.0f",
-		cp_ip_text(s->addr, inner), cp_ip_text(c->local, local), mtu,
+		cp_ip_text(c->network_up ? s->addr : 0, inner), cp_ip_text(c->local, local), mtu,
 		ppp_auth_name(c->ppp.auth), (ev_now(s->cp->loop) - s->began) * 1000);
 }
 
@@ -463,8 +463,7 @@ static bool may_open(const struct cp_session *s)
 {
 	const struct cp_call *c = s->call;
 
-	return c->connected &&
-	       (c->network_up || (cp_ip6_is_up(s) && !ppp_ipv4_pending(&c->ppp)));
+	return c->connected && (c->network_up || (cp_ip6_is_up(s) && !ppp_ipv4_pending(&c->ppp)));
 }
 
 // What the callbacks noted, most final first. Returns false when there was nothing to do.
