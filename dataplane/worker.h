@@ -110,8 +110,8 @@ struct worker {
 	uint32_t snd_max; // of the mbufs that TCP may hold with data: below its own bound, so that
 			  // the control plane's messages still go
 	uint32_t max_sessions, free_head, nb_free; // free slots are a list through session.slot
-	struct rte_mempool *flowqs;             // for sessions whose queue stands
-	struct flowq *flows_first, *flows_last; // those in use, oldest first
+	struct rte_mempool *flowqs;                // for sessions whose queue stands
+	struct flowq *flows_first, *flows_last;    // those in use, oldest first
 	struct stash_list {
 		struct stash *first, *last; // the one first that is held for longest
 	} stash_list[2];                    // sessions without data, and with
