@@ -167,7 +167,7 @@ static void route_own(struct worker *w, struct rte_mbuf *m)
 		forward_to_core(w, m);
 }
 
-void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
+static inline void deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 {
 	struct session *s = slot && slot <= w->max_sessions ? &w->sessions[slot] : NULL;
 
@@ -189,6 +189,11 @@ void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 	to_session(w, s, m);
 }
 
+void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
+{
+	deliver(w, slot, m);
+}
+
 void forward_prohibited(
 	struct worker *w, struct session *s, const struct rte_mbuf *pkt, bool from_client)
 {
@@ -206,7 +211,7 @@ static void route_ref(struct worker *w, uint32_t ref, struct rte_mbuf *m)
 	uint16_t owner = (uint16_t)(ref >> 24);
 
 	if (likely(owner == w->id)) {
-		forward_deliver(w, ref & 0xffffff, m);
+		deliver(w, ref & 0xffffff, m);
 		return;
 	}
 	mbuf_priv(m)->seq = ref & 0xffffff;

@@ -353,18 +353,10 @@ static void note_flight(struct tcp_conn *c)
 	c->flight_max = RTE_MAX(c->flight_max, tcp_in_flight(c));
 }
 
-void tcp_output(struct tcp_conn *c, uint64_t now_us)
+static __rte_noinline void output_all(struct tcp_conn *c, uint64_t now_us)
 {
 	uint32_t nxt;
 
-	if (unlikely(!tcp_synchronized(c)))
-		return;
-	// Nothing to send and nothing under way: who only receives has no more to look at.
-	if (!(c->flags & (TF_SQ | TF_FIN_QUEUED)) && c->rtx_mode == TCP_RTX_OFF) {
-		if (c->flags & TF_ACK_NOW)
-			tcp_send_ack(c, now_us);
-		return;
-	}
 	if (c->snd_nxt == c->snd_una && c->sq_next)
 		check_stale(c, now_us);
 	nxt = c->snd_nxt;
@@ -380,6 +372,25 @@ void tcp_output(struct tcp_conn *c, uint64_t now_us)
 		tcp_send_ack(c, now_us);
 	if (!tcp_rtx_stays(c, now_us))
 		tcp_rtx_update(c, now_us);
+}
+
+// Who only receives has no more to look at than whether an ACK is owed. Nor has who only sends,
+// when it is answered and the timer may stay.
+static inline bool nothing_to_send(const struct tcp_conn *c, uint64_t now_us)
+{
+	if (!(c->flags & (TF_SQ | TF_FIN_QUEUED)) && c->rtx_mode == TCP_RTX_OFF)
+		return true;
+	return !c->sq_next && c->flags & TF_RATE && tcp_rtx_stays(c, now_us);
+}
+
+void tcp_output(struct tcp_conn *c, uint64_t now_us)
+{
+	if (unlikely(!tcp_synchronized(c)))
+		return;
+	if (!nothing_to_send(c, now_us))
+		output_all(c, now_us);
+	else if (c->flags & TF_ACK_NOW)
+		tcp_send_ack(c, now_us);
 }
 
 // The last segment that was sent and is not acknowledged, or NULL.
