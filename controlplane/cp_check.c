@@ -4,11 +4,13 @@
 // to its place in the file.
 #define LOG_TYPE "cp"
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "controlplane/cp.h"
 #include "controlplane/cp_renew.h"
+#include "controlplane/users.h"
 
 static bool readable(const char *file)
 {
@@ -111,8 +113,65 @@ void cp_check(const struct config *c, struct config_report *r)
 	check_crypto(c, r);
 }
 
+static bool gets_nothing(const struct users_grant *g)
+{
+	bool ip4 = g->local && (g->remote || g->pool);
+	bool ip6 = g->use_ipv6 != CONFIG_NO && (g->prefix6 || g->prefix_pool || g->pd_pool);
+
+	return !ip4 && !ip6;
+}
+
+// A server that nobody can use.
+static void warn_of_users(const struct config *c)
+{
+	unsigned int nb = 0, nothing = 0;
+	const char *first = NULL;
+	struct users_grant g;
+	char name[80];
+
+	for (unsigned int i = 0; i < c->nb_secrets; i++) {
+		if (c->secrets[i].disabled)
+			continue;
+		nb++;
+		users_grant(c, &c->secrets[i], &g);
+		if (gets_nothing(&g) && !nothing++)
+			first = c->secrets[i].name;
+	}
+	if (!nb)
+		LOG(LOG_WARNING, "ppp-secrets: there are no users, nobody can log in");
+	if (nothing)
+		LOG(LOG_WARNING,
+			"users=%u first=%s: no address to get: neither they nor their profiles "
+			"have local-address and remote-address, or an IPv6 prefix",
+			nothing, log_quote(name, sizeof(name), first, strlen(first)));
+}
+
+static void warn_of_profiles(const struct config *c)
+{
+	char name[80];
+
+	for (unsigned int i = 0; i < c->nb_profiles; i++) {
+		const struct config_profile *p = &c->profiles[i];
+
+		log_quote(name, sizeof(name), p->name, strlen(p->name));
+		if (p->use_compression == CONFIG_YES)
+			LOG(LOG_WARNING, "ppp-profiles.%s.use-compression: there is none", name);
+		if (p->use_encryption == CONFIG_YES)
+			LOG(LOG_WARNING, "ppp-profiles.%s.use-encryption: there is none within TLS",
+				name);
+		if (p->use_encryption == CONFIG_REQUIRED)
+			LOG(LOG_WARNING,
+				"ppp-profiles.%s.use-encryption: required: every log-in will be "
+				"refused, for there is none within TLS",
+				name);
+	}
+}
+
 void cp_warn(const struct config *c)
 {
+	warn_of_profiles(c);
+	if (c->sstp.enabled)
+		warn_of_users(c);
 	if (c->tls.keylog_file)
 		LOG(LOG_WARNING, "tls.keylog-file: whoever reads %s reads all traffic",
 			c->tls.keylog_file);
