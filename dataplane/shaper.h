@@ -11,9 +11,9 @@
 #include "dataplane/dp_msg.h"
 
 #define SHAPER_SLOTS 16
-// What an idle session may send at once, in time at its rate. A worker that is held up for as long
-// loses nothing, and over ten seconds it is half a percent.
-#define SHAPER_DEPTH_US 50000
+// What an idle session may send at once, in time at its rate: RouterOS's bucket-size of 0.1. A
+// worker that is held up for as long loses nothing, and over ten seconds it is one percent.
+#define SHAPER_DEPTH_US 100000
 
 struct shaper {
 	uint64_t rate;  // bits a second now, 0: no limit

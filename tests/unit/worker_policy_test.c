@@ -298,7 +298,7 @@ static void rates_down(void **state)
 	rate_down(1 * M, 10, 1400);
 	rate_down(1 * M, 10, 100);
 	rate_down(10 * M, 10, 1400);
-	rate_down(100 * M, 2, 1400);
+	rate_down(100 * M, 5, 1400);
 }
 
 static void rate_up(uint64_t bps, uint32_t seconds, uint16_t len)
@@ -327,7 +327,7 @@ static void rates_up(void **state)
 {
 	rate_up(1 * M, 10, 1300);
 	rate_up(10 * M, 10, 1300);
-	rate_up(100 * M, 2, 1300);
+	rate_up(100 * M, 5, 1300);
 }
 
 // A ping beside a flood of twice the limit: none is lost, none waits behind the flood.
