@@ -228,12 +228,12 @@ static void other6(struct netif *n, struct rte_mbuf *m, uint16_t l2, struct ip6_
 {
 	const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, l2);
 
-	if (ip6_is_multicast(&k->msg.dst)) {
-		if (!nd_is_proxied(n, &k->msg.dst) || p[6] != IPPROTO_ICMPV6 ||
-			k->total < sizeof(struct rte_ipv6_hdr) + 4) {
-			netif_drop(n, m, CNT_rx_not_ours);
-			return;
-		}
+	bool group = ip6_is_multicast(&k->msg.dst);
+	bool nd = p[6] == IPPROTO_ICMPV6 && k->total >= sizeof(struct rte_ipv6_hdr) + 4 &&
+		  nd_is_nd(p[sizeof(struct rte_ipv6_hdr)]);
+
+	// The neighbour that was answered probes the address itself later, RFC 4861 7.3.
+	if (nd && (group ? nd_is_proxied(n, &k->msg.dst) : k->msg.ip->hop_limits == 255)) {
 		k->msg.p = p + sizeof(struct rte_ipv6_hdr);
 		k->msg.len = k->total - (uint16_t)sizeof(struct rte_ipv6_hdr);
 		if (icmp6_cksum_ok(k))
@@ -242,8 +242,9 @@ static void other6(struct netif *n, struct rte_mbuf *m, uint16_t l2, struct ip6_
 			netif_drop(n, m, CNT_rx_ip_malformed);
 		return;
 	}
-	if (rte_is_multicast_ether_addr(
-		    &rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr) ||
+	if (group ||
+		rte_is_multicast_ether_addr(
+			&rte_pktmbuf_mtod(m, const struct rte_ether_hdr *)->dst_addr) ||
 		!inner6_is_routable(&k->msg.dst) || !inner6_is_routable(&k->msg.src)) {
 		netif_drop(n, m, CNT_rx_not_ours);
 		return;

@@ -193,6 +193,7 @@ static void core_frames(struct gen *g, struct rte_mbuf **m, uint16_t n)
 		return;
 	netif_input(g->core, other, nb, g->now_us, false, &rx);
 	rte_pktmbuf_free_bulk(rx.ip, rx.nb_ip);
+	rte_pktmbuf_free_bulk(rx.ip6, rx.nb_ip6);
 	rte_pktmbuf_free_bulk(rx.tcp, rx.nb_tcp);
 }
 

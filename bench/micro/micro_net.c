@@ -53,7 +53,8 @@ static void give_back(struct net_state *s)
 	s->nb_sent = 0;
 	rte_pktmbuf_free_bulk(s->rx.tcp, s->rx.nb_tcp);
 	rte_pktmbuf_free_bulk(s->rx.ip, s->rx.nb_ip);
-	s->rx.nb_tcp = s->rx.nb_ip = 0;
+	rte_pktmbuf_free_bulk(s->rx.ip6, s->rx.nb_ip6);
+	s->rx.nb_tcp = s->rx.nb_ip = s->rx.nb_ip6 = 0;
 }
 
 static void net_teardown(void *state)

@@ -111,6 +111,9 @@ static void check_rx(const struct netif_rx *rx)
 	}
 	for (i = 0; i < rx->nb_ip; i++)
 		MUST(rx->ip[i]->l3_len >= 20 && rx->ip[i]->l3_len <= rx->ip[i]->data_len);
+	for (i = 0; i < rx->nb_ip6; i++)
+		MUST(rx->ip6[i]->l3_len == 40 && rx->ip6[i]->data_len >= 40 &&
+			rx->ip6[i]->pkt_len == rx->ip6[i]->data_len);
 }
 
 static void input(struct cursor c, bool fix)
@@ -133,6 +136,7 @@ static void input(struct cursor c, bool fix)
 	check_rx(&rx);
 	rte_pktmbuf_free_bulk(rx.tcp, rx.nb_tcp);
 	rte_pktmbuf_free_bulk(rx.ip, rx.nb_ip);
+	rte_pktmbuf_free_bulk(rx.ip6, rx.nb_ip6);
 	for (i = 0; i < rx.nb_learn; i++)
 		netif_learn(worker[1], rx.learn[i], now);
 }

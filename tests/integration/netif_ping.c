@@ -281,6 +281,7 @@ static void loop_once(const struct port *p, unsigned int w)
 		netif_input(netifs[w], frames, nb, now, opt.workers > 1, &rx);
 		rte_pktmbuf_free_bulk(rx.tcp, rx.nb_tcp);
 		rte_pktmbuf_free_bulk(rx.ip, rx.nb_ip);
+		rte_pktmbuf_free_bulk(rx.ip6, rx.nb_ip6);
 		for (i = 0; i < rx.nb_learn; i++) {
 			rte_mbuf_refcnt_update(rx.learn[i], (int16_t)(opt.workers - 2));
 			for (j = 0; j < opt.workers; j++) {

@@ -85,6 +85,72 @@ static void solicitation_is_answered(void **state)
 	expect_nothing(); // not a neighbour
 }
 
+static bool is_session(void *user, const struct ipaddr *a)
+{
+	struct ipaddr own = rig_ip6("2001:db8::77:5");
+
+	return ipaddr_equal(a, &own);
+}
+
+// Proxy ND: for an address of the subnet that is a session's, without overriding anybody; the
+// neighbour's later probes too. Not for others, and not while somebody looks for a duplicate.
+static void sessions_are_answered_for(void **state)
+{
+	static const uint8_t mac_77[6] = {0x33, 0x33, 0xff, 0x77, 0, 5};
+	const char *session = "2001:db8::77:5", *group = "ff02::1:ff77:5";
+
+	rig_input(frame, nd(mac_77, HOST, group, NS, 0, session, mac_host));
+	expect_nothing();
+	rig.n->c.access = false;
+	rig_input(frame, nd(mac_77, HOST, group, NS, 0, session, mac_host));
+	expect_nothing();
+	rig.n->c.proxy_nd = is_session;
+	rig_input(frame, nd(mac_77, HOST, group, NS, 0, session, mac_host));
+	expect_sent_nd(mac_host, US, HOST, NA, NA_SOLICITED, session);
+	assert_int_equal(find(HOST)->state, NEIGH_STALE);
+	rig_input(frame, nd(mac_us, HOST, session, NS, 0, session, mac_host));
+	expect_sent_nd(mac_host, US, HOST, NA, NA_SOLICITED, session);
+	rig_input(frame, nd(mac_77, HOST, group, NS, 0, "2001:db8::aa77:5", mac_host));
+	expect_nothing();
+	rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
+	expect_nothing();
+	rig_input(frame, nd(mac_77, "2001:db9::2", group, NS, 0, session, mac_host));
+	expect_nothing();
+	rig_input(frame, nd(mac_us, HOST, session, NA, NA_OVERRIDE, HOST, mac_other));
+	assert_int_equal(rig.nb_tx, 0);
+	assert_int_equal(rig.rx.nb_ip6, 0);
+}
+
+// What is for others is a candidate for forwarding on core alone.
+static void others_are_forwarded(void **state)
+{
+	static const char *const not_forwarded[] = {"ff02::1:3", "ff0e::1", "fe80::5", "::1"};
+	uint8_t payload[40] = {0};
+	size_t n;
+
+	n = rig_frame6(frame, mac_us, 17, 64, HOST, "2001:db8:5::9", payload, sizeof(payload));
+	rig_input(frame, n);
+	assert_int_equal(rig.rx.nb_ip6, 0);
+	rig.n->c.access = false;
+	rig_input(frame, n + 6); // padding
+	assert_int_equal(rig.rx.nb_ip6, 1);
+	assert_int_equal(rig.rx.ip6[0]->data_len, 80);
+	assert_int_equal(rig.rx.ip6[0]->l3_len, 40);
+	rig_free_rx();
+	for (unsigned int i = 0; i < 4; i++) {
+		n = rig_frame6(frame, mac_us, 17, 64, HOST, not_forwarded[i], payload, 40);
+		rig_input(frame, n);
+		assert_int_equal(rig.rx.nb_ip6, 0);
+		n = rig_frame6(
+			frame, mac_us, 17, 64, i ? "fe80::7" : "::", "2001:db8:5::9", payload, 40);
+		rig_input(frame, n);
+		assert_int_equal(rig.rx.nb_ip6, 0);
+	}
+	n = rig_frame6(frame, mac_nodes, 17, 64, HOST, "2001:db8:5::9", payload, 40);
+	rig_input(frame, n);
+	assert_int_equal(rig.rx.nb_ip6, 0);
+}
+
 static void duplicate_address_detection_is_told(void **state)
 {
 	rig_input(frame, nd(mac_group, "::", US_GROUP, NS, 0, US, NULL));
@@ -636,6 +702,7 @@ static void prefixes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {NETIF_TEST(solicitation_is_answered),
+		NETIF_TEST(sessions_are_answered_for), NETIF_TEST(others_are_forwarded),
 		NETIF_TEST(duplicate_address_detection_is_told), NETIF_TEST(invalid_messages),
 		NETIF_TEST(resolution), NETIF_TEST(advertisements),
 		NETIF_TEST(unreachable_neighbour_is_probed), NETIF_TEST(tcp_and_extension_headers),

@@ -97,6 +97,7 @@ static inline void rig_free_rx(void)
 {
 	rte_pktmbuf_free_bulk(rig.rx.tcp, rig.rx.nb_tcp);
 	rte_pktmbuf_free_bulk(rig.rx.ip, rig.rx.nb_ip);
+	rte_pktmbuf_free_bulk(rig.rx.ip6, rig.rx.nb_ip6);
 	rte_pktmbuf_free_bulk(rig.rx.learn, rig.rx.nb_learn);
 	memset(&rig.rx, 0, sizeof(rig.rx));
 }
