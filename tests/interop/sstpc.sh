@@ -174,12 +174,13 @@ test_idle_keepalive() {
 	server_stop
 }
 
-# The server with IPv6, as a profile gives it.
+# ip6_server [PROPERTIES]: with IPv6, as a profile gives it.
 ip6_server() {
+	ip6_profile=$1
 	eval "plain_$(declare -f server_yaml)"
 	server_yaml() {
 		plain_server_yaml | sed -e "s|address: $core/24, gateway: $inet_gw|address: [$core/24, \"2001:db8:c::1/64\"], gateway: [$inet_gw, \"2001:db8:c::fe\"]|" \
-			-e "s|default: { local-address.*|default: { local-address: 10.0.0.1, $1 remote-ipv6-prefix-pool: six, dns-server: [10.0.0.1] }|"
+			-e "s|default: { local-address.*|default: { local-address: 10.0.0.1, $ip6_profile remote-ipv6-prefix-pool: six, dns-server: [10.0.0.1] }|"
 		echo 'ipv6-pools: { six: { prefix: "2001:db8:1::/48", prefix-length: 64 } }'
 	}
 	ip -n "$ns_inet" addr replace 2001:db8:c::fe/64 dev eth0 nodad
