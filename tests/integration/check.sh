@@ -49,7 +49,7 @@ refused() {
 	for option in --check --log-level=debug; do
 		status 2 "$option"
 		! grep -q starting "$work/out" || fail "it began to start"
-		[[ $(wc -l <"$work/out") == $# ]] || fail "not $# errors"
+		(($(wc -l <"$work/out") == $#)) || fail "not $# errors"
 		for e; do
 			want="$work/c.yaml:$e"
 			grep -qF -- "$want" "$work/out" || fail "no error $want"
