@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A server handshake fed with bytes, in pieces. First byte: bit 0 TLS 1.2 only, bit 1 with an
-// engine (async jobs), bit 2 anonymous; second byte: size of the pieces. Whatever comes, it ends in
-// WANT_READ or FAILED with a reason, and nothing leaks.
+// engine (async jobs), bit 2 anonymous, bit 3 TLS 1.0 and 1.1 too; second byte: size of the pieces.
+// Whatever comes, it ends in WANT_READ or FAILED with a reason, and nothing leaks.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #include "tls/handshake.h"
 
-static struct tls_ctx *contexts[8];
+static struct tls_ctx *contexts[16];
 
 static void must(int ok)
 {
@@ -49,6 +49,7 @@ static struct tls_ctx *context(unsigned int kind)
 	struct tls_server_conf conf = {.cert_files = files,
 		.nb_certs = kind & 4 ? 0 : 1,
 		.only_tls12 = kind & 1,
+		.legacy_tls = kind & 8,
 		.engine = kind & 2 ? "culvert-async" : NULL,
 		.session_tickets = true};
 
@@ -72,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	hs = tls_hs_accept(context(data[0] & 7));
+	hs = tls_hs_accept(context(data[0] & 15));
 	must(hs != NULL);
 	piece = data[1] ? data[1] : size;
 	for (size_t at = 2; at < size && st != TLS_HS_FAILED && st != TLS_HS_DONE; at += piece) {
