@@ -540,8 +540,7 @@ static void test_log(void **state)
 		"tls version=TLSv1.3 cipher=",
 		"sni=vpn.example.com",
 		"http correlation_id={01234567-89AB-CDEF-0123-456789ABCDEF} host=vpn.example.com\n",
-		"session=1 peer=192.0.2.2:1024 user=bob auth method=mschap2 result=ok "
-		"profile=default ",
+		"peer=192.0.2.2:1024 user=bob auth method=mschap2 result=ok profile=default ",
 		"user=bob address=10.0.0.",
 		"user=bob sstp connected hash=sha256\n",
 		"user=bob up address=10.0.0.",

@@ -220,6 +220,43 @@ static void test_too_large(void **state)
 	free(pool.ranges);
 }
 
+// One pool after the other; each address once, given back where it came from.
+static void test_chain(void **state)
+{
+	struct config *c;
+	struct pools *p;
+	struct pool *first;
+	uint32_t a[6], one;
+
+	open_pools(PORTS "ip-pools:\n"
+			 "  a: { ranges: 10.0.0.1-10.0.0.2, next-pool: b }\n"
+			 "  b: { ranges: [10.1.0.1, 10.1.0.3], next-pool: c }\n"
+			 "  c: 10.2.0.1-10.2.0.2\n",
+		&c, &p);
+	first = pools_find(p, "a");
+	assert_string_equal(pool_name(pool_next(first)), "b");
+	assert_null(pool_next(pools_find(p, "c")));
+	for (unsigned int i = 0; i < 6; i++) {
+		assert_int_equal(pools_take_any(p, first, i + 1, 77 * i, &a[i]), 0);
+		assert_int_equal(a[i] >> 16, 0x0a00 + i / 2);
+		for (unsigned int k = 0; k < i; k++)
+			assert_int_not_equal(a[i], a[k]);
+	}
+	assert_int_equal(pools_take_any(p, first, 9, 0, &one), -ENOSPC);
+	assert_int_equal(pools_take_any(p, pools_find(p, "c"), 9, 0, &one), -ENOSPC);
+	pools_release(p, a[3]);
+	assert_int_equal(pools_take_any(p, first, 9, 0, &one), 0);
+	assert_int_equal(one, a[3]);
+	pools_release(p, a[0]);
+	assert_int_equal(pools_take_any(p, first, 9, 0, &one), 0);
+	assert_int_equal(one, a[0]);
+	assert_ptr_equal(pool_having(first, a[5]), pools_find(p, "c"));
+	assert_ptr_equal(pool_having(first, IP(10, 1, 0, 3)), pools_find(p, "b"));
+	assert_null(pool_having(first, IP(10, 1, 0, 2)));
+	assert_null(pool_having(pools_find(p, "b"), a[0]));
+	close_pools(c, p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_fixed_and_local),
 		cmocka_unit_test(test_many_at_random),
 		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_chain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

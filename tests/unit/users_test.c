@@ -20,10 +20,17 @@ static const char yaml[] =
 	"ppp-profiles:\n"
 	"  default: { local-address: 172.16.0.1, remote-address: a, dns-server: [1.1.1.1, "
 	"2.2.2.2], "
-	"wins-server: 3.3.3.3 }\n"
+	"wins-server: 3.3.3.3, session-timeout: 7, idle-timeout: 8, only-one: yes, filter: f0, "
+	"on-down: /bin/false, use-ipv6: no }\n"
 	"  office: { remote-address: b, dns-server: 9.9.9.9, change-tcp-mss: no }\n"
 	"  single: { local-address: 172.16.0.2, remote-address: 10.9.0.1 }\n"
 	"  bare: { }\n"
+	"  full: { session-timeout: 100, idle-timeout: none, only-one: replace, rate-limit: 3M, "
+	"filter: f1, address-list: l1, on-up: /bin/true, dns-server: \"2001:db8::53\", "
+	"use-ipv6: required, change-tcp-mss: yes }\n"
+	"  mppe: { use-encryption: required }\n"
+	"filters: { f0: [ { action: drop } ], f1: [ { action: accept } ] }\n"
+	"address-lists: { l0: [ 10.5.0.0/16 ], l1: [ 10.6.0.0/16 ] }\n"
 	"ppp-secrets:\n"
 	"  - { name: plain, password: pw }\n"
 	"  - { name: own, password: pw, local-address: 172.16.0.3, remote-address: 10.9.0.2 }\n"
@@ -32,7 +39,12 @@ static const char yaml[] =
 	"  - { name: bare, password: pw, profile: bare }\n"
 	"  - { name: \"off\", password: pw, disabled: yes }\n"
 	"  - { name: \"D\\\\both\", password: one }\n"
-	"  - { name: both, password: two }\n";
+	"  - { name: both, password: two }\n"
+	"  - { name: full, password: pw, profile: full, limit-bytes-in: 5, limit-bytes-out: 6, "
+	"routes: [10.7.0.0/16], caller-id: 192.0.2.7 }\n"
+	"  - { name: mppe, password: pw, profile: mppe }\n"
+	"  - { name: net4, password: pw, caller-id: 192.0.2.64/27 }\n"
+	"  - { name: net6, password: pw, caller-id: \"2001:db8::/33\" }\n";
 
 static struct config *conf;
 
@@ -197,12 +209,100 @@ static void test_inherited(void **state)
 	config_free(c);
 }
 
+static void test_policy(void **state)
+{
+	struct users_grant g;
+
+	assert_int_equal(check("full", "pw", &g), USERS_OK);
+	assert_string_equal(g.account, "full");
+	assert_string_equal(g.profile, "full");
+	assert_int_equal(g.session_timeout_s, 100);
+	assert_int_equal(g.idle_timeout_s, 0); // "none" is a word of its own
+	assert_int_equal(g.only_one, CONFIG_ONLY_ONE_REPLACE);
+	assert_int_equal(g.rate_rx.bps, 3000000);
+	assert_int_equal(g.rate_tx.bps, 3000000);
+	assert_int_equal(g.filter, 2);
+	assert_int_equal(g.address_list, 2);
+	assert_string_equal(g.on_up, "/bin/true");
+	assert_string_equal(g.on_down, "/bin/false");
+	assert_int_equal(g.limit_rx, 5);
+	assert_int_equal(g.limit_tx, 6);
+	assert_int_equal(g.nb_routes, 1);
+	assert_int_equal(g.use_ipv6, CONFIG_REQUIRED);
+	assert_int_equal(g.nb_dns6, 1);
+	assert_int_equal(g.dns[0], 0); // its own servers replace both families'
+	assert_true(g.change_tcp_mss);
+
+	assert_int_equal(check("bare", "pw", &g), USERS_OK);
+	assert_string_equal(g.profile, "bare");
+	assert_int_equal(g.session_timeout_s, 7);
+	assert_int_equal(g.idle_timeout_s, 8);
+	assert_int_equal(g.only_one, CONFIG_ONLY_ONE_YES);
+	assert_int_equal(g.rate_rx.bps, 0);
+	assert_int_equal(g.filter, 1);
+	assert_int_equal(g.address_list, 0);
+	assert_null(g.on_up);
+	assert_string_equal(g.on_down, "/bin/false");
+	assert_int_equal(g.use_ipv6, CONFIG_NO);
+	assert_int_equal(g.nb_dns6, 0);
+}
+
+// Without a secret: what the default profile gives.
+static void test_without_secret(void **state)
+{
+	struct users_grant g;
+
+	users_grant(conf, NULL, &g);
+	assert_null(g.account);
+	assert_string_equal(g.profile, "office");
+	assert_int_equal(g.local, IP(172, 16, 0, 1));
+	assert_string_equal(g.pool, "b");
+	assert_int_equal(g.session_timeout_s, 7);
+}
+
+static void test_caller_id(void **state)
+{
+	struct users_grant g;
+
+	assert_int_equal(from("full", 4, "pw", "::ffff:192.0.2.7", &g), USERS_OK);
+	assert_int_equal(from("full", 4, "pw", "::ffff:192.0.2.6", &g), USERS_CALLER_ID);
+	assert_int_equal(from("full", 4, "pw", "2001:db8::7", &g), USERS_CALLER_ID);
+	assert_int_equal(from("full", 4, "no", "::ffff:192.0.2.6", &g), USERS_REFUSED);
+	assert_int_equal(from("net4", 4, "pw", "::ffff:192.0.2.64", &g), USERS_OK);
+	assert_int_equal(from("net4", 4, "pw", "::ffff:192.0.2.95", &g), USERS_OK);
+	assert_int_equal(from("net4", 4, "pw", "::ffff:192.0.2.96", &g), USERS_CALLER_ID);
+	assert_int_equal(from("net4", 4, "pw", "::ffff:192.0.2.63", &g), USERS_CALLER_ID);
+	assert_int_equal(from("net6", 4, "pw", "2001:db8:7fff::1", &g), USERS_OK);
+	assert_int_equal(from("net6", 4, "pw", "2001:db8:8000::1", &g), USERS_CALLER_ID);
+	assert_int_equal(check("mppe", "pw", &g), USERS_ENCRYPTION);
+	assert_int_equal(check("mppe", "no", &g), USERS_REFUSED);
+}
+
+static void test_store(void **state)
+{
+	struct users_store *st = NULL;
+	char *a = users_store_get(&st, 100), *b = users_store_get(&st, 1);
+
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_ptr_not_equal(a, b);
+	assert_int_equal((uintptr_t)b % _Alignof(uint64_t), 0);
+	memset(a, 1, 100);
+	*b = 2;
+	users_store_free(st);
+	users_store_free(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_results),
 		cmocka_unit_test(test_unknown_method),
 		cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_without_secret),
+		cmocka_unit_test(test_caller_id),
+		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_inherited),
 	};
 
