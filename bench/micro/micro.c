@@ -227,6 +227,7 @@ int bench_micro(int argc, char **argv)
 	micro_record_cases(&s);
 	micro_cryptodev_cases(&s);
 	micro_lookup_cases(&s);
+	micro_policy_cases(&s);
 	micro_mem_cases(&s);
 	micro_net_cases(&s);
 	micro_tcp_cases(&s);

@@ -54,6 +54,7 @@ void micro_bare_cases(struct micro_suite *s);
 void micro_record_cases(struct micro_suite *s);
 void micro_cryptodev_cases(struct micro_suite *s);
 void micro_lookup_cases(struct micro_suite *s);
+void micro_policy_cases(struct micro_suite *s);
 void micro_mem_cases(struct micro_suite *s);
 void micro_net_cases(struct micro_suite *s);
 void micro_tcp_cases(struct micro_suite *s);
