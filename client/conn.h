@@ -28,11 +28,20 @@ struct conn;
 // Dial addr. conf is copied, what it points to is borrowed. connect_ms: time for TCP. NULL: errno.
 struct conn *conn_create(struct ev_loop *loop, const struct sockaddr *addr, socklen_t addr_len,
 	uint32_t connect_ms, const struct call_conf *conf, const struct conn_ops *ops, void *user);
+// The socket's congestion control by name. 0, or -errno (the kernel does not have it): nothing
+// changed.
+int conn_set_congestion(struct conn *k, const char *name);
 void conn_destroy(struct conn *k);
 
 // As call_send_ip(); conn_flush() when a batch is complete.
 int conn_send_ip(struct conn *k, const void *ip, size_t len);
-void conn_flush(struct conn *k);
+// Returns the bytes that the socket did not take.
+size_t conn_flush(struct conn *k);
+// Keep what waits behind the owner, sealed or in the socket, as short as the rate of sending allows
+// (some milliseconds of it), and the queue at the path's bottleneck as well, from now on: who
+// chooses which packet goes next needs that. may_change: when the line goes on losing segments, the
+// socket's congestion control becomes BBR, if the kernel has it.
+void conn_keep_short(struct conn *k, bool may_change);
 // Seal what was given so far: what follows is in another record. Nothing is written yet.
 void conn_seal(struct conn *k);
 

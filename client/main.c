@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "client/conn.h"
 #include "client/options.h"
 #include "client/tunnel.h"
+#include "client/upq.h"
 #include "config/value.h"
 
 #define LOG_TYPE "client"
@@ -35,8 +37,8 @@ struct client {
 	bool has_ip4, has_ip6;       // addresses that the interface has
 	bool hanging_up, is_up, tun_lost;
 	enum call_end end;
-	size_t held_len; // a packet from the interface that found no room
-	uint8_t held[PACKET_MAX];
+	struct upq upq;          // from the interface
+	struct upq_packet *held; // the one of them that found no room
 	struct call_counters counters;
 };
 
@@ -83,60 +85,71 @@ static void interface_lost(struct client *c, int error)
 	conn_fail(c->conn, CALL_END_LOCAL, reason);
 }
 
-// Whether the packet in hand is of a family that the call has.
-static bool is_wanted(const struct client *c)
+// Whether a packet is of a family that the call has: the kernel has its own IPv6 chatter.
+static bool is_wanted(const struct client *c, const uint8_t *ip)
 {
-	uint8_t version = c->held[0] >> 4;
-
-	return version == 4 ? c->has_ip4 : version == 6 && c->has_ip6;
+	return ip[0] >> 4 == 4 ? c->has_ip4 : ip[0] >> 4 == 6 && c->has_ip6;
 }
 
-// One packet from the interface into the call; false when there is no room or no packet.
-static bool move_packet(struct client *c)
+static uint64_t now_us(void)
 {
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+// What the interface has, to the queue.
+static void take_packets(struct client *c, uint64_t now)
+{
+	static uint8_t buf[PACKET_MAX]; // the loop's thread, copied before return
 	ssize_t n;
 
-	if (!c->held_len) {
-		n = read(c->tun.fd, c->held, sizeof(c->held));
+	for (unsigned int i = 0; i < TUN_BATCH; i++) {
+		n = read(c->tun.fd, buf, sizeof(buf));
 		if (n <= 0) {
 			if (n < 0 && errno != EAGAIN && errno != EINTR)
 				interface_lost(c, errno);
-			return false;
+			break;
 		}
-		if (!is_wanted(c)) // the kernel's own IPv6 chatter
-			return true;
-		c->held_len = (size_t)n;
+		if (is_wanted(c, buf))
+			upq_put(&c->upq, buf, (size_t)n, now);
 	}
-	if (conn_send_ip(c->conn, c->held, c->held_len) == -EAGAIN)
-		return false;
-	c->held_len = 0;
-	return true;
 }
 
-static void pump(struct client *c)
+// From the queue to the call, until it has enough for now.
+static void send_packets(struct client *c, uint64_t now)
 {
-	for (unsigned int i = 0; i < TUN_BATCH; i++)
-		if (!move_packet(c))
-			break;
+	while (c->held || (c->held = upq_get(&c->upq, now))) {
+		if (conn_send_ip(c->conn, c->held->data, c->held->len) == -EAGAIN) {
+			// The socket may take them at once; else on_writable() goes on.
+			if (conn_flush(c->conn))
+				return;
+			if (conn_send_ip(c->conn, c->held->data, c->held->len) == -EAGAIN)
+				return;
+		}
+		free(c->held);
+		c->held = NULL;
+	}
 	conn_flush(c->conn);
-	// With a packet in hand that found no room, on_writable() goes on.
-	if (c->held_len || c->tun_lost)
-		ev_io_stop(c->loop, &c->tun_io);
-	else
-		ev_io_start(c->loop, &c->tun_io);
 }
 
 static void on_tun(struct ev_loop *loop, ev_io *w, int events)
 {
-	pump(w->data);
+	struct client *c = w->data;
+	uint64_t now = now_us();
+
+	take_packets(c, now);
+	if (!c->held && !c->tun_lost)
+		send_packets(c, now);
 }
 
 static void on_writable(void *user)
 {
 	struct client *c = user;
 
-	if (c->is_up && c->held_len)
-		pump(c);
+	if (c->is_up && c->held && !c->tun_lost)
+		send_packets(c, now_us());
 }
 
 // --- the call ---
@@ -202,6 +215,7 @@ static void on_up(void *user, const struct call_info *info)
 		return;
 	c->is_up = true;
 	log_up(c, info);
+	conn_keep_short(c->conn, !strcmp(c->o.congestion, "auto"));
 	ev_io_init(&c->tun_io, on_tun, c->tun.fd, EV_READ);
 	c->tun_io.data = c;
 	ev_io_start(c->loop, &c->tun_io);
@@ -266,6 +280,14 @@ static void fill_conf(const struct client *c, struct call_conf *conf)
 	conf->keepalive_ms = c->o.keepalive_s * 1000;
 }
 
+static void set_congestion(struct client *c)
+{
+	const char *name = strcmp(c->o.congestion, "auto") ? c->o.congestion : "cubic";
+
+	if (strcmp(name, "system") && conn_set_congestion(c->conn, name))
+		LOG(LOG_INFO, "this kernel has no congestion control %s", name);
+}
+
 static void dial_next(struct client *c)
 {
 	struct call_conf conf;
@@ -275,8 +297,10 @@ static void dial_next(struct client *c)
 	LOG(LOG_INFO, "dialing server=%s", address_text(c->at, server, sizeof(server)));
 	c->conn = conn_create(
 		c->loop, c->at->ai_addr, c->at->ai_addrlen, CONNECT_MS, &conf, &conn_ops, c);
-	if (c->conn)
+	if (c->conn) {
+		set_congestion(c);
 		return;
+	}
 	LOG_ERRNO(LOG_ERR, errno, "call failed server=%s", server);
 	c->end = CALL_END_LOCAL;
 	ev_break(c->loop, EVBREAK_ALL);
@@ -376,12 +400,15 @@ int main(int argc, char **argv)
 	static struct client c = {.tun = {.fd = -1, .net = {.fd = -1}}};
 	int rc = client_options_parse(&c.o, argc, argv, stderr);
 
+	upq_init(&c.upq, (uint32_t)now_us());
 	if (!rc)
 		rc = run(&c);
 	else
 		rc = rc > 0 ? 0 : EXIT_USAGE;
 	tunnel_close(&c.tun);
 	conn_destroy(c.conn);
+	free(c.held);
+	upq_clear(&c.upq);
 	call_tls_ctx_free(c.tls);
 	if (c.addrs)
 		freeaddrinfo(c.addrs);

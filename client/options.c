@@ -41,6 +41,9 @@
 		"everything through the tunnel but the server itself")                          \
 	X(KEEPALIVE, "keepalive-timeout", TEXT, "TIME", "60",                                   \
 		"probe after this silence, give up after twice that; or disabled")              \
+	X(CONGESTION, "congestion-control", TEXT, "NAME", "auto",                               \
+		"of the TCP connection: bbr, cubic...; system: its default;"                    \
+		" auto: cubic, on a line that loses segments bbr")                              \
 	X(TLS_VERSION, "tls-version", TEXT, "any|only-1.2", "any", "TLS versions offered")      \
 	X(SNI, "add-sni", FLAG, "yes|no", "no", "tell the server which name is meant")          \
 	X(CIPHERS, "ciphers", TEXT, "LIST", "", "TLS 1.2 ciphers, as OpenSSL writes them")      \
@@ -251,6 +254,12 @@ static int parse_other(struct client_options *o, int id, FILE *err)
 			return fail(
 				err, "name", optarg, "an interface name of up to 15 characters");
 		return 0;
+	case OPT_CONGESTION:
+		o->congestion = optarg;
+		if (!*optarg || strlen(optarg) >= 16) // TCP_CA_NAME_MAX
+			return fail(err, "congestion-control", optarg,
+				"a name such as bbr, system or auto");
+		return 0;
 	case OPT_MAX_MTU:
 		return parse_size(&o->max_mtu, optarg) ? fail(err, "max-mtu", optarg, "576 to 4091")
 						       : 0;
@@ -327,6 +336,7 @@ int client_options_parse(struct client_options *o, int argc, char **argv, FILE *
 		.auth_methods = PPP_AUTH_ALL,
 		.ipv6 = PPP_IPV6_YES,
 		.name = "sstp%d",
+		.congestion = "auto",
 		.max_mtu = 1460,
 		.max_mru = 1460,
 		.keepalive_s = 60};

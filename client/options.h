@@ -18,7 +18,8 @@ struct client_options {
 	uint32_t auth_methods; // PPP_AUTH_* bits
 	bool verify_certificate, verify_address;
 	const char *ca, *ciphers, *keylog_file;
-	const char *name; // of the interface
+	const char *name;       // of the interface
+	const char *congestion; // control of the TCP connection: a name, "system" or "auto"
 	uint16_t max_mtu, max_mru;
 	uint16_t mrru; // 0: disabled
 	bool mrru_short;

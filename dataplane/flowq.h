@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "dataplane/codel.h"
+#include "base/codel.h"
 #include "dataplane/mbufq.h"
 
 #define FLOWQ_FLOWS 32

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <rte_mbuf.h>
 
-#include "dataplane/codel.h"
+#include "base/codel.h"
 #include "dataplane/dp_msg.h"
 #include "dataplane/mbufq.h"
 #include "dataplane/tcp.h"

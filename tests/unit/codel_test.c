@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "dataplane/codel.h"
+#include "base/codel.h"
 
 // RFC 8289 4.3: interval / sqrt(count).
 static void control_law(void **state)

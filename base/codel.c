@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "dataplane/codel.h"
+#include "base/codel.h"
 
 // Integer square root, rounded down.
 static uint32_t isqrt(uint64_t v)
