@@ -97,7 +97,7 @@ struct cp_session {
 	struct cp_http *http;
 	struct cp_call *call;
 	struct cp_ip6 *ip6; // NULL: no IPv6 (cp_ip6.c)
-	void *idle; // the call packed, while it is at rest (cp_idle.c); call is NULL then
+	void *idle;         // the call packed, while it is at rest (cp_idle.c); call is NULL then
 	uint32_t idle_len;
 	ev_tstamp began;
 	ev_tstamp heard; // the last event, while half_open
