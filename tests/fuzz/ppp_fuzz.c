@@ -181,6 +181,8 @@ void fuzz_link_make(struct fuzz_link *f, bool server, uint32_t methods)
 	conf.ipv6 = methods & FUZZ_IPV6_REQUIRED ? PPP_IPV6_REQUIRED
 		    : methods & FUZZ_IPV6_YES    ? PPP_IPV6_YES
 						 : PPP_IPV6_NO;
+	conf.mrru = methods & FUZZ_MRRU ? 1600 : 0;
+	conf.short_seq = true;
 	conf.echo_interval_ms = 10000;
 	conf.max_auth_retries = 1;
 	conf.hostname = "culvert";

@@ -26,6 +26,7 @@ struct fuzz_link {
 // A link that is up, of the role and with the methods given; FUZZ_IPV6_* beside them.
 #define FUZZ_IPV6_YES 0x10
 #define FUZZ_IPV6_REQUIRED 0x20
+#define FUZZ_MRRU 0x80 // multilink with short sequence numbers
 #define FUZZ_NO_IPV4 0x40
 void fuzz_link_make(struct fuzz_link *f, bool server, uint32_t methods);
 
