@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "config/check.h"
+#include "config/client.h"
 
 enum kind { READABLE, PROGRAM, FOLDER };
 
@@ -81,18 +82,44 @@ static void check_scripts(struct parse *p)
 }
 
 // It may have to be made.
-static void check_keylog(struct parse *p)
+static void check_writable(
+	struct parse *p, const char *file, const struct ynode *at, const char *key)
 {
-	const char *file = p->c->tls.keylog_file;
 	char *copy;
 
 	if (!file || !access(file, W_OK))
 		return;
 	copy = strdup(file);
 	if (errno != ENOENT || !copy || access(dirname(copy), W_OK))
-		parse_error(p, check_place(p, "tls", "keylog-file"), "tls.keylog-file",
-			"a file that can be written");
+		parse_error(p, at, key, "a file that can be written");
 	free(copy);
+}
+
+static void check_connection_files(
+	struct parse *p, const struct config_connection *c, const struct ynode *map)
+{
+	const struct ynode *cert = check_place_in(p, map, "certificate");
+	char path[PARSE_KEY_MAX], key[PARSE_KEY_MAX];
+
+	check_name(path, "sstp-client", c->key);
+	check_key(key, path, "certificate");
+	check_one(p, c->certificate.cert, READABLE, check_place_in(p, cert, "cert"), key,
+		"a readable PEM file");
+	check_one(p, c->certificate.key, READABLE, check_place_in(p, cert, "key"), key,
+		"a readable PEM file");
+	check_key(key, path, "ca");
+	check_one(p, c->ca, READABLE, check_place_in(p, map, "ca"), key, "a readable PEM file");
+	check_key(key, path, "password-file");
+	check_one(p, c->password_file, READABLE, check_place_in(p, map, "password-file"), key,
+		"a readable file");
+	check_key(key, path, "keylog-file");
+	check_writable(p, c->keylog_file, check_place_in(p, map, "keylog-file"), key);
+}
+
+void parse_client_check_files(struct parse *p)
+{
+	for (unsigned int i = 0; i < p->client->nb_connections; i++)
+		check_connection_files(p, &p->client->connections[i], p->client_nodes[i]);
 }
 
 void check_files(struct parse *p)
@@ -101,7 +128,8 @@ void check_files(struct parse *p)
 
 	check_server_files(p);
 	check_scripts(p);
-	check_keylog(p);
+	check_writable(p, p->c->tls.keylog_file, check_place(p, "tls", "keylog-file"),
+		"tls.keylog-file");
 	if (state)
 		check_one(p, p->c->state_dir, FOLDER, state, "state-dir",
 			"a folder that can be written");

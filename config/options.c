@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "config/client.h"
+
 const struct config_option config_options[] = {
 #define OPT(s, key, type, st, field, unit, min, max, dflt, help, example)                         \
 	{CONFIG_SECTION_##s, key, CONFIG_TYPE_##type, offsetof(struct st, field), unit, min, max, \
@@ -21,15 +23,26 @@ const struct config_option config_options[] = {
 #define SUB_OFFSET_TLS(st, field) offsetof(struct st, field)
 #define SUB_OFFSET_SERVER(st, field) offsetof(struct st, field)
 #include "config/options.def"
+#include "config/client.def"
 #undef OPT
 #undef SUB
 };
 
-const unsigned int config_nb_options = sizeof(config_options) / sizeof(config_options[0]);
+enum {
+	NB_CULVERTD = 0
+#define OPT(...) +1
+#define SUB(...) +1
+#include "config/options.def"
+#undef OPT
+#undef SUB
+};
+
+const unsigned int config_nb_options = NB_CULVERTD;
+const unsigned int config_nb_all_options = sizeof(config_options) / sizeof(config_options[0]);
 
 static const char *const section_names[] = {
 #define X(name, text) [CONFIG_SECTION_##name] = text,
-	CONFIG_SECTION_LIST(X)
+	CONFIG_SECTION_LIST(X) CONFIG_CLIENT_SECTION_LIST(X)
 #undef X
 };
 
@@ -80,6 +93,7 @@ static const struct {
 	{CONFIG_SECTION_RULE, "in-interface", "direction"},
 	{CONFIG_SECTION_RULE, "out-interface", "direction"},
 	{CONFIG_SECTION_RULE, "port", "src-port or dst-port"},
+	{CONFIG_SECTION_CLIENT, "numbers", "the connection's name"},
 };
 
 // Keys that a reader of RouterOS's documentation looks for and that this version does not have.
@@ -88,6 +102,10 @@ static const struct {
 	const char *key;
 } not_supported[] = {
 	{CONFIG_SECTION_ROOT, "ppp-aaa"},
+	{CONFIG_SECTION_CLIENT, "http-proxy"},
+	{CONFIG_SECTION_CLIENT, "proxy-port"},
+	{CONFIG_SECTION_CLIENT, "dial-on-demand"},
+	{CONFIG_SECTION_CLIENT, "default-route-distance"},
 };
 
 const char *config_section_name(enum config_section s)
@@ -97,7 +115,7 @@ const char *config_section_name(enum config_section s)
 
 const struct config_option *config_option_find(enum config_section s, const char *key)
 {
-	for (unsigned int i = 0; i < config_nb_options; i++)
+	for (unsigned int i = 0; i < config_nb_all_options; i++)
 		if (config_options[i].section == s && !strcmp(config_options[i].key, key))
 			return &config_options[i];
 	return NULL;
@@ -145,7 +163,7 @@ static const char *nearest_key(enum config_section s, const char *key)
 	unsigned int best = strlen(key) < 5 ? 2 : 3, d;
 	const char *near = NULL;
 
-	for (unsigned int i = 0; i < config_nb_options; i++) {
+	for (unsigned int i = 0; i < config_nb_all_options; i++) {
 		if (config_options[i].section != s)
 			continue;
 		d = distance(key, config_options[i].key);
@@ -157,13 +175,16 @@ static const char *nearest_key(enum config_section s, const char *key)
 	return near;
 }
 
-// The section that does have a key, CONFIG_N_SECTIONS: none.
+// The section of the same program that does have a key, CONFIG_N_ALL_SECTIONS: none.
 static enum config_section other_section(enum config_section s, const char *key)
 {
-	for (unsigned int i = 0; i < config_nb_options; i++)
+	bool client = s >= CONFIG_SECTION_CLIENT_ROOT;
+	unsigned int end = client ? config_nb_all_options : config_nb_options;
+
+	for (unsigned int i = client ? config_nb_options : 0; i < end; i++)
 		if (config_options[i].section != s && !strcmp(config_options[i].key, key))
 			return config_options[i].section;
-	return CONFIG_N_SECTIONS;
+	return CONFIG_N_ALL_SECTIONS;
 }
 
 static size_t list_keys(char *dst, size_t cap, enum config_section s)
@@ -171,7 +192,7 @@ static size_t list_keys(char *dst, size_t cap, enum config_section s)
 	size_t o = 0;
 
 	dst[0] = '\0';
-	for (unsigned int i = 0; i < config_nb_options && o < cap; i++)
+	for (unsigned int i = 0; i < config_nb_all_options && o < cap; i++)
 		if (config_options[i].section == s)
 			o += (size_t)snprintf(
 				dst + o, cap - o, "%s%s", o ? ", " : "", config_options[i].key);
@@ -209,10 +230,10 @@ const char *config_option_unknown(
 	}
 	other = other_section(s, key);
 	list_keys(keys, sizeof(keys), s);
-	if (other != CONFIG_N_SECTIONS)
+	if (other != CONFIG_N_ALL_SECTIONS)
 		snprintf(dst, cap, "one of %s (it belongs %s %s)", keys,
-			other == CONFIG_SECTION_ROOT ? "at the" : "to",
-			other == CONFIG_SECTION_ROOT ? "top" : section_names[other]);
+			*section_names[other] ? "to" : "at the",
+			*section_names[other] ? section_names[other] : "top");
 	else
 		snprintf(dst, cap, "one of %s", keys);
 	return dst;
@@ -328,7 +349,7 @@ static void range_text(char *dst, size_t cap, const struct config_option *o)
 			beside ? beside : "");
 }
 
-static const char *default_text(const struct config_option *o)
+const char *config_option_default(const struct config_option *o)
 {
 	if (!o->dflt)
 		return "not set";
@@ -353,7 +374,7 @@ static void print_row(FILE *out, const struct config_option *o, bool markdown)
 	if (markdown) {
 		fprintf(out, "| `%s` | %s | %s | %s | %s | %s | %s%s%s |\n", o->key,
 			type_names[o->type], unit, range,
-			o->type == CONFIG_TYPE_SECTION ? "" : default_text(o), o->help,
+			o->type == CONFIG_TYPE_SECTION ? "" : config_option_default(o), o->help,
 			o->example ? "`" : "", o->example ? o->example : "", o->example ? "`" : "");
 		return;
 	}
@@ -363,27 +384,44 @@ static void print_row(FILE *out, const struct config_option *o, bool markdown)
 	if (*range)
 		fprintf(out, ", %s", range);
 	if (o->type != CONFIG_TYPE_SECTION)
-		fprintf(out, "; default: %s", default_text(o));
+		fprintf(out, "; default: %s", config_option_default(o));
 	fprintf(out, "\n      %s\n", o->help);
 	if (o->example)
 		fprintf(out, "      %s: %s\n", o->key, o->example);
 }
 
-void config_print_help(FILE *out, bool markdown)
+static void print_sections(FILE *out, unsigned int first, unsigned int end, bool markdown)
 {
-	for (unsigned int s = 0; s < CONFIG_N_SECTIONS; s++) {
-		const char *name = s ? section_names[s] : "top level";
+	for (unsigned int s = first; s < end; s++) {
+		const char *name = *section_names[s] ? section_names[s] : "top level";
 
 		if (markdown)
 			fprintf(out,
 				"%s### %s\n\n| key | type | unit | range | default | meaning | "
 				"example |\n"
 				"|---|---|---|---|---|---|---|\n",
-				s ? "\n" : "", name);
+				s > first ? "\n" : "", name);
 		else
-			fprintf(out, "%s%s:\n", s ? "\n" : "", name);
-		for (unsigned int i = 0; i < config_nb_options; i++)
+			fprintf(out, "%s%s:\n", s > first ? "\n" : "", name);
+		for (unsigned int i = 0; i < config_nb_all_options; i++)
 			if (config_options[i].section == s)
 				print_row(out, &config_options[i], markdown);
 	}
+}
+
+void config_print_help(FILE *out, bool markdown)
+{
+	print_sections(out, 0, CONFIG_N_SECTIONS, markdown);
+}
+
+void client_config_print_help(FILE *out, bool markdown)
+{
+	print_sections(out, CONFIG_SECTION_CLIENT_ROOT, CONFIG_N_ALL_SECTIONS, markdown);
+}
+
+bool config_option_is_file_only(const struct config_option *o)
+{
+	return (o->section != CONFIG_SECTION_CLIENT && o->section != CONFIG_SECTION_CLIENT_PROFILE) ||
+	       o->type == CONFIG_TYPE_PASSWORD || !strcmp(o->key, "disabled") ||
+	       !strcmp(o->key, "comment") || !strcmp(o->key, "profile");
 }

@@ -27,8 +27,18 @@
 	X(PROFILE, "ppp-profiles.NAME")                            \
 	X(SECRET, "ppp-secrets, each")
 
+// culvert-client's, behind them: CONFIG_N_SECTIONS and config_nb_options are culvertd's own.
+#define CONFIG_CLIENT_SECTION_LIST(X)  \
+	X(CLIENT_ROOT, "")             \
+	X(CLIENT, "sstp-client.NAME")  \
+	X(CLIENT_PROFILE, "ppp-profiles.NAME")
+
 #define X(name, text) CONFIG_SECTION_##name,
-enum config_section { CONFIG_SECTION_LIST(X) CONFIG_N_SECTIONS };
+enum config_section {
+	CONFIG_SECTION_LIST(X) CONFIG_N_SECTIONS,
+	CONFIG_SECTION_BEFORE_CLIENT = CONFIG_N_SECTIONS - 1,
+	CONFIG_CLIENT_SECTION_LIST(X) CONFIG_N_ALL_SECTIONS
+};
 #undef X
 
 // Types: the field's C type, the name in the documentation, and what "expected" says (without
@@ -87,7 +97,14 @@ enum config_section { CONFIG_SECTION_LIST(X) CONFIG_N_SECTIONS };
 	X(RATE, "rates, none",                                                                     \
 		"rx[/tx] [rx-burst[/tx-burst] [rx-threshold[/tx-threshold] "                       \
 		"[rx-time[/tx-time]]]], or none")                                                  \
-	X(ROUTES, "route, or a list", "PREFIX [gateway] [metric], or a list of these")
+	X(ROUTES, "route, or a list", "PREFIX [gateway] [metric], or a list of these")             \
+	X(CLIENTS, "NAME: section", "a mapping of NAME: { connect-to: ..., user: ... }")           \
+	X(CLIENT_PROFILES, "NAME: section", "a mapping of NAME: { ... }")                          \
+	X(HOSTS, "address or name, or a list", "an address or a host name, or a list of these")    \
+	X(CERT, "file name, { cert, key }, none",                                                  \
+		"a certificate file, { cert: FILE, key: FILE }, or none")                          \
+	X(IFNAME, "name",                                                                          \
+		"an interface name: up to 15 bytes without blanks, slashes and colons, one %d")
 
 #define X(name, text, expected) CONFIG_TYPE_##name,
 enum config_type { CONFIG_TYPE_LIST(X) CONFIG_N_TYPES };
@@ -106,9 +123,14 @@ struct config_option {
 };
 
 extern const struct config_option config_options[];
-extern const unsigned int config_nb_options;
+extern const unsigned int config_nb_options;     // culvertd's rows, which come first
+extern const unsigned int config_nb_all_options; // and culvert-client's
 
 const char *config_section_name(enum config_section s);
+
+// A key of culvert-client that is no option of its command line: what must not be seen there, and
+// what means something in a file only.
+bool config_option_is_file_only(const struct config_option *o);
 
 // The row of a key, or NULL.
 const struct config_option *config_option_find(enum config_section s, const char *key);
@@ -117,6 +139,9 @@ const struct config_option *config_option_find(enum config_section s, const char
 // what it is taken for. Returns dst.
 const char *config_option_unknown(
 	char *dst, size_t cap, enum config_section s, const char *key, const char **found);
+
+// The default for a reader.
+const char *config_option_default(const struct config_option *o);
 
 // The values a row allows, for "expected ...". Returns dst.
 const char *config_option_expected(char *dst, size_t cap, const struct config_option *o);

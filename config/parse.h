@@ -18,13 +18,15 @@ struct parse {
 	struct arena *tree;  // the nodes'
 	struct report *report;
 	struct config *c;
+	struct client_config *client; // instead of c: culvert-client's file
 	bool check_files;
+	unsigned int file_mode; // of a client's file, for passwords in it
 	const struct ynode *root;
 	unsigned int worker_count; // "workers: N": the CPUs are chosen when control-core is known
 	bool workers_bad;          // already reported
 	// The values that became the structures of c, in their order; NULL for built-in profiles.
 	const struct ynode **pool_nodes, **pool6_nodes, **filter_nodes, **profile_nodes,
-		**secret_nodes, *cert_nodes[CONFIG_MAX_CERTS];
+		**secret_nodes, **client_nodes, *cert_nodes[CONFIG_MAX_CERTS];
 	unsigned int *secret_numbers; // users counted from 1 in their own file
 };
 
@@ -44,6 +46,12 @@ void parse_filters(struct parse *p, const struct ynode *n, const char *path);
 void parse_profiles(struct parse *p, const struct ynode *n, const char *path);
 void parse_secrets(struct parse *p, const struct ynode *n, const char *path);
 void parse_secrets_file(struct parse *p, const struct ynode *n, const char *path);
+
+void parse_clients(struct parse *p, const struct ynode *n, const char *path);
+void parse_client_profiles(struct parse *p, const struct ynode *n, const char *path);
+// The values of HOSTS and IFNAME.
+bool parse_client_value(struct parse *p, const struct config_option *o, void *base,
+	const struct ynode *n, const char *key);
 
 // Whether n can be gone through as a mapping; an empty value is an empty one.
 bool parse_is_map(struct parse *p, const struct ynode *n, const char *path);
@@ -83,3 +91,5 @@ bool parse_is_host_address(uint32_t a); // one that a host may have
 
 // What one key alone cannot show: names that must exist, overlaps, files. After parsing.
 void parse_check(struct parse *p);
+void parse_client_check(struct parse *p);
+void parse_client_check_files(struct parse *p); // only with p->check_files

@@ -90,6 +90,12 @@ static bool parse_subsection(struct parse *p, const struct config_option *o, voi
 	case CONFIG_TYPE_SECRETS_FILE:
 		parse_secrets_file(p, n, key);
 		return true;
+	case CONFIG_TYPE_CLIENTS:
+		parse_clients(p, n, key);
+		return true;
+	case CONFIG_TYPE_CLIENT_PROFILES:
+		parse_client_profiles(p, n, key);
+		return true;
 	default:
 		return false;
 	}
@@ -138,7 +144,7 @@ void parse_section(struct parse *p, enum config_section s, void *base, const str
 		config_option_unknown(expected, sizeof(expected), s, k->value, &found);
 		parse_error_found(p, k, key, found, "%s", expected);
 	}
-	for (unsigned int i = 0; i < config_nb_options; i++) {
+	for (unsigned int i = 0; i < config_nb_all_options; i++) {
 		const struct config_option *o = &config_options[i];
 
 		if (o->section != s)

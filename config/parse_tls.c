@@ -66,6 +66,20 @@ static void parse_certs(
 	}
 }
 
+// A client's: there is nothing to staple.
+static void parse_one_cert(
+	struct parse *p, struct config_cert *cert, const struct ynode *n, const char *key)
+{
+	const struct ynode *ocsp = n->kind == YNODE_MAP ? ynode_get(n, "ocsp") : NULL;
+
+	if (parse_is_word(n, "none"))
+		return;
+	if (!parse_cert(p, cert, n, key))
+		*cert = (struct config_cert){0};
+	else if (ocsp)
+		parse_error_found(p, ocsp, key, "ocsp", "cert or key");
+}
+
 static void parse_auth(struct parse *p, const struct config_option *o, uint32_t *mask,
 	const struct ynode *n, const char *key)
 {
@@ -143,6 +157,9 @@ bool parse_tls_value(struct parse *p, const struct config_option *o, void *base,
 	switch (o->type) {
 	case CONFIG_TYPE_CERTS:
 		parse_certs(p, base, n, key);
+		return true;
+	case CONFIG_TYPE_CERT:
+		parse_one_cert(p, field, n, key);
 		return true;
 	case CONFIG_TYPE_AUTH:
 		parse_auth(p, o, field, n, key);

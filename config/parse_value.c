@@ -296,7 +296,8 @@ void parse_value(struct parse *p, const struct config_option *o, void *base, con
 		parse_refuse(p, o, n, key);
 	else if (o->type == CONFIG_TYPE_CPUS)
 		parse_cpus(p, o, base, n, key);
-	else if (parse_tls_value(p, o, base, n, key) || parse_net_value(p, o, base, n, key))
+	else if (parse_tls_value(p, o, base, n, key) || parse_net_value(p, o, base, n, key) ||
+		 parse_client_value(p, o, base, n, key))
 		return;
 	else if (n->kind != YNODE_SCALAR || parse_scalar(p, o, base, n))
 		parse_refuse(p, o, n, key);
