@@ -311,6 +311,8 @@ static void tls_failed(struct call *c)
 {
 	char text[200];
 
+	if (c->end == CALL_END_NONE)
+		c->refused = call_tls_distrusts(&c->tls);
 	call_note_end(c, CALL_END_TLS, "TLS: %s", call_tls_error(&c->tls, text, sizeof(text)));
 	call_finish(c);
 }

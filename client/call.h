@@ -152,6 +152,7 @@ struct call {
 	uint64_t now_ms;
 	uint64_t deadline_ms[CALL_N_TIMERS]; // 0: not running
 	bool sstp_started, connected, network, network6, broken;
+	bool refused;  // what ended the call would end the next one too
 	bool detached; // buf is the owner's, records are too
 	uint8_t hello_missed;
 	uint32_t tx_len, carry_len;

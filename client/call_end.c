@@ -113,6 +113,9 @@ void call_note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 	enum call_end end = end_of_ppp(why);
 	char quoted[200], text[160];
 
+	if (c->end == CALL_END_NONE)
+		c->refused = why == PPP_END_AUTH_FAILED || why == PPP_END_AUTH_REFUSED ||
+			     why == PPP_END_PEER_AUTH_FAILED;
 	readable(text, sizeof(text), message);
 	log_quote(quoted, sizeof(quoted), text, strlen(text));
 	if (end == CALL_END_SERVER)

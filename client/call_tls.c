@@ -13,6 +13,7 @@
 #include <openssl/x509v3.h>
 
 #include "base/secret.h"
+#include "client/call_policy.h"
 
 // --- a BIO that reads from the call's input span and writes to its outbuf ---
 
@@ -110,6 +111,28 @@ static int load_ca(SSL_CTX *ctx, const struct call_tls_conf *conf)
 	return SSL_CTX_set_default_verify_paths(ctx);
 }
 
+// A key with a passphrase is refused rather than asked about on a terminal that may not be there.
+static int no_passphrase(char *buf, int size, int rwflag, void *user)
+{
+	return -1;
+}
+
+static int load_cert(SSL_CTX *ctx, const struct call_tls_conf *conf, char *err, size_t cap)
+{
+	const char *key = conf->key_file ? conf->key_file : conf->cert_file;
+	char reason[160];
+	bool cert_ok;
+
+	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
+	cert_ok = SSL_CTX_use_certificate_chain_file(ctx, conf->cert_file) == 1;
+	if (cert_ok && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+		SSL_CTX_check_private_key(ctx) == 1)
+		return 0;
+	snprintf(err, cap, "%s %s: %s", cert_ok ? "key" : "certificate",
+		cert_ok ? key : conf->cert_file, last_error(reason, sizeof(reason)));
+	return -EINVAL;
+}
+
 static int open_keylog(SSL_CTX *ctx, const char *file, char *err, size_t cap)
 {
 	if (keylog_fd < 0)
@@ -139,11 +162,14 @@ static int configure(SSL_CTX *ctx, const struct call_tls_conf *conf, char *err, 
 			last_error(reason, sizeof(reason)));
 		return -EINVAL;
 	}
-	if ((conf->ciphers && !SSL_CTX_set_cipher_list(ctx, conf->ciphers)) ||
-		(conf->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites))) {
+	if (call_policy_apply(ctx, conf->ciphers, conf->pfs, conf->only_tls12, err, cap))
+		return -EINVAL;
+	if (conf->ciphersuites && !SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites)) {
 		snprintf(err, cap, "ciphers: %s", last_error(reason, sizeof(reason)));
 		return -EINVAL;
 	}
+	if (conf->cert_file && load_cert(ctx, conf, err, cap))
+		return -EINVAL;
 	if (conf->keylog_file && open_keylog(ctx, conf->keylog_file, err, cap))
 		return -EINVAL;
 	if (conf->keylog_file || conf->keys)
@@ -306,13 +332,19 @@ int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha25
 	return 0;
 }
 
-const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap)
+bool call_tls_distrusts(const struct call_tls *t)
 {
 	unsigned long e = ERR_peek_error();
-	long verify = SSL_get_verify_result(t->ssl);
 
-	if (e && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED && verify != X509_V_OK) {
-		snprintf(dst, cap, "certificate: %s", X509_verify_cert_error_string(verify));
+	return e && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
+	       SSL_get_verify_result(t->ssl) != X509_V_OK;
+}
+
+const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap)
+{
+	if (call_tls_distrusts(t)) {
+		snprintf(dst, cap, "certificate: %s",
+			X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)));
 		ERR_clear_error();
 		return dst;
 	}

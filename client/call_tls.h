@@ -12,15 +12,25 @@
 #include "client/outbuf.h"
 #include "tls/record.h"
 
+// Which key exchanges of TLS 1.2 are offered.
+enum call_pfs {
+	CALL_PFS_NO,       // also with the server's RSA key
+	CALL_PFS_YES,      // ECDHE and DHE
+	CALL_PFS_REQUIRED, // ECDHE; no finite-field groups in TLS 1.3 either
+};
+
 struct call_tls_conf {
 	bool verify;         // the chain
 	bool verify_address; // and that the certificate is for the name or address asked for
 	const char *ca_file; // NULL: the system's store
 	bool only_tls12;
-	const char *ciphers;      // TLS 1.2 cipher string, NULL: OpenSSL's default
-	const char *ciphersuites; // TLS 1.3
-	const char *keylog_file;  // NULL, or where secrets are appended; debugging
-	bool keys;                // call_tls_keys() will be asked
+	const char *ciphers;      // OpenSSL's cipher string, also with TLS 1.3 names; NULL: default
+	const char *ciphersuites; // TLS 1.3, NULL: by ciphers
+	enum call_pfs pfs;
+	const char *cert_file;   // the client's PEM chain, NULL: none
+	const char *key_file;    // NULL: in cert_file
+	const char *keylog_file; // NULL, or where secrets are appended; debugging
+	bool keys;               // call_tls_keys() will be asked
 };
 
 // A context for any number of calls. NULL with the reason in err.
@@ -78,6 +88,10 @@ void call_tls_close(struct call_tls *t);
 // Digests of the server's certificate in DER; zeros when the key exchange was anonymous and nothing
 // was to be verified. 0 or -ENOENT.
 int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha256[32]);
+
+// Whether the last function failed because the server's certificate was not accepted. Before
+// call_tls_error().
+bool call_tls_distrusts(const struct call_tls *t);
 
 // Why the last function failed, one line. Takes OpenSSL's error queue.
 const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap);

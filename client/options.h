@@ -1,35 +1,41 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// culvert-client's command line. RouterOS's property names.
+// culvert-client's command line: a command and names of connections in the file, or one connection
+// by RouterOS's property names.
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <net/if.h>
 
-#include "protocol/ppp/ppp.h"
+#include "config/client.h"
 
 #define OPTIONS_PASSWORD_MAX 255
 
-struct client_options {
-	const char *connect_to, *port;
-	const char *user;
-	char password[OPTIONS_PASSWORD_MAX + 1];
-	uint32_t auth_methods; // PPP_AUTH_* bits
-	bool verify_certificate, verify_address;
-	const char *ca, *ciphers, *keylog_file;
-	const char *name;       // of the interface
-	const char *congestion; // control of the TCP connection: a name, "system" or "auto"
-	uint16_t max_mtu, max_mru;
-	uint16_t mrru; // 0: disabled
-	bool mrru_short;
-	enum ppp_ipv6_mode ipv6;
-	bool add_default_route, add_sni, only_tls12;
-	uint32_t keepalive_s; // 0: disabled
+enum client_command {
+	CLIENT_DIAL, // the connection of the command line
+	CLIENT_UP,
+	CLIENT_DOWN,
+	CLIENT_STATUS,
+	CLIENT_LIST,
+	CLIENT_CHECK,
 };
 
-// Parse argv and get the password from where it says (a prompt when it does not say). Returns 0;
-// 1: help or version was printed; -EINVAL with a line in err. Strings borrow argv.
+struct client_options {
+	enum client_command command;
+	char *const *names; // of connections, as asked for; in argv
+	unsigned int nb_names;
+	struct client_config *config; // the file's, or of one connection
+	const char *config_file;
+	const char *run_dir; // where connections that are dialed can be spoken to
+	bool reconnect;      // dial again what was lost
+};
+
+// Parse argv, load the file that the command needs, and of CLIENT_DIAL get the password. Returns 0;
+// 1: help or version was printed; -EINVAL with lines in err. Names that are not in the file have
+// been refused.
 int client_options_parse(struct client_options *o, int argc, char **argv, FILE *err);
 
-void client_options_wipe(struct client_options *o);
+// Get a connection's password from where it says, a prompt when it does not say. 0, or -EINVAL with
+// a line in err.
+int client_options_password(struct client_options *o, struct config_connection *c, FILE *err);
+
+void client_options_free(struct client_options *o); // wipes passwords

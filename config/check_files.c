@@ -128,8 +128,8 @@ void check_files(struct parse *p)
 
 	check_server_files(p);
 	check_scripts(p);
-	check_writable(p, p->c->tls.keylog_file, check_place(p, "tls", "keylog-file"),
-		"tls.keylog-file");
+	check_writable(
+		p, p->c->tls.keylog_file, check_place(p, "tls", "keylog-file"), "tls.keylog-file");
 	if (state)
 		check_one(p, p->c->state_dir, FOLDER, state, "state-dir",
 			"a folder that can be written");

@@ -118,8 +118,8 @@ static struct ynode *value_node(struct parse *p, const struct config_option *o, 
 }
 
 // The options of one section as a mapping; the last of several counts.
-static struct ynode *map_of(struct parse *p, enum config_section s, const struct config_arg *args,
-	unsigned int nb)
+static struct ynode *map_of(
+	struct parse *p, enum config_section s, const struct config_arg *args, unsigned int nb)
 {
 	struct ynode *map = scalar(p, "", 0), *key, **next = &map->first;
 	const struct config_option *o;
@@ -157,8 +157,7 @@ struct client_config *client_config_args(
 		return NULL;
 	}
 	report_init(&report, program);
-	p = (struct parse){
-		.arena = &f->arena, .tree = &tree, .report = &report, .client = &f->c};
+	p = (struct parse){.arena = &f->arena, .tree = &tree, .report = &report, .client = &f->c};
 	root = map_of(&p, CONFIG_SECTION_CLIENT, args, nb_args);
 	p.root = root;
 	parse_client_profiles(&p, NULL, "");

@@ -421,7 +421,8 @@ void client_config_print_help(FILE *out, bool markdown)
 
 bool config_option_is_file_only(const struct config_option *o)
 {
-	return (o->section != CONFIG_SECTION_CLIENT && o->section != CONFIG_SECTION_CLIENT_PROFILE) ||
+	return (o->section != CONFIG_SECTION_CLIENT &&
+		       o->section != CONFIG_SECTION_CLIENT_PROFILE) ||
 	       o->type == CONFIG_TYPE_PASSWORD || !strcmp(o->key, "disabled") ||
 	       !strcmp(o->key, "comment") || !strcmp(o->key, "profile");
 }

@@ -28,9 +28,9 @@
 	X(SECRET, "ppp-secrets, each")
 
 // culvert-client's, behind them: CONFIG_N_SECTIONS and config_nb_options are culvertd's own.
-#define CONFIG_CLIENT_SECTION_LIST(X)  \
-	X(CLIENT_ROOT, "")             \
-	X(CLIENT, "sstp-client.NAME")  \
+#define CONFIG_CLIENT_SECTION_LIST(X) \
+	X(CLIENT_ROOT, "")            \
+	X(CLIENT, "sstp-client.NAME") \
 	X(CLIENT_PROFILE, "ppp-profiles.NAME")
 
 #define X(name, text) CONFIG_SECTION_##name,

@@ -93,8 +93,8 @@ static bool is_host(const struct ynode *n)
 				"._:%-") == n->len;
 }
 
-static void parse_hosts(struct parse *p, const struct config_option *o,
-	struct config_connection *c, const struct ynode *n, const char *key)
+static void parse_hosts(struct parse *p, const struct config_option *o, struct config_connection *c,
+	const struct ynode *n, const char *key)
 {
 	unsigned int nb = n->kind == YNODE_LIST ? n->n : 1;
 
@@ -183,13 +183,13 @@ static void check_password(
 		refuse(p, map, path, "password-file", NULL, "an absolute file name");
 }
 
-static void check_connection(struct parse *p, struct config_connection *c,
-	const struct ynode *map, const char *path)
+static void check_connection(
+	struct parse *p, struct config_connection *c, const struct ynode *map, const char *path)
 {
 	check_password(p, c, map, path);
 	if (c->mrru && c->mrru < c->max_mru)
 		refuse(p, map, path, "mrru", NULL, "at least max-mru, or disabled");
-	if (c->ca && !c->verify && !c->verify_address)
+	if (c->key && c->ca && !c->verify && !c->verify_address)
 		refuse(p, map, path, "ca", "a file that nothing would use",
 			"verify-server-certificate: yes as well");
 	// Else the connection's name must do.

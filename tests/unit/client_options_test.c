@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/options.h"
@@ -51,61 +52,94 @@ static int teardown(void **state)
 
 static void test_defaults(void **state)
 {
+	const struct config_connection *c;
 	struct client_options o;
 
 	assert_int_equal(parse(&o, NEEDED, NULL), 0);
-	assert_string_equal(o.connect_to, "h");
-	assert_string_equal(o.port, "443");
-	assert_string_equal(o.password, "geheim");
+	assert_int_equal(o.command, CLIENT_DIAL);
+	assert_false(o.reconnect);
+	assert_int_equal(o.config->nb_connections, 1);
+	c = o.config->connections;
+	assert_int_equal(c->nb_hosts, 1);
+	assert_string_equal(c->hosts[0], "h");
+	assert_int_equal(c->port, 443);
+	assert_string_equal(c->password, "geheim");
 	assert_null(getenv("CLIENT_TEST_PW")); // no child shall see it
-	assert_int_equal(o.auth_methods, PPP_AUTH_ALL);
-	assert_int_equal(o.max_mtu, 1460);
-	assert_int_equal(o.max_mru, 1460);
-	assert_int_equal(o.keepalive_s, 60);
-	assert_false(o.verify_certificate || o.verify_address || o.add_default_route || o.add_sni);
-	client_options_wipe(&o);
-	assert_int_equal(o.password[0], 0);
+	assert_int_equal(c->authentication, PPP_AUTH_ALL);
+	assert_int_equal(c->max_mtu, 1460);
+	assert_int_equal(c->max_mru, 1460);
+	assert_int_equal(c->keepalive_s, 60);
+	assert_int_equal(c->ppp->use_ipv6, CONFIG_YES);
+	assert_string_equal(c->name, "sstp%d");
+	assert_string_equal(c->congestion, "auto");
+	assert_false(c->verify || c->verify_address || c->add_default_route || c->add_sni);
+	client_options_free(&o);
 }
 
 static void test_values(void **state)
 {
+	const struct config_connection *c;
 	struct client_options o;
 
 	assert_int_equal(parse(&o, NEEDED, "--authentication", "pap,mschap2", "--max-mtu", "1300",
-				 "--keepalive-timeout", "1m30s", "--tls-version", "only-1.2",
-				 "--name", "vpn0", NULL),
+				 "--keepalive-timeout", "1m30s", "--tls-version", "only-1.2", NULL),
 		0);
-	assert_int_equal(o.auth_methods, PPP_AUTH_PAP | PPP_AUTH_MSCHAP2);
-	assert_int_equal(o.max_mtu, 1300);
-	assert_int_equal(o.keepalive_s, 90);
-	assert_true(o.only_tls12);
-	assert_string_equal(o.name, "vpn0");
-	assert_int_equal(parse(&o, NEEDED, "--keepalive-timeout", "disabled", NULL), 0);
-	assert_int_equal(o.keepalive_s, 0);
-	assert_int_equal(o.mrru, 0);
-	assert_int_equal(parse(&o, NEEDED, "--mrru", "65535", "--mrru-short-sequence", NULL), 0);
-	assert_int_equal(o.mrru, 65535);
-	assert_true(o.mrru_short);
-	assert_int_equal(parse(&o, NEEDED, "--mrru", "disabled", NULL), 0);
-	assert_int_equal(o.mrru, 0);
+	c = o.config->connections;
+	assert_int_equal(c->authentication, PPP_AUTH_PAP | PPP_AUTH_MSCHAP2);
+	assert_int_equal(c->max_mtu, 1300);
+	assert_int_equal(c->keepalive_s, 90);
+	assert_true(c->only_tls12);
+	client_options_free(&o);
+	assert_int_equal(parse(&o, NEEDED, "--keepalive-timeout", "disabled", "--name", "vpn0",
+				 "--use-ipv6", "required", "--port", "4443", NULL),
+		0);
+	c = o.config->connections;
+	assert_int_equal(c->keepalive_s, 0);
+	assert_int_equal(c->mrru, 0);
+	assert_string_equal(c->name, "vpn0");
+	assert_int_equal(c->ppp->use_ipv6, CONFIG_REQUIRED);
+	assert_int_equal(c->port, 4443);
+	client_options_free(&o);
+	assert_int_equal(parse(&o, NEEDED, "--mrru", "65535", "--mrru-short-sequence",
+				 "--connect-to", "a,b,2001:db8::1", "--pfs", "required",
+				 "--ciphers", "aes256-gcm-sha384,!PSK", NULL),
+		0);
+	c = o.config->connections;
+	assert_int_equal(c->mrru, 65535);
+	assert_true(c->mrru_short);
+	assert_int_equal(c->nb_hosts, 3);
+	assert_string_equal(c->hosts[2], "2001:db8::1");
+	assert_int_equal(c->pfs, CONFIG_PFS_REQUIRED);
+	assert_non_null(strstr(c->ciphers, "ECDHE-RSA-AES256-GCM-SHA384"));
+	client_options_free(&o);
+	assert_int_equal(parse(&o, NEEDED, "--mrru", "disabled", "--reconnect", NULL), 0);
+	assert_int_equal(o.config->connections->mrru, 0);
+	assert_true(o.reconnect);
+	client_options_free(&o);
 }
 
 // --flag, --flag=no, --flag no
 static void test_flags(void **state)
 {
+	const struct config_connection *c;
 	struct client_options o;
 
 	assert_int_equal(parse(&o, NEEDED, "--add-sni", "--add-default-route", "yes",
 				 "--verify-server-certificate=true", NULL),
 		0);
-	assert_true(o.add_sni && o.add_default_route && o.verify_certificate);
+	c = o.config->connections;
+	assert_true(c->add_sni && c->add_default_route && c->verify);
+	client_options_free(&o);
 	assert_int_equal(parse(&o, NEEDED, "--add-sni=no", "--add-default-route", "no",
 				 "--verify-server-certificate", NULL),
 		0);
-	assert_false(o.add_sni || o.add_default_route);
-	assert_true(o.verify_certificate);
+	c = o.config->connections;
+	assert_false(c->add_sni || c->add_default_route);
+	assert_true(c->verify);
+	client_options_free(&o);
 	assert_int_equal(parse(&o, NEEDED, "--add-sni=maybe", NULL), -EINVAL);
-	assert_string_equal(errors, "culvert-client: --add-sni: found maybe, expected yes or no\n");
+	assert_string_equal(
+		errors, "culvert-client: --add-sni: found \"maybe\", expected yes or no\n");
 }
 
 static void test_refused(void **state)
@@ -116,16 +150,24 @@ static void test_refused(void **state)
 		{"--max-mru", "x"},
 		{"--mrru", "511"},
 		{"--mrru", "65536"},
+		{"--mrru", "1459"},
 		{"--port", "0"},
 		{"--port", "65536"},
 		{"--authentication", "mschap3"},
 		{"--authentication", ""},
 		{"--authentication", "pap,"},
-		{"--keepalive-timeout", "0"},
+		{"--keepalive-timeout", "-1"},
 		{"--tls-version", "1.1"},
 		{"--name", "a/b"},
 		{"--name", "sixteen-letters-"},
+		{"--name", "a%s"},
+		{"--name", "a%d%d"},
 		{"--log-level", "loud"},
+		{"--connect-to", "a b"},
+		{"--connect-to", "-a"},
+		{"--connect-to", "a,,b"},
+		{"--pfs", "never"},
+		{"--use-ipv6", "perhaps"},
 	};
 	struct client_options o;
 
@@ -134,9 +176,15 @@ static void test_refused(void **state)
 		assert_non_null(strstr(errors, bad[i][0]));
 		assert_non_null(strstr(errors, "expected"));
 	}
+	// All of them at once.
+	assert_int_equal(
+		parse(&o, "--connect-to", "h", "--max-mtu", "1", "--max-mru", "2", NULL), -EINVAL);
+	assert_non_null(strstr(errors, "--user: found nothing"));
+	assert_non_null(strstr(errors, "--max-mtu: "));
+	assert_non_null(strstr(errors, "--max-mru: "));
 	assert_int_equal(parse(&o, NEEDED, "word", NULL), -EINVAL);
 	assert_int_equal(parse(&o, "--user", "u", NULL), -EINVAL);
-	assert_int_equal(parse(&o, "--connect-to", "h", NULL), -EINVAL);
+	assert_int_equal(parse(&o, NEEDED, "--password-file", "/x", NULL), -EINVAL);
 	assert_int_equal(parse(&o, "--connect-to", "h", "--user", "u", "--password-env",
 				 "NOT_SET_AT_ALL", NULL),
 		-EINVAL);
@@ -145,6 +193,122 @@ static void test_refused(void **state)
 	opterr = 0;
 	assert_int_equal(parse(&o, NEEDED, "--password", "x", NULL), -EINVAL);
 	opterr = 1;
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+#define TWO                                                                                     \
+	"sstp-client:\n"                                                                        \
+	"  a: { connect-to: [h1, 192.0.2.1, '2001:db8::1'], user: u, password: p,\n"            \
+	"       certificate: none, profile: six }\n"                                            \
+	"  b: { connect-to: h2, user: v, password: q, disabled: yes, name: vpn%d, pfs: yes }\n" \
+	"ppp-profiles: { six: { use-ipv6: required }, default: { use-ipv6: no } }\n"
+
+static void test_commands(void **state)
+{
+	char path[] = "/tmp/client_options_test.XXXXXX";
+	const struct config_connection *c;
+	struct client_options o;
+
+	close(mkstemp(path));
+	write_file(path, TWO, 0600);
+	assert_int_equal(parse(&o, "up", "b", "--config", path, NULL), 0);
+	assert_int_equal(o.command, CLIENT_UP);
+	assert_true(o.reconnect);
+	assert_int_equal(o.nb_names, 1);
+	c = client_config_find(o.config, "a");
+	assert_int_equal(c->nb_hosts, 3);
+	assert_string_equal(c->name, "a");
+	assert_string_equal(c->password, "p");
+	assert_int_equal(c->ppp->use_ipv6, CONFIG_REQUIRED);
+	c = client_config_find(o.config, o.names[0]);
+	assert_true(c->disabled);
+	assert_string_equal(c->name, "vpn%d");
+	assert_int_equal(c->pfs, CONFIG_PFS_YES);
+	assert_int_equal(c->ppp->use_ipv6, CONFIG_NO);
+	client_options_free(&o);
+	assert_int_equal(parse(&o, "status", "--config", path, NULL), 0);
+	assert_int_equal(o.command, CLIENT_STATUS);
+	assert_int_equal(o.nb_names, 0);
+	client_options_free(&o);
+
+	assert_int_equal(parse(&o, "up", "c", "--config", path, NULL), -EINVAL);
+	assert_non_null(strstr(errors, "up: found c, expected a connection of the file"));
+	assert_int_equal(parse(&o, "up", "a", "a", "--config", path, NULL), -EINVAL);
+	assert_int_equal(parse(&o, "down", "--config", path, NULL), -EINVAL);
+	assert_int_equal(parse(&o, "list", "a", "--config", path, NULL), -EINVAL);
+	assert_int_equal(
+		parse(&o, "up", "a", "--max-mtu", "1400", "--config", path, NULL), -EINVAL);
+	assert_non_null(strstr(errors, "--max-mtu: it belongs into the file"));
+	assert_int_equal(parse(&o, "check", "--config", "/nonexistent", NULL), -EINVAL);
+
+	// A password that others may read.
+	chmod(path, 0640);
+	assert_int_equal(parse(&o, "check", "--config", path, NULL), -EINVAL);
+	assert_non_null(strstr(errors, ": sstp-client.a.password: found one in a file that"));
+	unlink(path);
+}
+
+// Where it is and what may stand there, of everything in one go.
+static void test_file_errors(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} bad[] = {
+		{"sstp-client: { a: { connect-to: h } }",
+			"f:1:19: sstp-client.a.user: found nothing"},
+		{"sstp-client: { a: { user: u } }",
+			"f:1:19: sstp-client.a.connect-to: found nothing"},
+		{"sstp-client: { a: { conect-to: h } }", "did you mean \"connect-to\"?"},
+		{"sstp-client: { a/b: { connect-to: h, user: u } }", "f:1:16: sstp-client: "},
+		{"sstp-client: { a: { connect-to: h, user: u, mrru: 600 } }", "sstp-client.a.mrru"},
+		{"sstp-client: { a: { connect-to: h, user: u, profile: x } }",
+			"f:1:54: sstp-client.a.profile"},
+		{"sstp-client: { a: { connect-to: h, user: u, ca: /x } }",
+			"verify-server-certificate: yes as well"},
+		{"sstp-client: { sixteen-letters-: { connect-to: h, user: u } }", ".name"},
+		{"sstp-client: { a: { connect-to: h, user: u }, b: { connect-to: h, user: u, name: "
+		 "a } }",
+			"f:1:82: sstp-client.b.name"},
+		{"sstp-client: { a: { connect-to: h, user: u, password: x, password-env: X } }",
+			"sstp-client.a.password-env: found a second source"},
+		{"sstp-client: { a: { connect-to: h, user: u, numbers: 1 } }", "RouterOS's own"},
+		{"sstp-client: { a: { connect-to: h, user: u, certificate: { key: k } } }",
+			"sstp-client.a.certificate"},
+		{"sstp-client: { a: { connect-to: h, user: u, local-address: 1.1.1.1 } }",
+			"one of connect-to"},
+		{"sstp-client: { a: { connect-to: [], user: u } }", "found an empty list"},
+		{"sstp-client: []", "expected a mapping"},
+		{"sstp-server: {}", "f:1:1: "},
+		{"[]", "f:1:1: "},
+		{"ppp-profiles: { x: { use-ipv6: perhaps } }", "f:1:32: ppp-profiles.x.use-ipv6"},
+	};
+	struct client_config *c;
+	char *said;
+	size_t len;
+	FILE *err;
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		err = open_memstream(&said, &len);
+		c = client_config_parse("f", bad[i].text, strlen(bad[i].text), false, err);
+		fclose(err);
+		if (c || !strstr(said, bad[i].said))
+			fail_msg("%s: %s", bad[i].text, said);
+		free(said);
+	}
+	c = client_config_parse("f", "sstp-client:\n", 13, false, stderr);
+	assert_non_null(c);
+	assert_int_equal(c->nb_connections, 0);
+	assert_null(client_config_find(c, "a"));
+	client_config_free(c);
 }
 
 static void expect_password(const char *content, size_t len, int rc, const char *expected)
@@ -183,6 +347,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_values, teardown),
 		cmocka_unit_test_teardown(test_flags, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),
+		cmocka_unit_test_teardown(test_commands, teardown),
+		cmocka_unit_test(test_file_errors),
 		cmocka_unit_test(test_password_file),
 	};
 

@@ -1,0 +1,707 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "client/session.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ev.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "client/conn.h"
+#include "client/netwatch.h"
+#include "client/redial.h"
+#include "client/resolve.h"
+#include "client/tunnel.h"
+#include "client/upq.h"
+#include "config/value.h"
+
+#define LOG_TYPE "client"
+
+#define CONNECT_MS 20000
+#define RESOLVE_MS 15000
+#define LOOK_AGAIN_S 2.0 // at a network that seems to be gone
+#define TUN_BATCH 256
+#define PACKET_MAX 65536
+
+#define STATE_LIST(X)         \
+	X(IDLE, "idle")       \
+	X(RESOLVE, "dialing") \
+	X(DIAL, "dialing")    \
+	X(UP, "up")           \
+	X(WAIT, "waiting")    \
+	X(ENDED, "ended")
+
+#define X(name, text) STATE_##name,
+enum state { STATE_LIST(X) };
+#undef X
+
+static const char *const state_texts[] = {
+#define X(name, text) [STATE_##name] = text,
+	STATE_LIST(X)
+#undef X
+};
+
+struct session {
+	const struct config_connection *conf;
+	const struct session_ops *ops;
+	void *user;
+	struct ev_loop *loop;
+	enum state state;
+	bool reconnect, hanging_up;
+	SSL_CTX *tls;
+	// the interface
+	struct tunnel tun;
+	ev_io tun_io;
+	bool has_ip4, has_ip6; // addresses that it has
+	bool tun_lost;
+	struct upq upq;          // from it
+	struct upq_packet *held; // the one of them that found no room
+	// the server being tried
+	unsigned int host; // number in conf->hosts
+	struct resolve *resolve;
+	struct addrinfo *addrs, *at;
+	struct conn *conn;
+	bool all_refused; // whatever failed since the first server would fail again
+	// calls
+	struct redial redial;
+	ev_timer wait;
+	struct netwatch *watch;
+	ev_timer look; // again at the way to the server
+	bool suspect;  // it looked lost the last time
+	uint64_t up_ms, wait_until_ms;
+	unsigned int nb_calls; // that were up
+	struct call_info info;
+	struct call_counters counters; // of the calls before
+	enum call_end end;
+	char reason[384]; // why the last call ended, or none came about
+};
+
+static const char *address_text(const struct addrinfo *a, char *dst, size_t cap)
+{
+	char host[64], port[16];
+
+	if (getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof(host), port, sizeof(port),
+		    NI_NUMERICHOST | NI_NUMERICSERV))
+		snprintf(dst, cap, "?");
+	else
+		snprintf(dst, cap, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+	return dst;
+}
+
+// Several connections in one process are told apart by their names.
+static const char *label(const struct session *s)
+{
+	return s->conf->key ? s->conf->key : "";
+}
+
+static const char *label_end(const struct session *s)
+{
+	return s->conf->key ? ": " : "";
+}
+
+#define SAY(s, level, fmt, ...) LOG(level, "%s%s" fmt, label(s), label_end(s), ##__VA_ARGS__)
+
+// The server's IPv4 address as dialed; 0: IPv6.
+static uint32_t server_ip4(const struct session *s)
+{
+	const struct sockaddr_in *sin = (const struct sockaddr_in *)s->at->ai_addr;
+
+	return s->at->ai_family == AF_INET ? ntohl(sin->sin_addr.s_addr) : 0;
+}
+
+// --- packets ---
+
+static void on_packet(void *user, const uint8_t *ip, size_t len)
+{
+	struct session *s = user;
+
+	// A full interface queue drops, as any router's would.
+	if (s->tun.fd >= 0 && write(s->tun.fd, ip, len) < 0 && errno != EAGAIN)
+		LOG_RATELIMIT(LOG_WARNING, 1, "interface=%s a packet was refused: %s", s->tun.name,
+			log_strerror(errno));
+}
+
+static void interface_lost(struct session *s, int error)
+{
+	char reason[128];
+
+	ev_io_stop(s->loop, &s->tun_io);
+	s->tun_lost = true;
+	snprintf(reason, sizeof(reason), "interface %s is gone: %s", s->tun.name,
+		log_strerror(error));
+	conn_fail(s->conn, CALL_END_LOCAL, reason);
+}
+
+// Whether a packet is of a family that the call has: the kernel has its own IPv6 chatter.
+static bool is_wanted(const struct session *s, const uint8_t *ip)
+{
+	return ip[0] >> 4 == 4 ? s->has_ip4 : ip[0] >> 4 == 6 && s->has_ip6;
+}
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+// What the interface has, to the queue.
+static void take_packets(struct session *s, uint64_t now)
+{
+	static uint8_t buf[PACKET_MAX]; // the loop's thread, copied before return
+	ssize_t n;
+
+	for (unsigned int i = 0; i < TUN_BATCH; i++) {
+		n = read(s->tun.fd, buf, sizeof(buf));
+		if (n <= 0) {
+			if (n < 0 && errno != EAGAIN && errno != EINTR)
+				interface_lost(s, errno);
+			break;
+		}
+		if (is_wanted(s, buf))
+			upq_put(&s->upq, buf, (size_t)n, now);
+	}
+}
+
+// From the queue to the call, until it has enough for now.
+static void send_packets(struct session *s, uint64_t now)
+{
+	while (s->held || (s->held = upq_get(&s->upq, now))) {
+		if (conn_send_ip(s->conn, s->held->data, s->held->len) == -EAGAIN) {
+			// The socket may take them at once; else on_writable() goes on.
+			if (conn_flush(s->conn))
+				return;
+			if (conn_send_ip(s->conn, s->held->data, s->held->len) == -EAGAIN)
+				return;
+		}
+		free(s->held);
+		s->held = NULL;
+	}
+	conn_flush(s->conn);
+}
+
+static void on_tun(struct ev_loop *loop, ev_io *w, int events)
+{
+	struct session *s = w->data;
+	uint64_t now = now_us();
+
+	take_packets(s, now);
+	if (!s->held && !s->tun_lost)
+		send_packets(s, now);
+}
+
+static void on_writable(void *user)
+{
+	struct session *s = user;
+
+	if (s->state == STATE_UP && s->held && !s->tun_lost)
+		send_packets(s, now_us());
+}
+
+// --- a call that comes up ---
+
+static void log_up(struct session *s, const struct call_info *info)
+{
+	char user[300], server[100], a[16], b[16], d1[16], d2[16];
+
+	SAY(s, LOG_NOTICE,
+		"up user=%s server=%s address=%s peer=%s dns=%s%s%s tls=%s cipher=%s auth=%s "
+		"mtu=%u interface=%s",
+		log_quote(user, sizeof(user), s->conf->user, strlen(s->conf->user)),
+		address_text(s->at, server, sizeof(server)), value_ip4_text(a, info->addr.local),
+		value_ip4_text(b, info->addr.remote),
+		info->addr.dns[0] ? value_ip4_text(d1, info->addr.dns[0]) : "none",
+		info->addr.dns[1] ? "," : "",
+		info->addr.dns[1] ? value_ip4_text(d2, info->addr.dns[1]) : "", info->tls_version,
+		info->cipher, ppp_auth_name(info->auth), info->mtu, s->tun.name);
+}
+
+// What the interface does not have yet. False: the call was failed.
+static bool set_addresses(struct session *s, const struct call_info *info)
+{
+	char err[200];
+	int rc = 0;
+
+	if (info->addr.local && !s->has_ip4) {
+		s->has_ip4 = true;
+		rc = tunnel_address(&s->tun, info->addr.local, info->addr.remote, server_ip4(s),
+			err, sizeof(err));
+		if (!rc && s->conf->add_default_route)
+			rc = tunnel_default_route(&s->tun, server_ip4(s), err, sizeof(err));
+	}
+	if (!rc && info->local_id && !s->has_ip6) {
+		s->has_ip6 = true;
+		rc = tunnel_address6(
+			&s->tun, info->local_id, s->conf->add_default_route, err, sizeof(err));
+	}
+	if (rc)
+		conn_fail(s->conn, CALL_END_LOCAL, err);
+	s->info = *info;
+	return !rc;
+}
+
+static void on_more(void *user, const struct call_info *info)
+{
+	struct session *s = user;
+
+	if (s->state == STATE_UP && set_addresses(s, info))
+		SAY(s, LOG_NOTICE, "now with %s", info->local_id ? "IPv4 and IPv6" : "IPv4");
+}
+
+static void on_up(void *user, const struct call_info *info)
+{
+	struct session *s = user;
+	char err[200];
+
+	if (tunnel_up(&s->tun, info->mtu, err, sizeof(err))) {
+		conn_fail(s->conn, CALL_END_LOCAL, err);
+		return;
+	}
+	if (!set_addresses(s, info))
+		return;
+	s->state = STATE_UP;
+	s->up_ms = conn_now_ms();
+	s->nb_calls++;
+	log_up(s, info);
+	conn_keep_short(s->conn, !strcmp(s->conf->congestion, "auto"));
+	ev_io_init(&s->tun_io, on_tun, s->tun.fd, EV_READ);
+	s->tun_io.data = s;
+	ev_io_start(s->loop, &s->tun_io);
+}
+
+// --- dialing ---
+
+static void dial_host(struct session *s);
+static void dial_address(struct session *s);
+
+static void end(struct session *s, enum call_end why)
+{
+	ev_timer_stop(s->loop, &s->wait);
+	ev_timer_stop(s->loop, &s->look);
+	resolve_cancel(s->resolve);
+	s->resolve = NULL;
+	s->end = why;
+	s->state = STATE_ENDED;
+	s->ops->ended(s->user, call_end_status(why));
+}
+
+static void drop_addresses(struct session *s)
+{
+	if (s->addrs)
+		freeaddrinfo(s->addrs);
+	s->addrs = s->at = NULL;
+}
+
+static void wait_and_dial(struct session *s)
+{
+	uint32_t ms = redial_delay_ms(&s->redial);
+
+	s->state = STATE_WAIT;
+	s->wait_until_ms = conn_now_ms() + ms;
+	SAY(s, LOG_NOTICE, "dialing again in %u.%u s", ms / 1000, ms / 100 % 10);
+	ev_timer_stop(s->loop, &s->wait);
+	ev_timer_set(&s->wait, ms / 1000.0, 0);
+	ev_timer_start(s->loop, &s->wait);
+}
+
+static void on_wait(struct ev_loop *loop, ev_timer *w, int events)
+{
+	struct session *s = w->data;
+
+	s->host = 0;
+	s->all_refused = true;
+	dial_host(s);
+}
+
+// After the last server, or a call that was up. worth: the next one may do better.
+static void again_or_end(struct session *s, enum call_end why, bool worth)
+{
+	drop_addresses(s);
+	if (s->reconnect && worth && !s->hanging_up)
+		wait_and_dial(s);
+	else
+		end(s, why);
+}
+
+// The server being tried did not become a call.
+static void failed(struct session *s, enum call_end why, const char *reason, bool refused)
+{
+	bool more = s->host + 1 < s->conf->nb_hosts;
+	char server[300];
+
+	s->end = why;
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	s->all_refused = s->all_refused && refused;
+	if (why == CALL_END_HANGUP || s->hanging_up) {
+		end(s, CALL_END_HANGUP);
+		return;
+	}
+	if (s->at)
+		address_text(s->at, server, sizeof(server));
+	else
+		log_quote(server, sizeof(server), s->conf->hosts[s->host],
+			strlen(s->conf->hosts[s->host]));
+	if (why == CALL_END_TCP && s->at && s->at->ai_next) {
+		SAY(s, LOG_WARNING, "server=%s %s; trying the next address", server, reason);
+		s->at = s->at->ai_next;
+		dial_address(s);
+		return;
+	}
+	// A password is as wrong with the next one.
+	if (more && why != CALL_END_LOCAL && !(why == CALL_END_AUTH && refused)) {
+		SAY(s, LOG_WARNING, "server=%s %s; trying the next server", server, reason);
+		s->host++;
+		dial_host(s);
+		return;
+	}
+	SAY(s, LOG_ERR, "call failed server=%s: %s", server, reason);
+	again_or_end(s, why, redial_is_worth(why, why == CALL_END_AUTH ? refused : s->all_refused));
+}
+
+// The interface forgets the call: with it go addresses and routes. False: there is none any more.
+static bool renew_interface(struct session *s)
+{
+	char name[IFNAMSIZ], err[200];
+
+	ev_io_stop(s->loop, &s->tun_io);
+	memcpy(name, s->tun.name, sizeof(name));
+	tunnel_close(&s->tun);
+	s->has_ip4 = s->has_ip6 = false;
+	free(s->held);
+	s->held = NULL;
+	upq_clear(&s->upq);
+	upq_init(&s->upq, (uint32_t)now_us());
+	if (s->hanging_up || !s->reconnect || s->tun_lost)
+		return false;
+	if (!tunnel_open(&s->tun, name, err, sizeof(err)))
+		return true;
+	SAY(s, LOG_ERR, "%s", err);
+	return false;
+}
+
+static void add_counters(struct call_counters *to, const struct call_counters *c)
+{
+	to->rx_packets += c->rx_packets;
+	to->rx_bytes += c->rx_bytes;
+	to->tx_packets += c->tx_packets;
+	to->tx_bytes += c->tx_bytes;
+}
+
+// A call that was up is over.
+static void lost(struct session *s, enum call_end why, const char *reason, bool refused)
+{
+	const struct call_counters c = conn_call(s->conn)->counters;
+
+	s->end = why;
+	add_counters(&s->counters, &c);
+	SAY(s, LOG_NOTICE,
+		"down reason=\"%s\" rx_packets=%llu rx_bytes=%llu tx_packets=%llu tx_bytes=%llu",
+		reason, (unsigned long long)c.rx_packets, (unsigned long long)c.rx_bytes,
+		(unsigned long long)c.tx_packets, (unsigned long long)c.tx_bytes);
+	snprintf(s->reason, sizeof(s->reason), "%s", reason);
+	conn_destroy(s->conn);
+	s->conn = NULL;
+	redial_was_up(&s->redial, conn_now_ms() - s->up_ms);
+	if (!renew_interface(s) && s->reconnect && !s->hanging_up)
+		why = CALL_END_LOCAL;
+	again_or_end(s, why, redial_is_worth(why, refused));
+}
+
+static void on_closed(void *user, enum call_end why, const char *reason)
+{
+	bool refused = conn_call(((struct session *)user)->conn)->refused;
+	struct session *s = user;
+	char text[sizeof(s->reason)];
+
+	ev_timer_stop(s->loop, &s->look);
+	snprintf(text, sizeof(text), "%s", reason);
+	if (s->state == STATE_UP) {
+		lost(s, why, text, refused);
+		return;
+	}
+	conn_destroy(s->conn);
+	s->conn = NULL;
+	failed(s, why, text, refused);
+}
+
+static const struct conn_ops conn_ops = {
+	.up = on_up,
+	.more = on_more,
+	.packet = on_packet,
+	.writable = on_writable,
+	.closed = on_closed,
+};
+
+static void fill_conf(const struct session *s, struct call_conf *conf)
+{
+	const struct config_connection *c = s->conf;
+	enum config_tristate ipv6 = c->ppp->use_ipv6;
+
+	call_conf_default(conf);
+	conf->tls = s->tls;
+	conf->host = c->hosts[s->host];
+	conf->sni = c->add_sni ? c->hosts[s->host] : NULL;
+	conf->user = c->user;
+	conf->password = c->password;
+	conf->auth_methods = c->authentication;
+	conf->max_mtu = c->max_mtu;
+	conf->max_mru = c->max_mru;
+	conf->mrru = c->mrru;
+	conf->ipv6 = ipv6 == CONFIG_NO         ? PPP_IPV6_NO
+		     : ipv6 == CONFIG_REQUIRED ? PPP_IPV6_REQUIRED
+					       : PPP_IPV6_YES;
+	conf->mp_short = c->mrru_short;
+	conf->keepalive_ms = c->keepalive_s * 1000;
+}
+
+static void set_congestion(struct session *s)
+{
+	const char *name = strcmp(s->conf->congestion, "auto") ? s->conf->congestion : "cubic";
+
+	if (strcmp(name, "system") && conn_set_congestion(s->conn, name))
+		SAY(s, LOG_INFO, "this kernel has no congestion control %s", name);
+}
+
+static void dial_address(struct session *s)
+{
+	struct call_conf conf;
+	char server[100];
+
+	s->state = STATE_DIAL;
+	fill_conf(s, &conf);
+	SAY(s, LOG_INFO, "dialing server=%s", address_text(s->at, server, sizeof(server)));
+	s->conn = conn_create(
+		s->loop, s->at->ai_addr, s->at->ai_addrlen, CONNECT_MS, &conf, &conn_ops, s);
+	if (s->conn)
+		set_congestion(s);
+	else // an address family that this kernel lacks is the address's failure
+		failed(s, CALL_END_TCP, log_strerror(errno), false);
+}
+
+static void on_resolved(void *user, struct addrinfo *addrs, const char *why)
+{
+	struct session *s = user;
+	char reason[500], host[300];
+
+	s->resolve = NULL;
+	if (!addrs) {
+		snprintf(reason, sizeof(reason), "name %s: %s",
+			log_quote(host, sizeof(host), s->conf->hosts[s->host],
+				strlen(s->conf->hosts[s->host])),
+			why);
+		failed(s, CALL_END_NAME, reason, false);
+		return;
+	}
+	s->addrs = s->at = addrs;
+	dial_address(s);
+}
+
+static void dial_host(struct session *s)
+{
+	drop_addresses(s);
+	s->state = STATE_RESOLVE;
+	s->resolve = resolve_start(
+		s->loop, s->conf->hosts[s->host], s->conf->port, RESOLVE_MS, on_resolved, s);
+	if (!s->resolve)
+		failed(s, CALL_END_NAME, "name: no memory or no thread to look it up", false);
+}
+
+// --- the network under it ---
+
+static void call_is_cut_off(struct session *s, const char *why)
+{
+	char reason[160];
+
+	snprintf(reason, sizeof(reason), "the network changed: %s", why);
+	lost(s, CALL_END_LOST, reason, false);
+}
+
+static void look_at_way(struct session *s)
+{
+	struct sockaddr_storage from = {0};
+	socklen_t len = sizeof(from);
+	const char *why;
+	int fd = s->conn ? conn_fd(s->conn) : -1;
+
+	if (s->state != STATE_UP || fd < 0 || s->hanging_up ||
+		getsockname(fd, (struct sockaddr *)&from, &len))
+		return;
+	why = netwatch_lost(&from, s->at->ai_addr, s->at->ai_addrlen);
+	if (why && s->suspect) {
+		s->suspect = false;
+		call_is_cut_off(s, why);
+		return;
+	}
+	s->suspect = why != NULL;
+	ev_timer_stop(s->loop, &s->look);
+	if (!why)
+		return;
+	// It may be back at once: an address that is renewed, an interface that restarts.
+	ev_timer_set(&s->look, LOOK_AGAIN_S, 0);
+	ev_timer_start(s->loop, &s->look);
+}
+
+static void on_look(struct ev_loop *loop, ev_timer *w, int events)
+{
+	look_at_way(w->data);
+}
+
+static void on_network_changed(void *user)
+{
+	struct session *s = user;
+
+	if (s->state == STATE_UP && !s->suspect)
+		look_at_way(s);
+	// What was waited for may be there now.
+	if (s->state != STATE_WAIT || s->wait_until_ms < conn_now_ms() + REDIAL_FIRST_MS ||
+		(s->end != CALL_END_TCP && s->end != CALL_END_NAME && s->end != CALL_END_LOST))
+		return;
+	SAY(s, LOG_INFO, "the network changed");
+	s->wait_until_ms = conn_now_ms() + REDIAL_FIRST_MS;
+	ev_timer_stop(s->loop, &s->wait);
+	ev_timer_set(&s->wait, REDIAL_FIRST_MS / 1000.0, 0);
+	ev_timer_start(s->loop, &s->wait);
+}
+
+// --- from outside ---
+
+static SSL_CTX *make_tls(const struct config_connection *c, char *err, size_t cap)
+{
+	const struct call_tls_conf tls = {.verify = c->verify,
+		.verify_address = c->verify_address,
+		.ca_file = c->ca,
+		.only_tls12 = c->only_tls12,
+		.ciphers = c->ciphers,
+		.pfs = c->pfs == CONFIG_PFS_NO    ? CALL_PFS_NO
+		       : c->pfs == CONFIG_PFS_YES ? CALL_PFS_YES
+						  : CALL_PFS_REQUIRED,
+		.cert_file = c->certificate.cert,
+		.key_file = c->certificate.key,
+		.keylog_file = c->keylog_file};
+
+	return call_tls_ctx_create(&tls, err, cap);
+}
+
+struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
+	bool reconnect, const struct session_ops *ops, void *user, int *status)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	uint64_t seed = 0;
+	char err[256];
+
+	*status = call_end_status(CALL_END_LOCAL);
+	if (!s)
+		return NULL;
+	*s = (struct session){.loop = loop,
+		.conf = conf,
+		.ops = ops,
+		.user = user,
+		.reconnect = reconnect,
+		.all_refused = true,
+		.tun = {.fd = -1, .net = {.fd = -1}}};
+	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
+		seed = now_us();
+	redial_init(&s->redial, seed);
+	upq_init(&s->upq, (uint32_t)now_us());
+	ev_timer_init(&s->wait, on_wait, 0, 0);
+	ev_timer_init(&s->look, on_look, 0, 0);
+	ev_io_init(&s->tun_io, on_tun, -1, EV_READ);
+	s->wait.data = s->look.data = s->tun_io.data = s;
+	s->tls = make_tls(conf, err, sizeof(err));
+	if (!s->tls) {
+		SAY(s, LOG_ERR, "call failed: TLS: %s", err);
+	} else if (tunnel_open(&s->tun, conf->name, err, sizeof(err))) {
+		SAY(s, LOG_ERR, "call failed: %s", err);
+	} else {
+		if (reconnect)
+			s->watch = netwatch_create(loop, on_network_changed, s);
+		if (reconnect && !s->watch)
+			LOG_ERRNO(LOG_WARNING, errno, "changes of the network go unnoticed");
+		return s;
+	}
+	session_destroy(s);
+	return NULL;
+}
+
+void session_start(struct session *s)
+{
+	dial_host(s);
+}
+
+void session_hangup(struct session *s)
+{
+	if (s->state == STATE_ENDED)
+		return;
+	if (!s->hanging_up)
+		SAY(s, LOG_INFO, "hanging up");
+	if (s->conn && !s->hanging_up) {
+		s->hanging_up = true;
+		conn_hangup(s->conn);
+		return;
+	}
+	s->hanging_up = true;
+	conn_destroy(s->conn);
+	s->conn = NULL;
+	end(s, CALL_END_HANGUP);
+}
+
+void session_destroy(struct session *s)
+{
+	if (!s)
+		return;
+	ev_timer_stop(s->loop, &s->wait);
+	ev_timer_stop(s->loop, &s->look);
+	ev_io_stop(s->loop, &s->tun_io);
+	netwatch_destroy(s->watch);
+	resolve_cancel(s->resolve);
+	tunnel_close(&s->tun);
+	conn_destroy(s->conn);
+	drop_addresses(s);
+	free(s->held);
+	upq_clear(&s->upq);
+	call_tls_ctx_free(s->tls);
+	free(s);
+}
+
+static size_t status_up(const struct session *s, char *dst, size_t cap)
+{
+	const struct call_counters *c = &conn_call(s->conn)->counters;
+	char server[100], a[16], b[16];
+
+	return (size_t)snprintf(dst, cap,
+		" server=%s address=%s peer=%s uptime=%llus mtu=%u tls=%s cipher=%s rx_bytes=%llu "
+		"tx_bytes=%llu",
+		address_text(s->at, server, sizeof(server)), value_ip4_text(a, s->info.addr.local),
+		value_ip4_text(b, s->info.addr.remote),
+		(unsigned long long)(conn_now_ms() - s->up_ms) / 1000, s->info.mtu,
+		s->info.tls_version, s->info.cipher,
+		(unsigned long long)(s->counters.rx_bytes + c->rx_bytes),
+		(unsigned long long)(s->counters.tx_bytes + c->tx_bytes));
+}
+
+const char *session_status(const struct session *s, char *dst, size_t cap)
+{
+	uint64_t now = conn_now_ms();
+	char reason[sizeof(s->reason) * 2];
+	size_t n;
+
+	n = (size_t)snprintf(dst, cap, "state=%s interface=%s calls=%u", state_texts[s->state],
+		s->tun.name, s->nb_calls);
+	if (s->state == STATE_UP && n < cap)
+		n += status_up(s, dst + n, cap - n);
+	else if (s->state == STATE_WAIT && n < cap)
+		n += (size_t)snprintf(dst + n, cap - n, " redial=%llus",
+			(unsigned long long)(s->wait_until_ms > now ? s->wait_until_ms - now : 0) /
+				1000);
+	if (s->reason[0] && n < cap)
+		snprintf(dst + n, cap - n, " last=%s",
+			log_quote(reason, sizeof(reason), s->reason, strlen(s->reason)));
+	return dst;
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One connection of culvert-client: a network interface, and calls that make it work, dialed again
+// as long as that is wanted. The loop's thread.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "client/call.h"
+#include "config/client.h"
+
+struct ev_loop;
+struct session;
+
+struct session_ops {
+	// Over for good, with an exit status. Last callback; session_destroy() may follow later,
+	// not from inside.
+	void (*ended)(void *user, int status);
+};
+
+// conf is borrowed and has a password. reconnect: what is lost is dialed again. Makes the
+// interface, which shows in its name. NULL: *status is an exit status, and a line of the log said
+// why.
+struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
+	bool reconnect, const struct session_ops *ops, void *user, int *status);
+// Begin to dial.
+void session_start(struct session *s);
+// Hang up in order, a second time at once; ended() follows.
+void session_hangup(struct session *s);
+void session_destroy(struct session *s); // NULL is fine
+
+// How it is: key=value pairs in one line, without its end. Returns dst.
+const char *session_status(const struct session *s, char *dst, size_t cap);

@@ -1,0 +1,177 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# culvert-client by its file: up, status, down, the second server, and calls that come back.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=topology.sh
+. "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+
+# client_file LINE...: a connection `office` to the server, with further properties.
+client_file() {
+	local line
+	{
+		cat <<-END
+			sstp-client:
+			  office:
+			    user: $user
+			    password: $password
+		END
+		for line; do
+			echo "    $line"
+		done
+	} >"$work/client.yaml"
+	chmod 600 "$work/client.yaml"
+}
+
+# client COMMAND...: status in $rc, what it said in $work/said.
+client() {
+	rc=0
+	in_ns "$T-c1" "$culvert_client" "$@" --config "$work/client.yaml" --run-dir "$work/run" \
+		>"$work/said" 2>&1 || rc=$?
+}
+
+said() { grep -qE -- "$1" "$work/said" || fail "$(<"$work/said") is not: $1"; }
+client_says() { wait_for "${2:-10}" grep -qE -- "$1" "$cl_log" || fail "the client never said: $1"; }
+
+office_up() {
+	cl_log=$work/${case_name:-setup}.client1.log
+	proc_spawn "$work/client1.pid" "$cl_log" ip netns exec "$T-c1" "$culvert_client" up office \
+		--config "$work/client.yaml" --run-dir "$work/run"
+}
+
+# nb_up N: the call was up N times.
+nb_up() { (($(grep -c ': up user=' "$cl_log") >= $1)); }
+
+reached() {
+	ip -n "$T-c1" route replace 203.0.113.0/24 dev office
+	ping_host 1 || fail "no ping through the tunnel"
+}
+
+office_down() {
+	client down office
+	((rc == 0)) || fail "down ended with $rc"
+	wait_for 5 client_gone 1 || fail "the client is still there"
+	proc_stop "$work/client1.pid"
+	[[ $proc_status == 0 ]] || fail "the client ended with $proc_status"
+	no_sanitizer_report "$cl_log"
+	! ip -n "$T-c1" link show office >/dev/null 2>&1 || fail "the interface is still there"
+}
+
+# The first server refuses TCP, the second has a certificate of another; commands on the way.
+test_commands() {
+	server_start
+	client_file "connect-to: [192.0.2.12, $access]" 'comment: "third floor"'
+	client status
+	((rc == 3)) || fail "status of what is down ended with $rc"
+	said '^office state=down$'
+	office_up
+	client_says 'office: up user='
+	client_says 'office: server=192.0.2.12:443 .*trying the next server'
+	reached
+	client status office
+	((rc == 0)) || fail "status ended with $rc"
+	said "^office state=up interface=office calls=1 server=$access:443 address=10\.0\."
+	client list
+	said "^office state=up connect-to=192.0.2.12,$access user=$user comment=\"third floor\"$"
+	client up office
+	((rc == 1)) || fail "a second up ended with $rc"
+	said 'it is dialed already, by process [0-9]+'
+	office_down
+	client status office
+	said '^office state=down$'
+	client down office
+	said 'it is not dialed'
+	client check
+	((rc == 0)) || fail "check ended with $rc"
+	server_stop
+}
+
+# What a crash leaves is in nobody's way.
+test_crash() {
+	server_start
+	client_file "connect-to: $access"
+	office_up
+	client_says 'office: up user='
+	proc_kill client1
+	[[ -S $work/run/client-office.sock ]] || fail "nothing was left"
+	client status
+	said '^office state=down$'
+	office_up
+	client_says 'office: up user='
+	reached
+	office_down
+	server_stop
+}
+
+proc_kill() {
+	local pid
+	read -r pid _ <"$work/$1.pid"
+	kill -KILL "$pid"
+	wait_for 5 proc_gone "$work/$1.pid" || fail "$1 is still there"
+	proc_stop "$work/$1.pid" || true
+}
+
+# The server goes and comes back.
+test_redial() {
+	server_start
+	client_file "connect-to: $access"
+	office_up
+	client_says 'office: up user='
+	server_stop
+	client_says 'office: down reason=.*' 10
+	client_says 'office: dialing again in'
+	server_start
+	wait_for 20 nb_up 2 || fail "the client did not come back"
+	reached
+	client status
+	said 'calls=2 .* last='
+	office_down
+	server_stop
+}
+
+# The client's own address goes, and it has another some time later.
+test_roaming() {
+	server_start
+	client_file "connect-to: $access" 'add-default-route: yes'
+	office_up
+	client_says 'office: up user='
+	ip -n "$T-c1" addr del 192.0.2.11/24 dev eth0
+	client_says 'reason="the network changed: ' 15
+	! ip -n "$T-c1" route show | grep -q 'dev office' || fail "routes were left"
+	ip -n "$T-c1" addr add 192.0.2.21/24 dev eth0
+	wait_for 20 nb_up 2 || fail "the client did not come back"
+	client_says "server=$access:443"
+	reached
+	ip -n "$T-c1" route show | grep -q '^128.0.0.0/1 dev office' || fail "no route in the end"
+	office_down
+	ip -n "$T-c1" addr del 192.0.2.21/24 dev eth0
+	ip -n "$T-c1" addr add 192.0.2.11/24 dev eth0
+	server_stop
+}
+
+# What would fail again is not dialed again.
+test_final() {
+	local password=not-the-password
+	server_start_as StrongPass
+	client_file "connect-to: [$access, $access]"
+	office_up
+	wait_for 20 client_gone 1 || fail "the client goes on"
+	proc_stop "$work/client1.pid"
+	[[ $proc_status == 8 ]] || fail "status $proc_status is not that of a refused log-in"
+	(($(grep -c 'result=refused' "$log") == 1)) || fail "a wrong password was tried again"
+	client_file "connect-to: $access" 'verify-server-certificate: yes'
+	office_up
+	wait_for 20 client_gone 1 || fail "the client goes on"
+	proc_stop "$work/client1.pid"
+	[[ $proc_status == 5 ]] || fail "status $proc_status is not that of a certificate"
+	no_sanitizer_report "$cl_log"
+	server_stop
+}
+
+server_start_as() {
+	s_users="  - { name: $user, password: $1 }"
+	server_start
+}
+
+need "$culvertd" "$culvert_client"
+topo_up
+run_cases commands crash redial roaming final
