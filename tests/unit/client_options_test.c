@@ -16,6 +16,7 @@
 
 #include "client/options.h"
 #include "client/password.h"
+#include "config/options.h"
 #include "protocol/ppp/ppp_auth.h"
 
 static char *errors;
@@ -311,6 +312,73 @@ static void test_file_errors(void **state)
 	client_config_free(c);
 }
 
+static char *slurp(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, 1 << 20);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	return text;
+}
+
+// docs/client.md holds the table that --help-config-markdown prints, and its example is one.
+static void test_documentation(void **state)
+{
+	char *doc = slurp(SOURCE_ROOT "/docs/client.md"), *table, *start, *end;
+	struct client_config *c;
+	size_t len;
+	FILE *f = open_memstream(&table, &len);
+
+	client_config_print_help(f, true);
+	fclose(f);
+	start = strstr(doc, "```yaml\n") + strlen("```yaml\n");
+	end = strstr(start, "```");
+	c = client_config_parse("example", start, (size_t)(end - start), false, stderr);
+	assert_non_null(c);
+	assert_int_equal(c->nb_connections, 2);
+	client_config_free(c);
+	start = strstr(doc, "<!-- generated: all keys -->\n");
+	end = strstr(doc, "<!-- end of generated -->");
+	assert_non_null(start);
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(start + strlen("<!-- generated: all keys -->\n"), table);
+	free(table);
+	free(doc);
+}
+
+// Every row of a connection has an example that is taken.
+static void test_examples(void **state)
+{
+	char text[1000], with[400];
+	struct client_config *c;
+
+	for (unsigned int i = config_nb_options; i < config_nb_all_options; i++) {
+		const struct config_option *o = &config_options[i];
+		bool needed = !strcmp(o->key, "connect-to") || !strcmp(o->key, "user");
+		bool ca = !strcmp(o->key, "ca");
+
+		snprintf(with, sizeof(with), "%s: %s", o->key, o->example);
+		if (o->section == CONFIG_SECTION_CLIENT_ROOT)
+			snprintf(text, sizeof(text), "%s\n", with);
+		else if (o->section == CONFIG_SECTION_CLIENT_PROFILE)
+			snprintf(text, sizeof(text), "ppp-profiles: { a: { %s } }\n", with);
+		else
+			snprintf(text, sizeof(text), "sstp-client: { a: { %s%s%s, %s } }\n",
+				!needed || strcmp(o->key, "user") == 0 ? "connect-to: h"
+								       : "user: u",
+				!needed ? ", user: u" : "",
+				ca ? ", verify-server-certificate: yes" : "", with);
+		c = client_config_parse("f", text, strlen(text), false, stderr);
+		if (!c)
+			fail_msg("%s", text);
+		client_config_free(c);
+	}
+}
+
 static void expect_password(const char *content, size_t len, int rc, const char *expected)
 {
 	char path[] = "/tmp/client_options_test.XXXXXX", got[16] = "?";
@@ -349,6 +417,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_refused, teardown),
 		cmocka_unit_test_teardown(test_commands, teardown),
 		cmocka_unit_test(test_file_errors),
+		cmocka_unit_test(test_documentation),
+		cmocka_unit_test(test_examples),
 		cmocka_unit_test(test_password_file),
 	};
 
