@@ -31,21 +31,22 @@ enum call_phase { CALL_PHASE_LIST(X) };
 #undef X
 
 // Why a call ended, and the exit status a program may make of it.
-#define CALL_END_LIST(X)                    \
-	X(NONE, 0, "not ended")             \
-	X(HANGUP, 0, "hung up")             \
-	X(LOCAL, 1, "local error")          \
-	X(NAME, 3, "name not found")        \
-	X(TCP, 4, "TCP connection failed")  \
-	X(TLS, 5, "TLS failed")             \
-	X(HTTP, 6, "HTTP refused")          \
-	X(SSTP, 7, "SSTP failed")           \
-	X(AUTH, 8, "authentication failed") \
-	X(PPP, 9, "PPP failed")             \
-	X(ADDRESS, 10, "no address")        \
-	X(TIMEOUT, 11, "timed out")         \
-	X(LOST, 12, "connection lost")      \
-	X(SERVER, 13, "ended by the server")
+#define CALL_END_LIST(X)                     \
+	X(NONE, 0, "not ended")              \
+	X(HANGUP, 0, "hung up")              \
+	X(LOCAL, 1, "local error")           \
+	X(NAME, 3, "name not found")         \
+	X(TCP, 4, "TCP connection failed")   \
+	X(TLS, 5, "TLS failed")              \
+	X(HTTP, 6, "HTTP refused")           \
+	X(SSTP, 7, "SSTP failed")            \
+	X(AUTH, 8, "authentication failed")  \
+	X(PPP, 9, "PPP failed")              \
+	X(ADDRESS, 10, "no address")         \
+	X(TIMEOUT, 11, "timed out")          \
+	X(LOST, 12, "connection lost")       \
+	X(SERVER, 13, "ended by the server") \
+	X(PROXY, 14, "proxy refused")
 
 #define X(name, status, text) CALL_END_##name,
 enum call_end { CALL_END_LIST(X) CALL_N_ENDS };

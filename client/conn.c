@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 
 #define LOG_TYPE "client.conn"
 
@@ -31,6 +32,12 @@
 #define GROWS_MS 20
 #define HOLDS_MIN_RTT_US 4000u // below, a bound that is looked at every millisecond is too coarse
 #define ANSWERS_MAX 262144     // bytes: more is not read from a server that does not read
+
+// What goes on in front of the call.
+struct proxying {
+	unsigned int out_len, out_sent, in_len;
+	char out[PROXY_REQUEST_MAX], in[PROXY_ANSWER_MAX];
+};
 
 struct conn {
 	struct ev_loop *loop;
@@ -54,8 +61,9 @@ struct conn {
 	} loss;
 	ev_io rio, wio;
 	ev_timer timer;
-	uint64_t armed_ms; // when the timer fires, 0: not running
-	uint64_t limit_ms; // TCP connect, or lingering, ends
+	uint64_t armed_ms;      // when the timer fires, 0: not running
+	uint64_t limit_ms;      // TCP connect, or lingering, ends
+	struct proxying *proxy; // NULL: none, or done with
 	struct call_conf conf;
 	struct call call;
 };
@@ -289,7 +297,8 @@ static bool settle(struct conn *k)
 	}
 	if (k->call.phase == CALL_PHASE_CLOSED && !k->limit_ms)
 		k->limit_ms = conn_now_ms() + LINGER_MS;
-	if ((left && !k->full) || !k->connected)
+	if ((left && !k->full) || !k->connected ||
+		(k->proxy && k->proxy->out_sent < k->proxy->out_len))
 		ev_io_start(k->loop, &k->wio);
 	else
 		ev_io_stop(k->loop, &k->wio);
@@ -306,6 +315,109 @@ static bool settle(struct conn *k)
 	return true;
 }
 
+// --- a proxy ---
+
+int conn_via_proxy(struct conn *k, const struct proxy_conf *p)
+{
+	int n;
+
+	k->proxy = calloc(1, sizeof(*k->proxy));
+	if (!k->proxy)
+		return -ENOMEM;
+	n = proxy_format_request(k->proxy->out, sizeof(k->proxy->out), p);
+	k->proxy->out_len = n > 0 ? (unsigned int)n : 0;
+	return n < 0 ? n : 0;
+}
+
+static void proxy_free(struct conn *k)
+{
+	if (k->proxy)
+		secret_wipe(k->proxy, sizeof(*k->proxy));
+	free(k->proxy);
+	k->proxy = NULL;
+}
+
+static void proxy_write(struct conn *k)
+{
+	struct proxying *x = k->proxy;
+	ssize_t n;
+
+	n = send(
+		k->fd, x->out + x->out_sent, x->out_len - x->out_sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n > 0)
+		x->out_sent += (unsigned int)n;
+	else if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		call_fail(&k->call, CALL_END_PROXY, "proxy: %s", log_strerror(errno));
+}
+
+static void proxy_refused(struct conn *k, const struct proxy_answer *a)
+{
+	char reason[200];
+
+	log_quote(reason, sizeof(reason), a->reason, strlen(a->reason));
+	call_fail(&k->call, CALL_END_PROXY, "proxy: it answered with status %u%s%s", a->status,
+		a->reason[0] ? " " : "", a->reason[0] ? reason : "");
+	// RFC 9110 15.5.8: who is asking is what it does not like. tinyproxy says 401 of a wrong
+	// password.
+	k->call.refused = a->status == 407 || a->status == 401;
+}
+
+static void start_call(struct conn *k);
+
+// The answer is there: what follows it is the server's.
+static void proxy_done(struct conn *k, size_t header)
+{
+	struct proxying *x = k->proxy;
+	size_t rest = x->in_len - header;
+
+	k->limit_ms = 0;
+	k->proxy = NULL;
+	start_call(k);
+	if (k->inited && rest)
+		call_input(&k->call, x->in + header, rest, conn_now_ms());
+	k->proxy = x;
+	proxy_free(k);
+}
+
+static void proxy_read(struct conn *k)
+{
+	struct proxying *x = k->proxy;
+	struct proxy_answer a;
+	ssize_t n = recv(k->fd, x->in + x->in_len, sizeof(x->in) - x->in_len, MSG_DONTWAIT);
+	int rc;
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n <= 0) {
+		call_fail(&k->call, CALL_END_PROXY, "proxy: %s",
+			n < 0 ? log_strerror(errno) : "it closed the connection");
+		return;
+	}
+	x->in_len += (unsigned int)n;
+	rc = proxy_answer_parse(x->in, x->in_len, &a);
+	if (rc < 0)
+		call_fail(&k->call, CALL_END_PROXY, "proxy: it does not answer as one");
+	else if (rc > 0 && a.status / 100 != 2)
+		proxy_refused(k, &a);
+	else if (rc > 0)
+		proxy_done(k, (size_t)rc);
+}
+
+// --- events ---
+
+static void start_call(struct conn *k)
+{
+	if (k->conf.stall == CALL_STALL_TCP)
+		return;
+	if (call_init(&k->call, &k->conf, k->call.ops, k, conn_now_ms())) {
+		call_fail(&k->call, CALL_END_LOCAL, "TLS: out of memory");
+		return;
+	}
+	k->inited = true;
+	if (k->conf.stall == CALL_STALL_CLIENT_HELLO)
+		k->call.tls.out.len /= 2;
+}
+
 static void on_connected(struct conn *k)
 {
 	socklen_t len = sizeof(int);
@@ -319,15 +431,10 @@ static void on_connected(struct conn *k)
 		call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(error));
 		return;
 	}
-	if (k->conf.stall == CALL_STALL_TCP)
-		return;
-	if (call_init(&k->call, &k->conf, k->call.ops, k, conn_now_ms())) {
-		call_fail(&k->call, CALL_END_LOCAL, "TLS: out of memory");
-		return;
-	}
-	k->inited = true;
-	if (k->conf.stall == CALL_STALL_CLIENT_HELLO)
-		k->call.tls.out.len /= 2;
+	if (k->proxy)
+		k->limit_ms = conn_now_ms() + k->conf.setup_ms;
+	else
+		start_call(k);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *w, int events)
@@ -336,6 +443,8 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int events)
 
 	if (!k->connected && k->call.phase != CALL_PHASE_CLOSED)
 		on_connected(k);
+	if (k->proxy && k->connected && k->call.phase != CALL_PHASE_CLOSED)
+		proxy_write(k);
 	settle(k);
 }
 
@@ -345,6 +454,11 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int events)
 	struct conn *k = w->data;
 	ssize_t n;
 
+	if (k->proxy) {
+		proxy_read(k);
+		settle(k);
+		return;
+	}
 	for (unsigned int i = 0; i < READS_PER_EVENT && !k->closed; i++) {
 		n = recv(k->fd, buf, sizeof(buf), MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -373,7 +487,10 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 
 	k->armed_ms = 0;
 	if (k->limit_ms && now >= k->limit_ms) {
-		call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(ETIMEDOUT));
+		if (k->proxy && k->connected)
+			call_fail(&k->call, CALL_END_PROXY, "proxy: it does not answer");
+		else
+			call_fail(&k->call, CALL_END_TCP, "TCP: %s", log_strerror(ETIMEDOUT));
 		if (k->inited) {
 			call_output(&k->call, &left);
 			call_output_done(&k->call, left);
@@ -465,6 +582,7 @@ void conn_destroy(struct conn *k)
 	close_socket(k);
 	if (k->inited)
 		call_free(&k->call);
+	proxy_free(k);
 	free(k);
 }
 

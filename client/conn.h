@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "client/call.h"
+#include "client/proxy.h"
 
 // libev's headers do not survive -Wextra everywhere: its types are named here only.
 struct ev_loop;
@@ -31,6 +32,10 @@ struct conn *conn_create(struct ev_loop *loop, const struct sockaddr *addr, sock
 // The socket's congestion control by name. 0, or -errno (the kernel does not have it): nothing
 // changed.
 int conn_set_congestion(struct conn *k, const char *name);
+// Dial through an HTTP proxy: what was dialed is the proxy, and p->host behind it the server. Right
+// after conn_create(); p is used up before this returns. 0, -EINVAL (something of p cannot stand in
+// a request) or -ENOMEM: nothing will come of the connection.
+int conn_via_proxy(struct conn *k, const struct proxy_conf *p);
 void conn_destroy(struct conn *k);
 
 // As call_send_ip(); conn_flush() when a batch is complete.

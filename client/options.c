@@ -85,6 +85,8 @@ static const char *argument(const struct config_option *o)
 		return "LIST";
 	case CONFIG_TYPE_HOSTS:
 		return "HOST[,HOST...]";
+	case CONFIG_TYPE_HOST:
+		return "HOST";
 	case CONFIG_TYPE_PATH:
 	case CONFIG_TYPE_CERT:
 		return "FILE";
@@ -126,7 +128,7 @@ static void print_help(void)
 	printf("\nSIGINT or SIGTERM hangs up. Exit status: 0 hung up, 1 local error, 2 usage, 3 "
 	       "name,\n"
 	       "4 TCP, 5 TLS, 6 HTTP, 7 SSTP, 8 authentication, 9 PPP, 10 address, 11 time out,\n"
-	       "12 connection lost, 13 ended by the server.\n");
+	       "12 connection lost, 13 ended by the server, 14 proxy.\n");
 }
 
 // --- parsing ---
@@ -318,17 +320,36 @@ static int read_password(
 	return password_from_terminal(prompt, dst, cap);
 }
 
+static int proxy_password(struct client_options *o, struct config_connection *c, FILE *err)
+{
+	char password[OPTIONS_PASSWORD_MAX + 1] = "";
+	int rc;
+
+	if (!c->proxy_user || c->proxy_password)
+		return 0;
+	rc = password_from_file(c->proxy_password_file, password, sizeof(password));
+	if (!rc)
+		client_config_set_password(o->config, &c->proxy_password, password);
+	else
+		fprintf(err, PROGRAM ": password: %s: %s\n", c->proxy_password_file,
+			rc == -E2BIG ? "longer than 255 bytes" : log_strerror(rc));
+	secret_wipe(password, sizeof(password));
+	return rc ? -EINVAL : 0;
+}
+
 int client_options_password(struct client_options *o, struct config_connection *c, FILE *err)
 {
 	char password[OPTIONS_PASSWORD_MAX + 1] = "";
 	const char *what;
 	int rc;
 
+	if (proxy_password(o, c, err))
+		return -EINVAL;
 	if (c->password)
 		return 0;
 	rc = read_password(c, password, sizeof(password), &what);
 	if (!rc)
-		client_config_set_password(o->config, c, password);
+		client_config_set_password(o->config, &c->password, password);
 	else
 		fprintf(err, PROGRAM ": password: %s: %s\n", what,
 			rc == -E2BIG                       ? "longer than 255 bytes"

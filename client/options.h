@@ -34,8 +34,8 @@ struct client_options {
 // been refused.
 int client_options_parse(struct client_options *o, int argc, char **argv, FILE *err);
 
-// Get a connection's password from where it says, a prompt when it does not say. 0, or -EINVAL with
-// a line in err.
+// Get a connection's passwords from where it says, a prompt when it does not say. 0, or -EINVAL
+// with a line in err.
 int client_options_password(struct client_options *o, struct config_connection *c, FILE *err);
 
 void client_options_free(struct client_options *o); // wipes passwords

@@ -94,6 +94,22 @@ static const char *address_text(const struct addrinfo *a, char *dst, size_t cap)
 	return dst;
 }
 
+// The server being tried: its address as dialed, or its name and the proxy's address.
+static const char *server_text(const struct session *s, char *dst, size_t cap)
+{
+	const struct config_connection *c = s->conf;
+	const char *host = c->hosts[s->host];
+	char proxy[100];
+
+	if (!s->at)
+		return log_quote(dst, cap, host, strlen(host));
+	if (!c->http_proxy)
+		return address_text(s->at, dst, cap);
+	snprintf(dst, cap, strchr(host, ':') ? "[%s]:%u proxy=%s" : "%s:%u proxy=%s", host, c->port,
+		address_text(s->at, proxy, sizeof(proxy)));
+	return dst;
+}
+
 // Several connections in one process are told apart by their names.
 static const char *label(const struct session *s)
 {
@@ -209,13 +225,13 @@ static void on_writable(void *user)
 
 static void log_up(struct session *s, const struct call_info *info)
 {
-	char user[300], server[100], a[16], b[16], d1[16], d2[16];
+	char user[300], server[400], a[16], b[16], d1[16], d2[16];
 
 	SAY(s, LOG_NOTICE,
 		"up user=%s server=%s address=%s peer=%s dns=%s%s%s tls=%s cipher=%s auth=%s "
 		"mtu=%u interface=%s",
 		log_quote(user, sizeof(user), s->conf->user, strlen(s->conf->user)),
-		address_text(s->at, server, sizeof(server)), value_ip4_text(a, info->addr.local),
+		server_text(s, server, sizeof(server)), value_ip4_text(a, info->addr.local),
 		value_ip4_text(b, info->addr.remote),
 		info->addr.dns[0] ? value_ip4_text(d1, info->addr.dns[0]) : "none",
 		info->addr.dns[1] ? "," : "",
@@ -334,7 +350,8 @@ static void again_or_end(struct session *s, enum call_end why, bool worth)
 static void failed(struct session *s, enum call_end why, const char *reason, bool refused)
 {
 	bool more = s->host + 1 < s->conf->nb_hosts;
-	char server[300];
+	bool is_password = why == CALL_END_AUTH || why == CALL_END_PROXY;
+	char server[400];
 
 	s->end = why;
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
@@ -343,26 +360,22 @@ static void failed(struct session *s, enum call_end why, const char *reason, boo
 		end(s, CALL_END_HANGUP);
 		return;
 	}
-	if (s->at)
-		address_text(s->at, server, sizeof(server));
-	else
-		log_quote(server, sizeof(server), s->conf->hosts[s->host],
-			strlen(s->conf->hosts[s->host]));
+	server_text(s, server, sizeof(server));
 	if (why == CALL_END_TCP && s->at && s->at->ai_next) {
 		SAY(s, LOG_WARNING, "server=%s %s; trying the next address", server, reason);
 		s->at = s->at->ai_next;
 		dial_address(s);
 		return;
 	}
-	// A password is as wrong with the next one.
-	if (more && why != CALL_END_LOCAL && !(why == CALL_END_AUTH && refused)) {
+	// A password is as wrong with the next one, a proxy's as well.
+	if (more && why != CALL_END_LOCAL && !(is_password && refused)) {
 		SAY(s, LOG_WARNING, "server=%s %s; trying the next server", server, reason);
 		s->host++;
 		dial_host(s);
 		return;
 	}
 	SAY(s, LOG_ERR, "call failed server=%s: %s", server, reason);
-	again_or_end(s, why, redial_is_worth(why, why == CALL_END_AUTH ? refused : s->all_refused));
+	again_or_end(s, why, redial_is_worth(why, is_password ? refused : s->all_refused));
 }
 
 // The interface forgets the call: with it go addresses and routes. False: there is none any more.
@@ -471,31 +484,39 @@ static void set_congestion(struct session *s)
 
 static void dial_address(struct session *s)
 {
+	const struct config_connection *c = s->conf;
+	const struct proxy_conf proxy = {.host = c->hosts[s->host],
+		.port = c->port,
+		.user = c->proxy_user,
+		.password = c->proxy_password};
 	struct call_conf conf;
-	char server[100];
+	char server[400];
 
 	s->state = STATE_DIAL;
 	fill_conf(s, &conf);
-	SAY(s, LOG_INFO, "dialing server=%s", address_text(s->at, server, sizeof(server)));
+	SAY(s, LOG_INFO, "dialing server=%s", server_text(s, server, sizeof(server)));
 	s->conn = conn_create(
 		s->loop, s->at->ai_addr, s->at->ai_addrlen, CONNECT_MS, &conf, &conn_ops, s);
-	if (s->conn)
+	if (s->conn && c->http_proxy && conn_via_proxy(s->conn, &proxy)) {
+		conn_destroy(s->conn);
+		s->conn = NULL;
+		failed(s, CALL_END_PROXY, "proxy: its user or password cannot be sent", false);
+	} else if (s->conn) {
 		set_congestion(s);
-	else // an address family that this kernel lacks is the address's failure
+	} else // an address family that this kernel lacks is the address's failure
 		failed(s, CALL_END_TCP, log_strerror(errno), false);
 }
 
 static void on_resolved(void *user, struct addrinfo *addrs, const char *why)
 {
 	struct session *s = user;
+	const char *name = s->conf->http_proxy ? s->conf->http_proxy : s->conf->hosts[s->host];
 	char reason[500], host[300];
 
 	s->resolve = NULL;
 	if (!addrs) {
 		snprintf(reason, sizeof(reason), "name %s: %s",
-			log_quote(host, sizeof(host), s->conf->hosts[s->host],
-				strlen(s->conf->hosts[s->host])),
-			why);
+			log_quote(host, sizeof(host), name, strlen(name)), why);
 		failed(s, CALL_END_NAME, reason, false);
 		return;
 	}
@@ -505,10 +526,12 @@ static void on_resolved(void *user, struct addrinfo *addrs, const char *why)
 
 static void dial_host(struct session *s)
 {
+	const struct config_connection *c = s->conf;
+
 	drop_addresses(s);
 	s->state = STATE_RESOLVE;
-	s->resolve = resolve_start(
-		s->loop, s->conf->hosts[s->host], s->conf->port, RESOLVE_MS, on_resolved, s);
+	s->resolve = resolve_start(s->loop, c->http_proxy ? c->http_proxy : c->hosts[s->host],
+		c->http_proxy ? c->proxy_port : c->port, RESOLVE_MS, on_resolved, s);
 	if (!s->resolve)
 		failed(s, CALL_END_NAME, "name: no memory or no thread to look it up", false);
 }
@@ -673,12 +696,12 @@ void session_destroy(struct session *s)
 static size_t status_up(const struct session *s, char *dst, size_t cap)
 {
 	const struct call_counters *c = &conn_call(s->conn)->counters;
-	char server[100], a[16], b[16];
+	char server[400], a[16], b[16];
 
 	return (size_t)snprintf(dst, cap,
 		" server=%s address=%s peer=%s uptime=%llus mtu=%u tls=%s cipher=%s rx_bytes=%llu "
 		"tx_bytes=%llu",
-		address_text(s->at, server, sizeof(server)), value_ip4_text(a, s->info.addr.local),
+		server_text(s, server, sizeof(server)), value_ip4_text(a, s->info.addr.local),
 		value_ip4_text(b, s->info.addr.remote),
 		(unsigned long long)(conn_now_ms() - s->up_ms) / 1000, s->info.mtu,
 		s->info.tls_version, s->info.cipher,

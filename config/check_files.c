@@ -112,6 +112,9 @@ static void check_connection_files(
 	check_key(key, path, "password-file");
 	check_one(p, c->password_file, READABLE, check_place_in(p, map, "password-file"), key,
 		"a readable file");
+	check_key(key, path, "proxy-password-file");
+	check_one(p, c->proxy_password_file, READABLE,
+		check_place_in(p, map, "proxy-password-file"), key, "a readable file");
 	check_key(key, path, "keylog-file");
 	check_writable(p, c->keylog_file, check_place_in(p, map, "keylog-file"), key);
 }

@@ -197,10 +197,9 @@ struct config_connection *client_config_find(const struct client_config *c, cons
 	return NULL;
 }
 
-void client_config_set_password(
-	struct client_config *c, struct config_connection *connection, const char *password)
+void client_config_set_password(struct client_config *c, char **field, const char *password)
 {
 	struct client_full *f = (struct client_full *)c;
 
-	connection->password = arena_strndup(&f->arena, password, strlen(password));
+	*field = arena_strndup(&f->arena, password, strlen(password));
 }

@@ -20,7 +20,11 @@ struct config_connection { // sstp-client: NAME:
 	char *key;         // NAME; NULL: from the command line
 	char **hosts;      // connect-to, in order
 	unsigned int nb_hosts;
-	uint16_t port; // 443
+	uint16_t port;                              // 443
+	char *http_proxy;                           // NULL: none
+	uint16_t proxy_port;                        // 443
+	char *proxy_user;                           // NULL: no authentication
+	char *proxy_password, *proxy_password_file; // NULL: none; one of the two with a user
 	char *user;
 	char *password;                     // NULL: not given here
 	char *password_file, *password_env; // NULL: none; at most one of the three
@@ -71,9 +75,8 @@ void client_config_free(struct client_config *c); // wipes passwords; NULL is fi
 // NULL: none of this name.
 struct config_connection *client_config_find(const struct client_config *c, const char *name);
 
-// Keep a password that was got from elsewhere with the connection's; wiped with the rest.
-void client_config_set_password(
-	struct client_config *c, struct config_connection *connection, const char *password);
+// Keep a password that was got from elsewhere in one of c's connections; wiped with the rest.
+void client_config_set_password(struct client_config *c, char **field, const char *password);
 
 // As config_print_help().
 void client_config_print_help(FILE *out, bool markdown);

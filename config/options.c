@@ -102,8 +102,6 @@ static const struct {
 	const char *key;
 } not_supported[] = {
 	{CONFIG_SECTION_ROOT, "ppp-aaa"},
-	{CONFIG_SECTION_CLIENT, "http-proxy"},
-	{CONFIG_SECTION_CLIENT, "proxy-port"},
 	{CONFIG_SECTION_CLIENT, "dial-on-demand"},
 	{CONFIG_SECTION_CLIENT, "default-route-distance"},
 };

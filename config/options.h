@@ -101,6 +101,7 @@ enum config_section {
 	X(CLIENTS, "NAME: section", "a mapping of NAME: { connect-to: ..., user: ... }")           \
 	X(CLIENT_PROFILES, "NAME: section", "a mapping of NAME: { ... }")                          \
 	X(HOSTS, "address or name, or a list", "an address or a host name, or a list of these")    \
+	X(HOST, "address or name, none", "an address, a host name, or none")                       \
 	X(CERT, "file name, { cert, key }, none",                                                  \
 		"a certificate file, { cert: FILE, key: FILE }, or none")                          \
 	X(IFNAME, "name",                                                                          \

@@ -138,9 +138,14 @@ bool parse_client_value(struct parse *p, const struct config_option *o, void *ba
 		parse_hosts(p, o, base, n, key);
 		return true;
 	}
-	if (o->type != CONFIG_TYPE_IFNAME)
+	if (o->type != CONFIG_TYPE_IFNAME && o->type != CONFIG_TYPE_HOST)
 		return false;
-	if (n->kind == YNODE_SCALAR && is_ifname(n->value, n->len))
+	if (o->type == CONFIG_TYPE_HOST && parse_is_word(n, "none"))
+		*field = NULL;
+	else if (o->type == CONFIG_TYPE_HOST && is_host(n))
+		*field = parse_copy(p, n);
+	else if (o->type == CONFIG_TYPE_IFNAME && n->kind == YNODE_SCALAR &&
+		 is_ifname(n->value, n->len))
 		*field = parse_copy(p, n);
 	else
 		parse_refuse(p, o, n, key);
@@ -183,10 +188,33 @@ static void check_password(
 		refuse(p, map, path, "password-file", NULL, "an absolute file name");
 }
 
+static void check_proxy(
+	struct parse *p, struct config_connection *c, const struct ynode *map, const char *path)
+{
+	unsigned int nb = !!c->proxy_password + !!c->proxy_password_file;
+
+	if (c->proxy_user && !c->http_proxy)
+		refuse(p, map, path, "proxy-user", "a user without a proxy", "http-proxy as well");
+	if (nb && !c->proxy_user)
+		refuse(p, map, path, c->proxy_password ? "proxy-password" : "proxy-password-file",
+			"a password without a user", "proxy-user as well");
+	if (c->proxy_user && nb != 1)
+		refuse(p, map, path, "proxy-user", nb ? "two passwords" : "no password",
+			"one of proxy-password and proxy-password-file as well");
+	if (c->proxy_user && strchr(c->proxy_user, ':'))
+		refuse(p, map, path, "proxy-user", NULL, "a name without colons");
+	if (c->proxy_password && p->file_mode & 077)
+		refuse(p, map, path, "proxy-password", "one in a file that others may read",
+			"a file with mode 0600, or proxy-password-file");
+	if (c->proxy_password_file && c->key && c->proxy_password_file[0] != '/')
+		refuse(p, map, path, "proxy-password-file", NULL, "an absolute file name");
+}
+
 static void check_connection(
 	struct parse *p, struct config_connection *c, const struct ynode *map, const char *path)
 {
 	check_password(p, c, map, path);
+	check_proxy(p, c, map, path);
 	if (c->mrru && c->mrru < c->max_mru)
 		refuse(p, map, path, "mrru", NULL, "at least max-mru, or disabled");
 	if (c->key && c->ca && !c->verify && !c->verify_address)

@@ -172,6 +172,43 @@ server_start_as() {
 	server_start
 }
 
+# Through tinyproxy in the other client's namespace, with a user name and without the right one.
+test_proxy() {
+	command -v tinyproxy >/dev/null || skip "tinyproxy is not there"
+	server_start
+	cat >"$work/tinyproxy.conf" <<-END
+		Port 3128
+		Listen 192.0.2.12
+		Timeout 60
+		ConnectPort 443
+		Allow 192.0.2.11
+		BasicAuth anna geheim
+	END
+	proc_spawn "$work/tinyproxy.pid" "$work/tinyproxy.log" ip netns exec "$T-c2" \
+		tinyproxy -d -c "$work/tinyproxy.conf"
+	wait_for 5 tcp_open "$T-c1" 192.0.2.12 3128 || fail "tinyproxy does not listen"
+	client_file "connect-to: $access" 'http-proxy: 192.0.2.12' 'proxy-port: 3128' \
+		'proxy-user: anna' 'proxy-password: geheim' 'add-default-route: yes'
+	office_up
+	client_says "up user=$user server=$access:443 proxy=192.0.2.12:3128 "
+	ping_host 1 || fail "no ping through the tunnel"
+	logged "peer=192\.0\.2\.12|192\.0\.2\.12:"
+	office_down
+	client_file "connect-to: [$access, $access]" 'http-proxy: 192.0.2.12' 'proxy-port: 3128' \
+		'proxy-user: anna' 'proxy-password: falsch'
+	office_up
+	wait_for 10 client_gone 1 || fail "the client goes on"
+	proc_stop "$work/client1.pid"
+	[[ $proc_status == 14 ]] || fail "status $proc_status is not that of a proxy"
+	client_says 'proxy: it answered with status 40[17]'
+	client_file "connect-to: 192.0.2.99" 'http-proxy: 192.0.2.12' 'proxy-port: 3129'
+	office_up
+	client_says 'call failed server=192.0.2.99:443 proxy=192.0.2.12:3129: TCP: '
+	office_down
+	proc_stop "$work/tinyproxy.pid"
+	server_stop
+}
+
 need "$culvertd" "$culvert_client"
 topo_up
-run_cases commands crash redial roaming final
+run_cases commands crash redial roaming final proxy

@@ -287,6 +287,12 @@ static void test_file_errors(void **state)
 		{"sstp-client: { a: { connect-to: h, user: u, local-address: 1.1.1.1 } }",
 			"one of connect-to"},
 		{"sstp-client: { a: { connect-to: [], user: u } }", "found an empty list"},
+		{"sstp-client: { a: { connect-to: h, user: u, proxy-user: p } }",
+			"expected http-proxy as well"},
+		{"sstp-client: { a: { connect-to: h, user: u, http-proxy: h, proxy-user: p } }",
+			"sstp-client.a.proxy-user: found no password"},
+		{"sstp-client: { a: { connect-to: h, user: u, http-proxy: a b } }",
+			"f:1:57: sstp-client.a.http-proxy"},
 		{"sstp-client: []", "expected a mapping"},
 		{"sstp-server: {}", "f:1:1: "},
 		{"[]", "f:1:1: "},
@@ -359,7 +365,11 @@ static void test_examples(void **state)
 	for (unsigned int i = config_nb_options; i < config_nb_all_options; i++) {
 		const struct config_option *o = &config_options[i];
 		bool needed = !strcmp(o->key, "connect-to") || !strcmp(o->key, "user");
-		bool ca = !strcmp(o->key, "ca");
+		const char *beside =
+			!strcmp(o->key, "ca")           ? ", verify-server-certificate: yes"
+			: !strcmp(o->key, "proxy-user") ? ", http-proxy: p, proxy-password: x"
+			: !strncmp(o->key, "proxy-password", 14) ? ", http-proxy: p, proxy-user: x"
+								 : "";
 
 		snprintf(with, sizeof(with), "%s: %s", o->key, o->example);
 		if (o->section == CONFIG_SECTION_CLIENT_ROOT)
@@ -368,10 +378,8 @@ static void test_examples(void **state)
 			snprintf(text, sizeof(text), "ppp-profiles: { a: { %s } }\n", with);
 		else
 			snprintf(text, sizeof(text), "sstp-client: { a: { %s%s%s, %s } }\n",
-				!needed || strcmp(o->key, "user") == 0 ? "connect-to: h"
-								       : "user: u",
-				!needed ? ", user: u" : "",
-				ca ? ", verify-server-certificate: yes" : "", with);
+				strcmp(o->key, "connect-to") ? "connect-to: h" : "user: u",
+				!needed ? ", user: u" : "", beside, with);
 		c = client_config_parse("f", text, strlen(text), false, stderr);
 		if (!c)
 			fail_msg("%s", text);
