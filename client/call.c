@@ -499,6 +499,12 @@ static void fire(struct call *c, unsigned int t)
 		sstp_timeout(&c->sstp, (enum sstp_timer)(t - CALL_TIMER_SSTP_NEGOTIATION));
 		break;
 	case CALL_TIMER_SETUP:
+		if (c->phase == CALL_PHASE_UP) {
+			call_note_end(c, CALL_END_SERVER, "the server took the address back");
+			call_start_closing(c);
+			sstp_disconnect(&c->sstp);
+			break;
+		}
 		call_note_end(
 			c, CALL_END_TIMEOUT, "timed out: nothing came %s", phase_texts[c->phase]);
 		call_finish(c);

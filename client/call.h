@@ -77,7 +77,7 @@ struct call_conf {
 	bool mp_short;             // with 12-bit sequence numbers, where the server likes
 	uint32_t keepalive_ms;     // 0: none
 	uint32_t setup_ms;         // TLS and HTTP together
-	uint32_t network_ms;       // from authentication to an address
+	uint32_t network_ms;       // from authentication to an address, and to the next one
 	uint32_t backlog_max;      // bytes that may wait for the socket before packets are refused
 	uint32_t hangup_ms;        // the most an orderly hang-up may take
 	uint8_t hash_mask;         // CERT_HASH_PROTOCOL_* accepted
@@ -102,7 +102,8 @@ struct call_counters {
 struct call_ops {
 	// The call is up: packets may pass. info is dead after the call.
 	void (*up)(void *user, const struct call_info *info);
-	// NULL, or: the other one of IPv4 and IPv6 came up, later than up().
+	// NULL, or: the other one of IPv4 and IPv6 came up, later than up(); or IPv4 did once more,
+	// perhaps with other addresses.
 	void (*more)(void *user, const struct call_info *info);
 	// An IPv4 or IPv6 packet from the server; dead after the call.
 	void (*packet)(void *user, const uint8_t *ip, size_t len);

@@ -46,6 +46,8 @@ static void go_up(struct call *c)
 	if (!c->connected || !(c->network || c->network6) || call_ending(c))
 		return;
 	if (c->phase == CALL_PHASE_UP) {
+		if (c->network) // it came back
+			call_timer_clear(c, CALL_TIMER_SETUP);
 		if (c->ops->more)
 			c->ops->more(c->user, &info);
 		return;
@@ -174,10 +176,8 @@ static void on_ppp_network_down(void *user)
 		call_start_closing(c);
 		return;
 	}
-	// The addresses may change when IPCP opens again, which the interface could not follow.
-	call_note_end(c, CALL_END_SERVER, "the server took the address back");
-	call_start_closing(c);
-	sstp_disconnect(&c->sstp);
+	// IPCP may open again, with the same address or another: until then no IPv4 passes.
+	call_timer_set(c, CALL_TIMER_SETUP, c->conf.network_ms);
 }
 
 static void on_ppp_network6_up(void *user, uint64_t local_id, uint64_t remote_id)

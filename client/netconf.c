@@ -156,6 +156,19 @@ int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t
 	return change(n, &q);
 }
 
+int netconf_address_delete(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
+{
+	struct request q;
+
+	request_init(&q, RTM_DELADDR, 0, sizeof(q.addr));
+	q.addr.ifa_family = AF_INET;
+	q.addr.ifa_prefixlen = 32;
+	q.addr.ifa_index = (uint32_t)ifindex;
+	put_u32(&q, IFA_LOCAL, htonl(local));
+	put_u32(&q, IFA_ADDRESS, htonl(peer ? peer : local));
+	return change(n, &q);
+}
+
 int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id)
 {
 	struct in6_addr a = {.s6_addr = {0xfe, 0x80}};

@@ -23,6 +23,8 @@ int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu);
 // local/32, with peer as the other end of the point-to-point link unless it is 0.
 int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
 
+int netconf_address_delete(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
+
 // fe80::id/64, without looking for a duplicate: there is one other end, which told its own.
 int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id);
 

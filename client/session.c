@@ -58,7 +58,8 @@ struct session {
 	// the interface
 	struct tunnel tun;
 	ev_io tun_io;
-	bool has_ip4, has_ip6; // addresses that it has
+	bool has_ip4, has_ip6;     // addresses that it has
+	struct ppp_addresses addr; // with has_ip4
 	bool tun_lost;
 	struct upq upq;          // from it
 	struct upq_packet *held; // the one of them that found no room
@@ -239,14 +240,35 @@ static void log_up(struct session *s, const struct call_info *info)
 		info->cipher, ppp_auth_name(info->auth), info->mtu, s->tun.name);
 }
 
+// IPCP opened again, with other addresses: the new ones first, so that no route is lost with the
+// last.
+static int change_address(struct session *s, const struct ppp_addresses *a, char *err, size_t cap)
+{
+	const struct ppp_addresses old = s->addr;
+	char text[16];
+	int rc;
+
+	s->addr = *a;
+	if (old.local == a->local && old.remote == a->remote)
+		return 0;
+	SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, a->local));
+	rc = tunnel_address(&s->tun, a->local, a->remote, server_ip4(s), err, cap);
+	if (!rc && old.local != a->local) // with the same one it was replaced
+		rc = tunnel_address_delete(&s->tun, old.local, old.remote, server_ip4(s), err, cap);
+	return rc;
+}
+
 // What the interface does not have yet. False: the call was failed.
 static bool set_addresses(struct session *s, const struct call_info *info)
 {
 	char err[200];
 	int rc = 0;
 
-	if (info->addr.local && !s->has_ip4) {
+	if (info->addr.local && s->has_ip4) {
+		rc = change_address(s, &info->addr, err, sizeof(err));
+	} else if (info->addr.local) {
 		s->has_ip4 = true;
+		s->addr = info->addr;
 		rc = tunnel_address(&s->tun, info->addr.local, info->addr.remote, server_ip4(s),
 			err, sizeof(err));
 		if (!rc && s->conf->add_default_route)
@@ -266,9 +288,11 @@ static bool set_addresses(struct session *s, const struct call_info *info)
 static void on_more(void *user, const struct call_info *info)
 {
 	struct session *s = user;
+	bool had_ip4 = s->has_ip4, had_ip6 = s->has_ip6;
 
-	if (s->state == STATE_UP && set_addresses(s, info))
-		SAY(s, LOG_NOTICE, "now with %s", info->local_id ? "IPv4 and IPv6" : "IPv4");
+	if (s->state == STATE_UP && set_addresses(s, info) &&
+		(s->has_ip4 != had_ip4 || s->has_ip6 != had_ip6))
+		SAY(s, LOG_NOTICE, "now with %s", s->has_ip6 ? "IPv4 and IPv6" : "IPv4");
 }
 
 static void on_up(void *user, const struct call_info *info)
@@ -387,6 +411,7 @@ static bool renew_interface(struct session *s)
 	memcpy(name, s->tun.name, sizeof(name));
 	tunnel_close(&s->tun);
 	s->has_ip4 = s->has_ip6 = false;
+	s->addr = (struct ppp_addresses){0};
 	free(s->held);
 	s->held = NULL;
 	upq_clear(&s->upq);
@@ -701,8 +726,8 @@ static size_t status_up(const struct session *s, char *dst, size_t cap)
 	return (size_t)snprintf(dst, cap,
 		" server=%s address=%s peer=%s uptime=%llus mtu=%u tls=%s cipher=%s rx_bytes=%llu "
 		"tx_bytes=%llu",
-		server_text(s, server, sizeof(server)), value_ip4_text(a, s->info.addr.local),
-		value_ip4_text(b, s->info.addr.remote),
+		server_text(s, server, sizeof(server)), value_ip4_text(a, s->addr.local),
+		value_ip4_text(b, s->addr.remote),
 		(unsigned long long)(conn_now_ms() - s->up_ms) / 1000, s->info.mtu,
 		s->info.tls_version, s->info.cipher,
 		(unsigned long long)(s->counters.rx_bytes + c->rx_bytes),

@@ -68,6 +68,14 @@ int tunnel_address(
 	return failed(t, netconf_address_add(&t->net, t->ifindex, local, peer), err, cap);
 }
 
+int tunnel_address_delete(
+	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap)
+{
+	return failed(t,
+		netconf_address_delete(&t->net, t->ifindex, local, peer == server ? 0 : peer), err,
+		cap);
+}
+
 // Where it cannot be set (a read-only /proc), the kernel's own default stays.
 static void set_sysctl(const struct tunnel *t, const char *key, int value)
 {

@@ -26,6 +26,9 @@ int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);
 // Give it addresses. server: the outer IPv4 address, 0: not IPv4. Host byte order.
 int tunnel_address(
 	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
+// Take back what tunnel_address() gave, when it has another one by now: routes stay.
+int tunnel_address_delete(
+	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
 // Give it the link-local address of an interface identifier. Router advertisements do the rest, in
 // the kernel: addresses, name servers, and the default route where it is wanted.
 int tunnel_address6(struct tunnel *t, uint64_t local_id, bool default_route, char *err, size_t cap);

@@ -318,6 +318,70 @@ static void test_no_address(void **state)
 	bed_free(b);
 }
 
+static struct ppp_addresses again;
+static unsigned int nb_again;
+
+static void on_again(void *user, const struct call_info *info)
+{
+	again = info->addr;
+	nb_again++;
+}
+
+// The server opens IPCP anew, with this address for the client. mute: and says
+// nothing more.
+static struct bed *renegotiate(uint32_t address, bool mute)
+{
+	static const uint8_t request[] = {0xff, 0x03, 0x80, 0x21, 1, 77, 0, 10, 3, 6, 10, 0, 0, 1};
+	static struct call_ops ops;
+	struct bed *b = bed_create();
+
+	ops = bed_call_ops;
+	ops.more = on_again;
+	nb_again = 0;
+	b->conf.client_ops = &ops;
+	dialed(b);
+	assert_true(b->up);
+	b->ppp.addr.remote = address;
+	bed_server_frame(b, request, sizeof(request));
+	b->conf.mute_sstp = mute;
+	return b;
+}
+
+static void test_address_again(void **state)
+{
+	static const uint32_t addresses[] = {0x0a000002, 0x0a000063};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct bed *b = renegotiate(addresses[i], false);
+
+		bed_pump(b);
+		assert_true(b->network);
+		assert_int_equal(nb_again, 1);
+		assert_int_equal(again.local, addresses[i]);
+		assert_int_equal(again.remote, 0x0a000001);
+		assert_int_equal(call_send_ip(&b->call, packet, sizeof(packet)), 0);
+		// And goes on for longer than an address may take to come.
+		bed_advance(b, 300000);
+		assert_false(b->call_closed);
+		bed_free(b);
+	}
+}
+
+// It does not come back: no packet passes, and the call ends.
+static void test_address_gone(void **state)
+{
+	struct bed *b = renegotiate(0x0a000002, true);
+
+	bed_pump(b);
+	assert_false(b->call_closed);
+	assert_int_equal(nb_again, 0);
+	assert_int_equal(call_send_ip(&b->call, packet, sizeof(packet)), -ENOTCONN);
+	assert_true(bed_until_closed(b, 120000) <= 75000);
+	assert_int_equal(nb_again, 0);
+	assert_true(b->end != CALL_END_HANGUP && b->end != CALL_END_NONE);
+	bed_free(b);
+}
+
 static void test_http(void **state)
 {
 	static const struct {
@@ -790,6 +854,8 @@ int main(void)
 		cmocka_unit_test(test_no_common_method),
 		cmocka_unit_test(test_no_authentication),
 		cmocka_unit_test(test_no_address),
+		cmocka_unit_test(test_address_again),
+		cmocka_unit_test(test_address_gone),
 		cmocka_unit_test(test_http),
 		cmocka_unit_test(test_http_endless),
 		cmocka_unit_test(test_silence),
