@@ -187,15 +187,39 @@ int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id)
 	return change(n, &q);
 }
 
+struct in6_addr netconf_mapped(uint32_t a)
+{
+	struct in6_addr m = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	a = htonl(a);
+	memcpy(&m.s6_addr[12], &a, sizeof(a));
+	return m;
+}
+
+// An address as the kernel has it, 4 or 16 bytes.
+static void put_address(struct request *q, uint16_t type, const struct in6_addr *a)
+{
+	bool v4 = q->route.rtm_family == AF_INET;
+
+	put_attr(q, type, v4 ? &a->s6_addr[12] : a->s6_addr, v4 ? 4 : 16);
+}
+
+static void set_family(struct request *q, const struct in6_addr *dst, uint8_t len)
+{
+	bool v4 = IN6_IS_ADDR_V4MAPPED(dst);
+
+	q->route.rtm_family = v4 ? AF_INET : AF_INET6;
+	q->route.rtm_dst_len = (uint8_t)(v4 ? len - 96 : len);
+}
+
 static void put_route(struct request *q, const struct netconf_route *r)
 {
-	q->route.rtm_family = AF_INET;
-	q->route.rtm_dst_len = r->dst_len;
+	set_family(q, &r->dst, r->dst_len);
 	q->route.rtm_table = RT_TABLE_MAIN;
-	if (r->dst_len)
-		put_u32(q, RTA_DST, htonl(r->dst));
-	if (r->gateway)
-		put_u32(q, RTA_GATEWAY, htonl(r->gateway));
+	if (q->route.rtm_dst_len)
+		put_address(q, RTA_DST, &r->dst);
+	if (r->has_gateway)
+		put_address(q, RTA_GATEWAY, &r->gateway);
 	put_u32(q, RTA_OIF, (uint32_t)r->ifindex);
 	if (r->metric)
 		put_u32(q, RTA_PRIORITY, r->metric);
@@ -208,7 +232,8 @@ int netconf_route_add(struct netconf *n, const struct netconf_route *r)
 	request_init(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(q.route));
 	q.route.rtm_protocol = RTPROT_STATIC;
 	q.route.rtm_type = RTN_UNICAST;
-	q.route.rtm_scope = r->gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+	q.route.rtm_scope = r->has_gateway || !IN6_IS_ADDR_V4MAPPED(&r->dst) ? RT_SCOPE_UNIVERSE
+									     : RT_SCOPE_LINK;
 	put_route(&q, r);
 	return change(n, &q);
 }
@@ -223,7 +248,20 @@ int netconf_route_delete(struct netconf *n, const struct netconf_route *r)
 	return change(n, &q);
 }
 
-int netconf_route_get(struct netconf *n, uint32_t dst, struct netconf_route *r)
+static void read_gateway(struct netconf_route *r, const struct rtattr *a)
+{
+	uint32_t v4;
+
+	r->has_gateway = true;
+	if (RTA_PAYLOAD(a) >= 16) {
+		memcpy(&r->gateway, RTA_DATA(a), 16);
+	} else {
+		memcpy(&v4, RTA_DATA(a), sizeof(v4));
+		r->gateway = netconf_mapped(ntohl(v4));
+	}
+}
+
+int netconf_route_get(struct netconf *n, const struct in6_addr *dst, struct netconf_route *r)
 {
 	_Alignas(struct nlmsghdr) uint8_t answer[4096];
 	struct nlmsghdr *h = (struct nlmsghdr *)answer;
@@ -234,22 +272,22 @@ int netconf_route_get(struct netconf *n, uint32_t dst, struct netconf_route *r)
 	int rc, left;
 
 	request_init(&q, RTM_GETROUTE, 0, sizeof(q.route));
-	q.route.rtm_family = AF_INET;
-	q.route.rtm_dst_len = 32;
-	put_u32(&q, RTA_DST, htonl(dst));
+	set_family(&q, dst, 128);
+	put_address(&q, RTA_DST, dst);
 	rc = transact(n, &q, RTM_NEWROUTE, answer, sizeof(answer), &len);
 	if (rc)
 		return rc;
-	*r = (struct netconf_route){.dst = dst, .dst_len = 32};
+	*r = (struct netconf_route){.dst = *dst, .dst_len = 128};
 	left = (int)len - (int)NLMSG_LENGTH(sizeof(struct rtmsg));
 	for (a = RTM_RTA((struct rtmsg *)NLMSG_DATA(h)); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
 		if (RTA_PAYLOAD(a) < sizeof(v))
 			continue;
-		memcpy(&v, RTA_DATA(a), sizeof(v));
-		if (a->rta_type == RTA_GATEWAY)
-			r->gateway = ntohl(v);
-		else if (a->rta_type == RTA_OIF)
+		if (a->rta_type == RTA_GATEWAY) {
+			read_gateway(r, a);
+		} else if (a->rta_type == RTA_OIF) {
+			memcpy(&v, RTA_DATA(a), sizeof(v));
 			r->ifindex = (int)v;
+		}
 	}
 	return r->ifindex ? 0 : -ENETUNREACH;
 }

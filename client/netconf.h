@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Addresses, links and IPv4 routes of the kernel, by rtnetlink. Addresses in host byte order. Every
+// Addresses, links and routes of the kernel, by rtnetlink. IPv4 addresses in host byte order. Every
 // function returns 0 or -errno, and waits for the kernel's answer. One thread.
 #pragma once
 
@@ -28,17 +28,22 @@ int netconf_address_delete(struct netconf *n, int ifindex, uint32_t local, uint3
 // fe80::id/64, without looking for a duplicate: there is one other end, which told its own.
 int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id);
 
+// Of either family: an IPv4 address is ::ffff:a.b.c.d, its prefix length 96 longer.
 struct netconf_route {
-	uint32_t dst;
-	uint8_t dst_len;
-	uint32_t gateway; // 0: on the link
+	struct in6_addr dst;
+	uint8_t dst_len; // 0..128; IPv4: 96..128
+	bool has_gateway;
+	struct in6_addr gateway; // of dst's family; else: on the link
 	int ifindex;
-	uint32_t metric;
+	uint32_t metric; // 0: the kernel's default
 };
+
+// ::ffff:a.b.c.d
+struct in6_addr netconf_mapped(uint32_t a);
 
 // Fails with -EEXIST when there is such a route.
 int netconf_route_add(struct netconf *n, const struct netconf_route *r);
 int netconf_route_delete(struct netconf *n, const struct netconf_route *r);
 
-// The way packets to dst take now; r->dst_len is 32.
-int netconf_route_get(struct netconf *n, uint32_t dst, struct netconf_route *r);
+// The way packets to dst take now; r->dst_len is 128.
+int netconf_route_get(struct netconf *n, const struct in6_addr *dst, struct netconf_route *r);

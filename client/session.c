@@ -132,6 +132,14 @@ static uint32_t server_ip4(const struct session *s)
 	return s->at->ai_family == AF_INET ? ntohl(sin->sin_addr.s_addr) : 0;
 }
 
+// The same as it is dialed, IPv4 mapped.
+static struct in6_addr server_address(const struct session *s)
+{
+	const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)s->at->ai_addr;
+
+	return s->at->ai_family == AF_INET ? netconf_mapped(server_ip4(s)) : sin6->sin6_addr;
+}
+
 // --- packets ---
 
 static void on_packet(void *user, const uint8_t *ip, size_t len)
@@ -244,23 +252,26 @@ static void log_up(struct session *s, const struct call_info *info)
 // last.
 static int change_address(struct session *s, const struct ppp_addresses *a, char *err, size_t cap)
 {
-	const struct ppp_addresses old = s->addr;
+	const struct tunnel_pair old = {s->addr.local, s->addr.remote}, now = {a->local, a->remote};
+	const struct in6_addr server = server_address(s);
 	char text[16];
 	int rc;
 
 	s->addr = *a;
-	if (old.local == a->local && old.remote == a->remote)
+	if (old.local == now.local && old.peer == now.peer)
 		return 0;
-	SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, a->local));
-	rc = tunnel_address(&s->tun, a->local, a->remote, server_ip4(s), err, cap);
-	if (!rc && old.local != a->local) // with the same one it was replaced
-		rc = tunnel_address_delete(&s->tun, old.local, old.remote, server_ip4(s), err, cap);
-	return rc;
+	SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, now.local));
+	rc = tunnel_address_change(&s->tun, old, now, server_ip4(s), err, cap);
+	if (rc || !s->conf->add_default_route)
+		return rc;
+	rc = tunnel_default_route(&s->tun, &server, s->conf->distance, err, cap);
+	return rc == -EEXIST ? 0 : rc; // it stayed
 }
 
 // What the interface does not have yet. False: the call was failed.
 static bool set_addresses(struct session *s, const struct call_info *info)
 {
+	const struct in6_addr server = server_address(s);
 	char err[200];
 	int rc = 0;
 
@@ -272,12 +283,13 @@ static bool set_addresses(struct session *s, const struct call_info *info)
 		rc = tunnel_address(&s->tun, info->addr.local, info->addr.remote, server_ip4(s),
 			err, sizeof(err));
 		if (!rc && s->conf->add_default_route)
-			rc = tunnel_default_route(&s->tun, server_ip4(s), err, sizeof(err));
+			rc = tunnel_default_route(
+				&s->tun, &server, s->conf->distance, err, sizeof(err));
 	}
 	if (!rc && info->local_id && !s->has_ip6) {
 		s->has_ip6 = true;
-		rc = tunnel_address6(
-			&s->tun, info->local_id, s->conf->add_default_route, err, sizeof(err));
+		rc = tunnel_address6(&s->tun, info->local_id, &server,
+			s->conf->add_default_route ? s->conf->distance : 0, err, sizeof(err));
 	}
 	if (rc)
 		conn_fail(s->conn, CALL_END_LOCAL, err);

@@ -68,21 +68,13 @@ int tunnel_address(
 	return failed(t, netconf_address_add(&t->net, t->ifindex, local, peer), err, cap);
 }
 
-int tunnel_address_delete(
-	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap)
-{
-	return failed(t,
-		netconf_address_delete(&t->net, t->ifindex, local, peer == server ? 0 : peer), err,
-		cap);
-}
-
 // Where it cannot be set (a read-only /proc), the kernel's own default stays.
-static void set_sysctl(const struct tunnel *t, const char *key, int value)
+static void set_sysctl(const struct tunnel *t, const char *family, const char *key, int value)
 {
 	char path[128];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/%s", t->name, key);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, t->name, key);
 	f = fopen(path, "we");
 	if (!f)
 		return;
@@ -90,39 +82,77 @@ static void set_sysctl(const struct tunnel *t, const char *key, int value)
 	fclose(f);
 }
 
-int tunnel_address6(struct tunnel *t, uint64_t local_id, bool default_route, char *err, size_t cap)
-{
-	set_sysctl(t, "accept_ra", 2); // a host that forwards, too
-	set_sysctl(t, "accept_ra_defrtr", default_route);
-	return failed(t, netconf_link_local_add(&t->net, t->ifindex, local_id), err, cap);
-}
-
-static int keep_server_route(struct tunnel *t, uint32_t server)
+int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunnel_pair now,
+	uint32_t server, char *err, size_t cap)
 {
 	int rc;
 
-	rc = netconf_route_get(&t->net, server, &t->host_route);
-	if (rc || t->host_route.ifindex == (int)if_nametoindex("lo"))
+	// With the same peer the new one is the old one's secondary, which would go with it, and
+	// with the last address all routes.
+	set_sysctl(t, "ipv4", "promote_secondaries", 1);
+	rc = tunnel_address(t, now.local, now.peer, server, err, cap);
+	if (rc || old.local == now.local) // the same one was replaced
 		return rc;
-	rc = netconf_route_add(&t->net, &t->host_route);
-	t->has_host_route = !rc;
-	// Somebody's own host route is as good, and stays.
-	return rc == -EEXIST ? 0 : rc;
+	rc = netconf_address_delete(
+		&t->net, t->ifindex, old.local, old.peer == server ? 0 : old.peer);
+	if (rc)
+		return failed(t, rc, err, cap);
+	// Where it could not be promoted.
+	return tunnel_address(t, now.local, now.peer, server, err, cap);
 }
 
-int tunnel_default_route(struct tunnel *t, uint32_t server, char *err, size_t cap)
+// What goes to the server itself goes on going there, whatever routes there will be.
+static int keep_server_route(struct tunnel *t, const struct in6_addr *server, char *err, size_t cap)
 {
-	struct netconf_route half = {.dst_len = 1, .ifindex = t->ifindex};
-	int rc = server ? keep_server_route(t, server) : 0;
+	int rc;
 
-	if (rc) {
-		snprintf(err, cap, "route to the server: %s", log_strerror(rc));
-		return rc;
+	if (t->has_host_route)
+		return 0;
+	rc = netconf_route_get(&t->net, server, &t->host_route);
+	if (!rc && t->host_route.ifindex != (int)if_nametoindex("lo")) {
+		rc = netconf_route_add(&t->net, &t->host_route);
+		t->has_host_route = !rc;
 	}
-	rc = netconf_route_add(&t->net, &half);
-	half.dst = 0x80000000u;
-	if (!rc)
-		rc = netconf_route_add(&t->net, &half);
+	// Somebody's own host route is as good, and stays.
+	if (!rc || rc == -EEXIST)
+		return 0;
+	snprintf(err, cap, "route to the server: %s", log_strerror(rc));
+	return rc;
+}
+
+int tunnel_address6(struct tunnel *t, uint64_t local_id, const struct in6_addr *server,
+	uint32_t distance, char *err, size_t cap)
+{
+	int rc = 0;
+
+	set_sysctl(t, "ipv6", "accept_ra", 2); // a host that forwards, too
+	set_sysctl(t, "ipv6", "accept_ra_defrtr", distance != 0);
+	if (distance)
+		set_sysctl(t, "ipv6", "ra_defrtr_metric", (int)distance);
+	if (distance && !IN6_IS_ADDR_V4MAPPED(server))
+		rc = keep_server_route(t, server, err, cap);
+	return rc ? rc : failed(t, netconf_link_local_add(&t->net, t->ifindex, local_id), err, cap);
+}
+
+int tunnel_default_route(
+	struct tunnel *t, const struct in6_addr *server, uint32_t distance, char *err, size_t cap)
+{
+	struct netconf_route r = {.dst = netconf_mapped(0), .dst_len = 97, .ifindex = t->ifindex};
+	int rc = 0;
+
+	if (IN6_IS_ADDR_V4MAPPED(server))
+		rc = keep_server_route(t, server, err, cap);
+	if (rc)
+		return rc;
+	if (distance != 1) {
+		r.dst_len = 96;
+		r.metric = distance;
+	}
+	rc = netconf_route_add(&t->net, &r);
+	if (!rc && distance == 1) {
+		r.dst = netconf_mapped(0x80000000u);
+		rc = netconf_route_add(&t->net, &r);
+	}
 	if (rc)
 		snprintf(err, cap, "default route: %s", log_strerror(rc));
 	return rc;

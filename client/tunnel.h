@@ -26,16 +26,23 @@ int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);
 // Give it addresses. server: the outer IPv4 address, 0: not IPv4. Host byte order.
 int tunnel_address(
 	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
-// Take back what tunnel_address() gave, when it has another one by now: routes stay.
-int tunnel_address_delete(
-	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
+// Give it these addresses instead of the ones that it has.
+struct tunnel_pair {
+	uint32_t local, peer;
+};
+int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunnel_pair now,
+	uint32_t server, char *err, size_t cap);
 // Give it the link-local address of an interface identifier. Router advertisements do the rest, in
-// the kernel: addresses, name servers, and the default route where it is wanted.
-int tunnel_address6(struct tunnel *t, uint64_t local_id, bool default_route, char *err, size_t cap);
+// the kernel: addresses, name servers, and the default route where it is wanted (distance other
+// than 0), with that metric. server: as below.
+int tunnel_address6(struct tunnel *t, uint64_t local_id, const struct in6_addr *server,
+	uint32_t distance, char *err, size_t cap);
 
-// Everything through the tunnel but the server itself: 0.0.0.0/1 and 128.0.0.0/1, which beat any
-// default route and leave it in place.
-int tunnel_default_route(struct tunnel *t, uint32_t server, char *err, size_t cap);
+// Everything through the tunnel but the server itself, at its outer address (IPv4 mapped). Distance
+// 1: 0.0.0.0/1 and 128.0.0.0/1, which beat any default route and leave it in place; else a default
+// route with that metric.
+int tunnel_default_route(
+	struct tunnel *t, const struct in6_addr *server, uint32_t distance, char *err, size_t cap);
 
 // The interface goes, and its routes with it; the server's host route is taken back.
 void tunnel_close(struct tunnel *t);

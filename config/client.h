@@ -40,7 +40,8 @@ struct config_connection { // sstp-client: NAME:
 	bool mrru_short;
 	uint32_t keepalive_s; // 0: disabled
 	bool add_default_route;
-	char *profile; // "default"
+	uint32_t distance; // default-route-distance, 1
+	char *profile;     // "default"
 	const struct config_client_profile *ppp;
 	char *name; // of the interface
 	bool disabled;

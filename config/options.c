@@ -103,7 +103,6 @@ static const struct {
 } not_supported[] = {
 	{CONFIG_SECTION_ROOT, "ppp-aaa"},
 	{CONFIG_SECTION_CLIENT, "dial-on-demand"},
-	{CONFIG_SECTION_CLIENT, "default-route-distance"},
 };
 
 const char *config_section_name(enum config_section s)

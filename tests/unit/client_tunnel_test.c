@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The tunnel's interface in a network namespace of its own: addresses that change, routes, and that
+// nothing of it is left. Skipped where there is none to be had.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/tunnel.h"
+
+static bool has_namespace;
+static char err[200];
+
+// A TUN interface with nobody behind stands for the outer network: 192.0.2.11, 2001:db8::11.
+static struct tunnel outer;
+
+#define SERVER 0xc6336407u  // 198.51.100.7
+#define GATEWAY 0xc0000201u // 192.0.2.1
+
+static int setup(void **state)
+{
+	struct netconf_route r;
+
+	if (unshare(CLONE_NEWNET) || tunnel_open(&outer, "out0", err, sizeof(err)))
+		return 0;
+	assert_int_equal(tunnel_up(&outer, 1500, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_address(&outer, 0xc000020bu, GATEWAY, 0, err, sizeof(err)), 0);
+	r = (struct netconf_route){.dst = netconf_mapped(0),
+		.dst_len = 96,
+		.has_gateway = true,
+		.gateway = netconf_mapped(GATEWAY),
+		.ifindex = outer.ifindex};
+	assert_int_equal(netconf_route_add(&outer.net, &r), 0);
+	has_namespace = true;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	tunnel_close(&outer);
+	return 0;
+}
+
+static bool has_address(const struct tunnel *t, uint32_t a)
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	assert_int_equal(getifaddrs(&all), 0);
+	for (i = all; i; i = i->ifa_next)
+		found = found ||
+			(!strcmp(i->ifa_name, t->name) && i->ifa_addr &&
+				i->ifa_addr->sa_family == AF_INET &&
+				((struct sockaddr_in *)i->ifa_addr)->sin_addr.s_addr == htonl(a));
+	freeifaddrs(all);
+	return found;
+}
+
+// The interface that packets to a go out of.
+static int way(uint32_t a, struct netconf_route *r)
+{
+	struct in6_addr dst = netconf_mapped(a);
+
+	return netconf_route_get(&outer.net, &dst, r) ? 0 : r->ifindex;
+}
+
+static struct tunnel up(uint32_t distance)
+{
+	const struct in6_addr server = netconf_mapped(SERVER);
+	struct tunnel t;
+
+	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
+	assert_string_equal(t.name, "in0");
+	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_address(&t, 0x0a000002, 0x0a000001, SERVER, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_default_route(&t, &server, distance, err, sizeof(err)), 0);
+	return t;
+}
+
+// In front of any default route, and away with the interface.
+static void test_default_route(void **state)
+{
+	struct netconf_route r;
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	t = up(1);
+	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	assert_int_equal(way(0xc8080808, &r), t.ifindex);
+	assert_int_equal(way(SERVER, &r), outer.ifindex);
+	assert_true(r.has_gateway);
+	assert_memory_equal(&r.gateway, &(struct in6_addr[]){netconf_mapped(GATEWAY)}, 16);
+	assert_true(t.has_host_route);
+	tunnel_close(&t);
+	assert_int_equal(way(0x08080808, &r), outer.ifindex);
+	r = (struct netconf_route){.dst = netconf_mapped(SERVER),
+		.dst_len = 128,
+		.has_gateway = true,
+		.gateway = netconf_mapped(GATEWAY),
+		.ifindex = outer.ifindex};
+	assert_int_equal(netconf_route_delete(&outer.net, &r), -ESRCH); // it was taken back
+}
+
+// Behind one with a lower metric.
+static void test_distance(void **state)
+{
+	struct netconf_route r;
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	t = up(100);
+	assert_int_equal(way(0x08080808, &r), outer.ifindex);
+	r = (struct netconf_route){.dst = netconf_mapped(0),
+		.dst_len = 96,
+		.has_gateway = true,
+		.gateway = netconf_mapped(GATEWAY),
+		.ifindex = outer.ifindex};
+	assert_int_equal(netconf_route_delete(&outer.net, &r), 0);
+	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	assert_int_equal(way(SERVER, &r), outer.ifindex);
+	tunnel_close(&t);
+	r = (struct netconf_route){.dst = netconf_mapped(0),
+		.dst_len = 96,
+		.has_gateway = true,
+		.gateway = netconf_mapped(GATEWAY),
+		.ifindex = outer.ifindex};
+	assert_int_equal(netconf_route_add(&outer.net, &r), 0);
+}
+
+// Another address: routes stay.
+static void test_readdress(void **state)
+{
+	struct netconf_route r;
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	t = up(1);
+	assert_true(has_address(&t, 0x0a000002));
+	assert_int_equal(
+		tunnel_address_change(&t, (struct tunnel_pair){0x0a000002, 0x0a000001},
+			(struct tunnel_pair){0x0a000063, 0x0a000001}, SERVER, err, sizeof(err)),
+		0);
+	assert_true(has_address(&t, 0x0a000063));
+	assert_false(has_address(&t, 0x0a000002));
+	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	assert_int_equal(way(0x0a000001, &r), t.ifindex);
+	// Another peer as well.
+	assert_int_equal(
+		tunnel_address_change(&t, (struct tunnel_pair){0x0a000063, 0x0a000001},
+			(struct tunnel_pair){0x0a000064, 0x0a0000fe}, SERVER, err, sizeof(err)),
+		0);
+	assert_true(has_address(&t, 0x0a000064));
+	assert_false(has_address(&t, 0x0a000063));
+	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	tunnel_close(&t);
+}
+
+// The server's outer address over IPv6 stays where it is when IPv6 goes through the tunnel.
+static void test_server6(void **state)
+{
+	const struct in6_addr server = {
+		.s6_addr = {0x20, 0x01, 0x0d, 0xb8, [14] = 0x77, [15] = 0x07}};
+	struct netconf_route r = {
+		.dst = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8}}, .dst_len = 32, .metric = 7};
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	r.ifindex = outer.ifindex;
+	if (netconf_link_local_add(&outer.net, outer.ifindex, 1) ||
+		netconf_route_add(&outer.net, &r))
+		skip(); // a kernel without IPv6
+	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
+	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_address6(&t, 2, &server, 1, err, sizeof(err)), 0);
+	assert_true(t.has_host_route);
+	r = (struct netconf_route){.dst_len = 0, .ifindex = t.ifindex, .metric = 1};
+	assert_int_equal(netconf_route_add(&t.net, &r), 0); // as of a router advertisement
+	assert_int_equal(netconf_route_get(&outer.net, &server, &r), 0);
+	assert_int_equal(r.ifindex, outer.ifindex);
+	tunnel_close(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_default_route),
+		cmocka_unit_test(test_distance),
+		cmocka_unit_test(test_readdress),
+		cmocka_unit_test(test_server6),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
