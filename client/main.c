@@ -11,6 +11,7 @@
 #include "client/control.h"
 #include "client/options.h"
 #include "client/session.h"
+#include "controlplane/scripts.h"
 
 #define LOG_TYPE "client"
 
@@ -19,6 +20,7 @@
 #define DOWN_MS 20000
 #define STATUS_MS 3000
 #define ANSWER_CAP 2048
+#define SCRIPTS_GRACE_MS 10000
 
 struct line { // a connection that is dialed
 	struct client *client;
@@ -31,6 +33,7 @@ struct client {
 	struct client_options o;
 	struct ev_loop *loop;
 	ev_signal sigint, sigterm, sighup;
+	struct scripts *scripts; // NULL: no profile has one
 	struct line *lines;
 	unsigned int nb_lines;
 	int status;
@@ -139,6 +142,25 @@ static int open_all(struct client *c)
 	return rc;
 }
 
+// What runs the profiles' programs, when there are any. 0 or an exit status.
+static int make_scripts(struct client *c)
+{
+	const struct scripts_conf conf = {.limit_ms = SCRIPTS_LIMIT_MS,
+		.at_once = SCRIPTS_AT_ONCE,
+		.queue_max = 16 + 4 * c->o.config->nb_connections};
+	bool any = false;
+	char err[200];
+
+	for (unsigned int i = 0; i < c->o.config->nb_profiles; i++)
+		any |= c->o.config->profiles[i].on_up || c->o.config->profiles[i].on_down;
+	if (!any)
+		return 0;
+	c->scripts = scripts_create(&conf, err, sizeof(err));
+	if (!c->scripts)
+		LOG(LOG_ERR, "%s", err);
+	return c->scripts ? 0 : 1;
+}
+
 static int dial(struct client *c)
 {
 	int rc;
@@ -150,7 +172,9 @@ static int dial(struct client *c)
 		return 1;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	rc = open_all(c);
+	rc = make_scripts(c);
+	if (!rc)
+		rc = open_all(c);
 	if (!rc && !c->nb_lines) {
 		fprintf(stderr, "culvert-client: up: no connection of the file is to be dialed\n");
 		rc = 1;
@@ -160,8 +184,10 @@ static int dial(struct client *c)
 	watch_signal(c, &c->sigint, SIGINT);
 	watch_signal(c, &c->sigterm, SIGTERM);
 	watch_signal(c, &c->sighup, SIGHUP);
-	for (unsigned int i = 0; i < c->nb_lines; i++)
+	for (unsigned int i = 0; i < c->nb_lines; i++) {
+		session_set_scripts(c->lines[i].session, c->scripts, i + 1);
 		session_start(c->lines[i].session);
+	}
 	ev_run(c->loop, 0);
 	return c->status;
 }
@@ -276,6 +302,7 @@ int main(int argc, char **argv)
 		session_destroy(c.lines[i].session);
 		control_destroy(c.lines[i].control);
 	}
+	scripts_destroy(c.scripts, SCRIPTS_GRACE_MS);
 	free(c.lines);
 	if (c.loop)
 		ev_loop_destroy(c.loop);

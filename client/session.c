@@ -14,12 +14,14 @@
 
 #include "base/log.h"
 #include "client/conn.h"
+#include "client/facts.h"
 #include "client/netwatch.h"
 #include "client/redial.h"
 #include "client/resolve.h"
 #include "client/tunnel.h"
 #include "client/upq.h"
 #include "config/value.h"
+#include "controlplane/scripts.h"
 
 #define LOG_TYPE "client"
 
@@ -79,6 +81,8 @@ struct session {
 	unsigned int nb_calls; // that were up
 	struct call_info info;
 	struct call_counters counters; // of the calls before
+	struct scripts *scripts;       // NULL: none
+	unsigned int number;
 	enum call_end end;
 	char reason[384]; // why the last call ended, or none came about
 };
@@ -232,6 +236,31 @@ static void on_writable(void *user)
 
 // --- a call that comes up ---
 
+// Tell the profile's program. reason: of one that is over, else NULL.
+static void run_script(struct session *s, const char *reason, const struct call_counters *c)
+{
+	const char *path = reason ? s->conf->ppp->on_down : s->conf->ppp->on_up;
+	char server[400];
+	const struct facts_of of = {.conf = s->conf,
+		.interface = s->tun.name,
+		.server = server_text(s, server, sizeof(server)),
+		.addr = s->addr,
+		.info = &s->info,
+		.reason = reason,
+		.duration_s = (conn_now_ms() - s->up_ms) / 1000,
+		.counters = c};
+	char *env;
+	int rc;
+
+	if (!path || !s->scripts)
+		return;
+	env = facts_create(&of);
+	rc = env ? scripts_run(s->scripts, path, reason ? "down" : "up", s->number, s->number, env)
+		 : -ENOMEM;
+	if (rc)
+		LOG_ERRNO(LOG_WARNING, rc, "%s was not run", path);
+}
+
 static void log_up(struct session *s, const struct call_info *info)
 {
 	char user[300], server[400], a[16], b[16], d1[16], d2[16];
@@ -322,6 +351,7 @@ static void on_up(void *user, const struct call_info *info)
 	s->up_ms = conn_now_ms();
 	s->nb_calls++;
 	log_up(s, info);
+	run_script(s, NULL, NULL);
 	conn_keep_short(s->conn, !strcmp(s->conf->congestion, "auto"));
 	ev_io_init(&s->tun_io, on_tun, s->tun.fd, EV_READ);
 	s->tun_io.data = s;
@@ -455,6 +485,7 @@ static void lost(struct session *s, enum call_end why, const char *reason, bool 
 		"down reason=\"%s\" rx_packets=%llu rx_bytes=%llu tx_packets=%llu tx_bytes=%llu",
 		reason, (unsigned long long)c.rx_packets, (unsigned long long)c.rx_bytes,
 		(unsigned long long)c.tx_packets, (unsigned long long)c.tx_bytes);
+	run_script(s, reason, &c);
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	conn_destroy(s->conn);
 	s->conn = NULL;
@@ -688,6 +719,12 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 	}
 	session_destroy(s);
 	return NULL;
+}
+
+void session_set_scripts(struct session *s, struct scripts *scripts, unsigned int number)
+{
+	s->scripts = scripts;
+	s->number = number;
 }
 
 void session_start(struct session *s)

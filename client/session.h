@@ -23,6 +23,10 @@ struct session_ops {
 // why.
 struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
 	bool reconnect, const struct session_ops *ops, void *user, int *status);
+// Run the profile's programs by these, which outlive the session; number: of the session among
+// them.
+struct scripts;
+void session_set_scripts(struct session *s, struct scripts *scripts, unsigned int number);
 // Begin to dial.
 void session_start(struct session *s);
 // Hang up in order, a second time at once; ended() follows.

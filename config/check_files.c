@@ -119,8 +119,28 @@ static void check_connection_files(
 	check_writable(p, c->keylog_file, check_place_in(p, map, "keylog-file"), key);
 }
 
+static void check_client_scripts(
+	struct parse *p, const struct config_client_profile *f, const struct ynode *map)
+{
+	static const char *const expected = "a program that may be run";
+	char path[PARSE_KEY_MAX], key[PARSE_KEY_MAX];
+
+	// Where it is not given it is another's, which is checked there.
+	if (!map)
+		return;
+	check_name(path, "ppp-profiles", f->name);
+	check_key(key, path, "on-up");
+	if (ynode_get(map, "on-up"))
+		check_one(p, f->on_up, PROGRAM, ynode_get(map, "on-up"), key, expected);
+	check_key(key, path, "on-down");
+	if (ynode_get(map, "on-down"))
+		check_one(p, f->on_down, PROGRAM, ynode_get(map, "on-down"), key, expected);
+}
+
 void parse_client_check_files(struct parse *p)
 {
+	for (unsigned int i = 0; i < p->client->nb_profiles; i++)
+		check_client_scripts(p, &p->client->profiles[i], p->client_profile_nodes[i]);
 	for (unsigned int i = 0; i < p->client->nb_connections; i++)
 		check_connection_files(p, &p->client->connections[i], p->client_nodes[i]);
 }

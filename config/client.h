@@ -14,6 +14,7 @@
 struct config_client_profile { // ppp-profiles: NAME:
 	char *name;
 	enum config_tristate use_ipv6; // never CONFIG_DEFAULT after loading
+	char *on_up, *on_down;         // programs, absolute; NULL: none
 };
 
 struct config_connection { // sstp-client: NAME:

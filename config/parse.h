@@ -26,7 +26,8 @@ struct parse {
 	bool workers_bad;          // already reported
 	// The values that became the structures of c, in their order; NULL for built-in profiles.
 	const struct ynode **pool_nodes, **pool6_nodes, **filter_nodes, **profile_nodes,
-		**secret_nodes, **client_nodes, *cert_nodes[CONFIG_MAX_CERTS];
+		**secret_nodes, **client_nodes, **client_profile_nodes,
+		*cert_nodes[CONFIG_MAX_CERTS];
 	unsigned int *secret_numbers; // users counted from 1 in their own file
 };
 

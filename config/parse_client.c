@@ -72,10 +72,13 @@ void parse_client_profiles(struct parse *p, const struct ynode *n, const char *p
 	char key[PARSE_KEY_MAX];
 
 	c->profiles = arena_alloc(p->arena, sizeof(*c->profiles) * ((map ? n->n : 0) + 2));
+	p->client_profile_nodes =
+		arena_alloc(p->tree, sizeof(*p->client_profile_nodes) * ((map ? n->n : 0) + 2));
 	if (map)
 		parse_refuse_duplicates(p, n, path);
 	FOR_EACH_KEY(k, map ? n : NULL)
 	{
+		p->client_profile_nodes[c->nb_profiles] = k->pair;
 		profile = &c->profiles[c->nb_profiles++];
 		profile->name = take_name(p, k, path, key);
 		parse_section(p, CONFIG_SECTION_CLIENT_PROFILE, profile, k->pair, k->pair, key);
@@ -233,15 +236,28 @@ static void check_connection(
 		refuse(p, map, path, "profile", NULL, "the name of a profile in ppp-profiles");
 }
 
+// Not given: that of `default`; "": none, whatever that has.
+static char *settle_script(char *own, char *base)
+{
+	char *s = own ? own : base;
+
+	return s && *s ? s : NULL;
+}
+
 static void settle_profiles(struct client_config *c)
 {
 	struct config_client_profile *base = find_profile(c, "default");
 
 	if (base->use_ipv6 == CONFIG_DEFAULT)
 		base->use_ipv6 = CONFIG_YES;
-	for (unsigned int i = 0; i < c->nb_profiles; i++)
-		if (c->profiles[i].use_ipv6 == CONFIG_DEFAULT)
-			c->profiles[i].use_ipv6 = base->use_ipv6;
+	for (unsigned int i = 0; i < c->nb_profiles; i++) {
+		struct config_client_profile *f = &c->profiles[i];
+
+		if (f->use_ipv6 == CONFIG_DEFAULT)
+			f->use_ipv6 = base->use_ipv6;
+		f->on_up = settle_script(f->on_up, base->on_up);
+		f->on_down = settle_script(f->on_down, base->on_down);
+	}
 }
 
 static bool same_interface(const struct config_connection *a, const struct config_connection *b)

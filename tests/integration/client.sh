@@ -148,6 +148,33 @@ test_roaming() {
 	server_stop
 }
 
+# on-up and on-down, with what they are told.
+test_scripts() {
+	server_start
+	printf '#!/bin/sh\nenv | sort >"%s/$1.env"\n' "$work" >"$work/hook"
+	chmod 755 "$work/hook"
+	client_file "connect-to: $access" 'profile: hooks'
+	cat >>"$work/client.yaml" <<-END
+		ppp-profiles:
+		  hooks: { on-up: $work/hook, on-down: $work/hook }
+	END
+	office_up
+	client_says 'office: up user='
+	wait_for 5 grep -q "^CULVERT_USER=$user$" "$work/up.env" || fail "on-up was not run"
+	local line
+	for line in EVENT=up CONNECTION=office INTERFACE=office "SERVER=$access:443" MTU=1460 \
+		"ADDRESS=$(ip -n "$T-c1" -4 -o addr show dev office | awk '{print $4; exit}' | cut -d/ -f1)" \
+		REMOTE_ADDRESS=10.0.0.1 DNS=10.0.0.1 AUTHENTICATION=mschap2; do
+		grep -q "^CULVERT_$line$" "$work/up.env" || fail "$line is not in $(<"$work/up.env")"
+	done
+	! grep -q "$password" "$work/up.env" || fail "the password is in it"
+	office_down
+	for line in EVENT=down 'REASON=hung up' DURATION= RX_BYTES= TX_BYTES=; do
+		grep -q "^CULVERT_$line" "$work/down.env" || fail "$line is not in $(<"$work/down.env")"
+	done
+	server_stop
+}
+
 # What would fail again is not dialed again.
 test_final() {
 	local password=not-the-password
@@ -211,4 +238,4 @@ test_proxy() {
 
 need "$culvertd" "$culvert_client"
 topo_up
-run_cases commands crash redial roaming final proxy
+run_cases commands crash redial roaming scripts final proxy
