@@ -94,7 +94,7 @@ static void watch_signal(struct client *c, ev_signal *w, int signum)
 static int open_line(struct client *c, struct config_connection *conf)
 {
 	struct line *l = &c->lines[c->nb_lines];
-	char err[256];
+	char err[256], routes[256];
 	int rc;
 
 	l->client = c;
@@ -106,7 +106,11 @@ static int open_line(struct client *c, struct config_connection *conf)
 			return 1;
 		}
 	}
-	l->session = session_create(c->loop, conf, c->o.reconnect, &session_ops, l, &rc);
+	// The lock that control_create() took is for this file as well.
+	snprintf(routes, sizeof(routes), "%s/client-%s.route", c->o.run_dir,
+		conf->key ? conf->key : "");
+	l->session = session_create(
+		c->loop, conf, c->o.reconnect, conf->key ? routes : NULL, &session_ops, l, &rc);
 	if (!l->session) {
 		control_destroy(l->control);
 		l->control = NULL;

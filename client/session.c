@@ -59,6 +59,7 @@ struct session {
 	SSL_CTX *tls;
 	// the interface
 	struct tunnel tun;
+	char *route_file; // NULL: none
 	ev_io tun_io;
 	bool has_ip4, has_ip6;     // addresses that it has
 	struct ppp_addresses addr; // with has_ip4
@@ -460,8 +461,11 @@ static bool renew_interface(struct session *s)
 	upq_init(&s->upq, (uint32_t)now_us());
 	if (s->hanging_up || !s->reconnect || s->tun_lost)
 		return false;
-	if (!tunnel_open(&s->tun, name, err, sizeof(err)))
+	if (!tunnel_open(&s->tun, name, err, sizeof(err))) {
+		if (s->route_file)
+			tunnel_note_routes(&s->tun, s->route_file);
 		return true;
+	}
 	SAY(s, LOG_ERR, "%s", err);
 	return false;
 }
@@ -681,7 +685,8 @@ static SSL_CTX *make_tls(const struct config_connection *c, char *err, size_t ca
 }
 
 struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
-	bool reconnect, const struct session_ops *ops, void *user, int *status)
+	bool reconnect, const char *route_file, const struct session_ops *ops, void *user,
+	int *status)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	uint64_t seed = 0;
@@ -711,6 +716,9 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 	} else if (tunnel_open(&s->tun, conf->name, err, sizeof(err))) {
 		SAY(s, LOG_ERR, "call failed: %s", err);
 	} else {
+		s->route_file = route_file ? strdup(route_file) : NULL;
+		if (s->route_file)
+			tunnel_note_routes(&s->tun, s->route_file);
 		if (reconnect)
 			s->watch = netwatch_create(loop, on_network_changed, s);
 		if (reconnect && !s->watch)
@@ -764,6 +772,7 @@ void session_destroy(struct session *s)
 	free(s->held);
 	upq_clear(&s->upq);
 	call_tls_ctx_free(s->tls);
+	free(s->route_file);
 	free(s);
 }
 

@@ -18,11 +18,12 @@ struct session_ops {
 	void (*ended)(void *user, int status);
 };
 
-// conf is borrowed and has a password. reconnect: what is lost is dialed again. Makes the
-// interface, which shows in its name. NULL: *status is an exit status, and a line of the log said
-// why.
+// conf is borrowed and has a password. route_file: see tunnel_note_routes(), copied; NULL: none.
+// reconnect: what is lost is dialed again. Makes the interface, which shows in its name. NULL:
+// *status is an exit status, and a line of the log said why.
 struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
-	bool reconnect, const struct session_ops *ops, void *user, int *status);
+	bool reconnect, const char *route_file, const struct session_ops *ops, void *user,
+	int *status);
 // Run the profile's programs by these, which outlive the session; number: of the session among
 // them.
 struct scripts;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client/tunnel.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
@@ -101,6 +102,59 @@ int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunne
 	return tunnel_address(t, now.local, now.peer, server, err, cap);
 }
 
+// --- what a crash would leave ---
+
+static void note_route(const struct tunnel *t)
+{
+	const struct netconf_route *r = &t->host_route;
+	char dst[INET6_ADDRSTRLEN], gateway[INET6_ADDRSTRLEN] = "-";
+	FILE *f;
+	bool bad;
+
+	if (!t->route_file)
+		return;
+	inet_ntop(AF_INET6, &r->dst, dst, sizeof(dst));
+	if (r->has_gateway)
+		inet_ntop(AF_INET6, &r->gateway, gateway, sizeof(gateway));
+	f = fopen(t->route_file, "we");
+	bad = !f || fprintf(f, "%s %s %d\n", dst, gateway, r->ifindex) < 0;
+	bad |= f && fclose(f);
+	if (bad)
+		LOG_ERRNO(LOG_WARNING, errno, "%s", t->route_file);
+}
+
+// False: there is none, or it is not whole: the crash was in the middle of writing it, before the
+// route was made.
+static bool read_route(const char *path, struct netconf_route *r)
+{
+	char dst[INET6_ADDRSTRLEN], gateway[INET6_ADDRSTRLEN], end = 0;
+	FILE *f = fopen(path, "re");
+	int n;
+
+	*r = (struct netconf_route){.dst_len = 128};
+	if (!f)
+		return false;
+	n = fscanf(f, "%45s %45s %d%c", dst, gateway, &r->ifindex, &end);
+	fclose(f);
+	r->has_gateway = n == 4 && strcmp(gateway, "-") != 0;
+	return n == 4 && end == '\n' && inet_pton(AF_INET6, dst, &r->dst) == 1 &&
+	       (!r->has_gateway || inet_pton(AF_INET6, gateway, &r->gateway) == 1);
+}
+
+void tunnel_note_routes(struct tunnel *t, const char *path)
+{
+	struct netconf_route r;
+	int rc;
+
+	if (read_route(path, &r)) {
+		rc = netconf_route_delete(&t->net, &r);
+		if (!rc)
+			LOG(LOG_INFO, "a route to the server was left, and is taken back");
+	}
+	unlink(path);
+	t->route_file = path;
+}
+
 // What goes to the server itself goes on going there, whatever routes there will be.
 static int keep_server_route(struct tunnel *t, const struct in6_addr *server, char *err, size_t cap)
 {
@@ -110,8 +164,11 @@ static int keep_server_route(struct tunnel *t, const struct in6_addr *server, ch
 		return 0;
 	rc = netconf_route_get(&t->net, server, &t->host_route);
 	if (!rc && t->host_route.ifindex != (int)if_nametoindex("lo")) {
+		note_route(t); // before it is there: one that never was is no harm
 		rc = netconf_route_add(&t->net, &t->host_route);
 		t->has_host_route = !rc;
+		if (rc && t->route_file)
+			unlink(t->route_file);
 	}
 	// Somebody's own host route is as good, and stays.
 	if (!rc || rc == -EEXIST)
@@ -166,6 +223,8 @@ void tunnel_close(struct tunnel *t)
 		rc = netconf_route_delete(&t->net, &t->host_route);
 		if (rc && rc != -ESRCH)
 			LOG_ERRNO(LOG_WARNING, rc, "the route to the server stays");
+		if (t->route_file)
+			unlink(t->route_file);
 	}
 	t->has_host_route = false;
 	netconf_close(&t->net);

@@ -16,10 +16,16 @@ struct tunnel {
 	struct netconf net;
 	struct netconf_route host_route; // to the server, past the tunnel
 	bool has_host_route;
+	const char *route_file; // where host_route is noted while there is one, NULL: nowhere
 };
 
 // Make a TUN interface; name may hold a %d. 0 or -errno with the reason in err.
 int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap);
+
+// Note the host route in a file from now on, so that the next one of this name can take back what a
+// crash left: if the file is there, that is done now. path is borrowed. The caller sees to it that
+// no other process has the file.
+void tunnel_note_routes(struct tunnel *t, const char *path);
 
 // Take it up.
 int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);

@@ -88,19 +88,26 @@ test_commands() {
 # What a crash leaves is in nobody's way.
 test_crash() {
 	server_start
-	client_file "connect-to: $access"
+	client_file "connect-to: $access" 'add-default-route: yes'
 	office_up
 	client_says 'office: up user='
 	proc_kill client1
 	[[ -S $work/run/client-office.sock ]] || fail "nothing was left"
+	server_route || fail "no route was left"
 	client status
 	said '^office state=down$'
 	office_up
 	client_says 'office: up user='
+	client_says 'a route to the server was left, and is taken back'
 	reached
+	server_route || fail "there is no route to the server"
 	office_down
+	! server_route || fail "a route was left"
+	[[ ! -e $work/run/client-office.route ]] || fail "the note of it was left"
 	server_stop
 }
+
+server_route() { ip -n "$T-c1" route show "$access" | grep -q "^$access dev eth0"; }
 
 proc_kill() {
 	local pid

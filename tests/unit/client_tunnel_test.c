@@ -11,7 +11,9 @@
 #include <ifaddrs.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client/tunnel.h"
 
@@ -109,6 +111,56 @@ static void test_default_route(void **state)
 	assert_int_equal(netconf_route_delete(&outer.net, &r), -ESRCH); // it was taken back
 }
 
+static bool has_server_route(void)
+{
+	struct netconf_route r = {.dst = netconf_mapped(SERVER),
+		.dst_len = 128,
+		.has_gateway = true,
+		.gateway = netconf_mapped(GATEWAY),
+		.ifindex = outer.ifindex};
+	int rc = netconf_route_add(&outer.net, &r);
+
+	if (!rc)
+		netconf_route_delete(&outer.net, &r);
+	return rc == -EEXIST;
+}
+
+// What a crash leaves is taken back by the next one; a note that is cut short is nothing.
+static void test_crash(void **state)
+{
+	const struct in6_addr server = netconf_mapped(SERVER);
+	char path[] = "/tmp/client_tunnel_test.XXXXXX";
+	struct tunnel t, next;
+	FILE *f;
+
+	if (!has_namespace)
+		skip();
+	close(mkstemp(path));
+	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
+	tunnel_note_routes(&t, path);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_address(&t, 0x0a000002, 0x0a000001, SERVER, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_default_route(&t, &server, 1, err, sizeof(err)), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	t.has_host_route = false; // a crash takes the interface only
+	tunnel_close(&t);
+	assert_true(has_server_route());
+	assert_int_equal(tunnel_open(&next, "in%d", err, sizeof(err)), 0);
+	tunnel_note_routes(&next, path);
+	assert_false(has_server_route());
+	assert_int_equal(access(path, F_OK), -1);
+	tunnel_close(&next);
+
+	f = fopen(path, "w");
+	fputs("::ffff:198.51.100.7 ::ffff:192.0.2.1 2", f); // no end
+	fclose(f);
+	assert_int_equal(tunnel_open(&next, "in%d", err, sizeof(err)), 0);
+	tunnel_note_routes(&next, path);
+	assert_int_equal(access(path, F_OK), -1);
+	tunnel_close(&next);
+}
+
 // Behind one with a lower metric.
 static void test_distance(void **state)
 {
@@ -195,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_route),
+		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_readdress),
 		cmocka_unit_test(test_server6),
