@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "client/session.h"
+#include "client/session_internal.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +13,12 @@
 
 #include "base/log.h"
 #include "client/conn.h"
-#include "client/facts.h"
 #include "client/netwatch.h"
 #include "client/redial.h"
 #include "client/resolve.h"
 #include "client/tunnel.h"
 #include "client/upq.h"
 #include "config/value.h"
-#include "controlplane/scripts.h"
 
 #define LOG_TYPE "client"
 
@@ -30,104 +27,6 @@
 #define LOOK_AGAIN_S 2.0 // at a network that seems to be gone
 #define TUN_BATCH 256
 #define PACKET_MAX 65536
-
-#define STATE_LIST(X)         \
-	X(IDLE, "idle")       \
-	X(RESOLVE, "dialing") \
-	X(DIAL, "dialing")    \
-	X(UP, "up")           \
-	X(WAIT, "waiting")    \
-	X(ENDED, "ended")
-
-#define X(name, text) STATE_##name,
-enum state { STATE_LIST(X) };
-#undef X
-
-static const char *const state_texts[] = {
-#define X(name, text) [STATE_##name] = text,
-	STATE_LIST(X)
-#undef X
-};
-
-struct session {
-	const struct config_connection *conf;
-	const struct session_ops *ops;
-	void *user;
-	struct ev_loop *loop;
-	enum state state;
-	bool reconnect, hanging_up;
-	SSL_CTX *tls;
-	// the interface
-	struct tunnel tun;
-	char *route_file; // NULL: none
-	ev_io tun_io;
-	bool has_ip4, has_ip6;     // addresses that it has
-	struct ppp_addresses addr; // with has_ip4
-	bool tun_lost;
-	struct upq upq;          // from it
-	struct upq_packet *held; // the one of them that found no room
-	// the server being tried
-	unsigned int host; // number in conf->hosts
-	struct resolve *resolve;
-	struct addrinfo *addrs, *at;
-	struct conn *conn;
-	bool all_refused; // whatever failed since the first server would fail again
-	// calls
-	struct redial redial;
-	ev_timer wait;
-	struct netwatch *watch;
-	ev_timer look; // again at the way to the server
-	bool suspect;  // it looked lost the last time
-	uint64_t up_ms, wait_until_ms;
-	unsigned int nb_calls; // that were up
-	struct call_info info;
-	struct call_counters counters; // of the calls before
-	struct scripts *scripts;       // NULL: none
-	unsigned int number;
-	enum call_end end;
-	char reason[384]; // why the last call ended, or none came about
-};
-
-static const char *address_text(const struct addrinfo *a, char *dst, size_t cap)
-{
-	char host[64], port[16];
-
-	if (getnameinfo(a->ai_addr, a->ai_addrlen, host, sizeof(host), port, sizeof(port),
-		    NI_NUMERICHOST | NI_NUMERICSERV))
-		snprintf(dst, cap, "?");
-	else
-		snprintf(dst, cap, a->ai_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-	return dst;
-}
-
-// The server being tried: its address as dialed, or its name and the proxy's address.
-static const char *server_text(const struct session *s, char *dst, size_t cap)
-{
-	const struct config_connection *c = s->conf;
-	const char *host = c->hosts[s->host];
-	char proxy[100];
-
-	if (!s->at)
-		return log_quote(dst, cap, host, strlen(host));
-	if (!c->http_proxy)
-		return address_text(s->at, dst, cap);
-	snprintf(dst, cap, strchr(host, ':') ? "[%s]:%u proxy=%s" : "%s:%u proxy=%s", host, c->port,
-		address_text(s->at, proxy, sizeof(proxy)));
-	return dst;
-}
-
-// Several connections in one process are told apart by their names.
-static const char *label(const struct session *s)
-{
-	return s->conf->key ? s->conf->key : "";
-}
-
-static const char *label_end(const struct session *s)
-{
-	return s->conf->key ? ": " : "";
-}
-
-#define SAY(s, level, fmt, ...) LOG(level, "%s%s" fmt, label(s), label_end(s), ##__VA_ARGS__)
 
 // The server's IPv4 address as dialed; 0: IPv6.
 static uint32_t server_ip4(const struct session *s)
@@ -237,47 +136,6 @@ static void on_writable(void *user)
 
 // --- a call that comes up ---
 
-// Tell the profile's program. reason: of one that is over, else NULL.
-static void run_script(struct session *s, const char *reason, const struct call_counters *c)
-{
-	const char *path = reason ? s->conf->ppp->on_down : s->conf->ppp->on_up;
-	char server[400];
-	const struct facts_of of = {.conf = s->conf,
-		.interface = s->tun.name,
-		.server = server_text(s, server, sizeof(server)),
-		.addr = s->addr,
-		.info = &s->info,
-		.reason = reason,
-		.duration_s = (conn_now_ms() - s->up_ms) / 1000,
-		.counters = c};
-	char *env;
-	int rc;
-
-	if (!path || !s->scripts)
-		return;
-	env = facts_create(&of);
-	rc = env ? scripts_run(s->scripts, path, reason ? "down" : "up", s->number, s->number, env)
-		 : -ENOMEM;
-	if (rc)
-		LOG_ERRNO(LOG_WARNING, rc, "%s was not run", path);
-}
-
-static void log_up(struct session *s, const struct call_info *info)
-{
-	char user[300], server[400], a[16], b[16], d1[16], d2[16];
-
-	SAY(s, LOG_NOTICE,
-		"up user=%s server=%s address=%s peer=%s dns=%s%s%s tls=%s cipher=%s auth=%s "
-		"mtu=%u interface=%s",
-		log_quote(user, sizeof(user), s->conf->user, strlen(s->conf->user)),
-		server_text(s, server, sizeof(server)), value_ip4_text(a, info->addr.local),
-		value_ip4_text(b, info->addr.remote),
-		info->addr.dns[0] ? value_ip4_text(d1, info->addr.dns[0]) : "none",
-		info->addr.dns[1] ? "," : "",
-		info->addr.dns[1] ? value_ip4_text(d2, info->addr.dns[1]) : "", info->tls_version,
-		info->cipher, ppp_auth_name(info->auth), info->mtu, s->tun.name);
-}
-
 // IPCP opened again, with other addresses: the new ones first, so that no route is lost with the
 // last.
 static int change_address(struct session *s, const struct ppp_addresses *a, char *err, size_t cap)
@@ -351,8 +209,8 @@ static void on_up(void *user, const struct call_info *info)
 	s->state = STATE_UP;
 	s->up_ms = conn_now_ms();
 	s->nb_calls++;
-	log_up(s, info);
-	run_script(s, NULL, NULL);
+	session_log_up(s, info);
+	session_run_script(s, NULL, NULL);
 	conn_keep_short(s->conn, !strcmp(s->conf->congestion, "auto"));
 	ev_io_init(&s->tun_io, on_tun, s->tun.fd, EV_READ);
 	s->tun_io.data = s;
@@ -427,7 +285,7 @@ static void failed(struct session *s, enum call_end why, const char *reason, boo
 		end(s, CALL_END_HANGUP);
 		return;
 	}
-	server_text(s, server, sizeof(server));
+	session_server_text(s, server, sizeof(server));
 	if (why == CALL_END_TCP && s->at && s->at->ai_next) {
 		SAY(s, LOG_WARNING, "server=%s %s; trying the next address", server, reason);
 		s->at = s->at->ai_next;
@@ -489,7 +347,7 @@ static void lost(struct session *s, enum call_end why, const char *reason, bool 
 		"down reason=\"%s\" rx_packets=%llu rx_bytes=%llu tx_packets=%llu tx_bytes=%llu",
 		reason, (unsigned long long)c.rx_packets, (unsigned long long)c.rx_bytes,
 		(unsigned long long)c.tx_packets, (unsigned long long)c.tx_bytes);
-	run_script(s, reason, &c);
+	session_run_script(s, reason, &c);
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	conn_destroy(s->conn);
 	s->conn = NULL;
@@ -566,7 +424,7 @@ static void dial_address(struct session *s)
 
 	s->state = STATE_DIAL;
 	fill_conf(s, &conf);
-	SAY(s, LOG_INFO, "dialing server=%s", server_text(s, server, sizeof(server)));
+	SAY(s, LOG_INFO, "dialing server=%s", session_server_text(s, server, sizeof(server)));
 	s->conn = conn_create(
 		s->loop, s->at->ai_addr, s->at->ai_addrlen, CONNECT_MS, &conf, &conn_ops, s);
 	if (s->conn && c->http_proxy && conn_via_proxy(s->conn, &proxy)) {
@@ -774,40 +632,4 @@ void session_destroy(struct session *s)
 	call_tls_ctx_free(s->tls);
 	free(s->route_file);
 	free(s);
-}
-
-static size_t status_up(const struct session *s, char *dst, size_t cap)
-{
-	const struct call_counters *c = &conn_call(s->conn)->counters;
-	char server[400], a[16], b[16];
-
-	return (size_t)snprintf(dst, cap,
-		" server=%s address=%s peer=%s uptime=%llus mtu=%u tls=%s cipher=%s rx_bytes=%llu "
-		"tx_bytes=%llu",
-		server_text(s, server, sizeof(server)), value_ip4_text(a, s->addr.local),
-		value_ip4_text(b, s->addr.remote),
-		(unsigned long long)(conn_now_ms() - s->up_ms) / 1000, s->info.mtu,
-		s->info.tls_version, s->info.cipher,
-		(unsigned long long)(s->counters.rx_bytes + c->rx_bytes),
-		(unsigned long long)(s->counters.tx_bytes + c->tx_bytes));
-}
-
-const char *session_status(const struct session *s, char *dst, size_t cap)
-{
-	uint64_t now = conn_now_ms();
-	char reason[sizeof(s->reason) * 2];
-	size_t n;
-
-	n = (size_t)snprintf(dst, cap, "state=%s interface=%s calls=%u", state_texts[s->state],
-		s->tun.name, s->nb_calls);
-	if (s->state == STATE_UP && n < cap)
-		n += status_up(s, dst + n, cap - n);
-	else if (s->state == STATE_WAIT && n < cap)
-		n += (size_t)snprintf(dst + n, cap - n, " redial=%llus",
-			(unsigned long long)(s->wait_until_ms > now ? s->wait_until_ms - now : 0) /
-				1000);
-	if (s->reason[0] && n < cap)
-		snprintf(dst + n, cap - n, " last=%s",
-			log_quote(reason, sizeof(reason), s->reason, strlen(s->reason)));
-	return dst;
 }
