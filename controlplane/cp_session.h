@@ -88,6 +88,7 @@ struct cp_session {
 	bool broken;       // must end at once
 	bool ending;       // was told to go (cp_policy_end())
 	bool gone;         // CLOSED came, what it had is given back
+	bool awaited;      // others of its account may wait for its end
 	bool close_notify; // remote record layer: the peer's came
 	uint32_t addr;     // taken from the pools, host order, 0: none
 	size_t waiting;    // bytes in the backlog, kept by cp_out.c
@@ -105,7 +106,7 @@ struct cp_session {
 	const char *why; // the first reason to end; static text
 	char *why_detail;
 	const char *account; // of users_grant, NULL: not authenticated
-	struct cp_session *next_account;
+	LIST_ENTRY(cp_session) of_account;
 	struct cp_policy *policy; // what most have no need of (cp_policy.h), NULL: nothing
 };
 

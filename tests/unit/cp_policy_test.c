@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "controlplane/cp_policy.h"
+#include "controlplane/scripts.h"
 #include "cp_bed.h"
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
@@ -28,6 +29,7 @@ static const char yaml[] =
 	"  limits: { rate-limit: \"1M/2M\", session-timeout: 3600, idle-timeout: 90, filter: f1, "
 	"address-list: l1 }\n"
 	"  mppe: { use-encryption: required }\n"
+	"  scripted: { on-up: /bin/true, on-down: /bin/true }\n"
 	"ppp-secrets:\n"
 	"  - { name: bob, password: \"" BED_PASSWORD "\" }\n"
 	"  - { name: once, password: \"" BED_PASSWORD "\", profile: once }\n"
@@ -41,7 +43,11 @@ static const char yaml[] =
 	"  - { name: near, password: \"" BED_PASSWORD "\", caller-id: 192.0.2.0/24 }\n"
 	"  - { name: far, password: \"" BED_PASSWORD "\", caller-id: 198.51.100.7 }\n"
 	"  - { name: net, password: \"" BED_PASSWORD "\", routes: [10.7.0.0/16, \"10.8.0.0/16 "
-	"10.9.9.9 5\", \"2001:db8:7::/48\"] }\n";
+	"10.9.9.9 5\", \"2001:db8:7::/48\"] }\n"
+	"  - { name: six, password: \"" BED_PASSWORD "\", remote-ipv6-prefix: "
+	"\"2001:db8:6::/64\", routes: [\"2001:db8:6::/64\"] }\n"
+	"  - { name: scripted, password: \"" BED_PASSWORD
+	"\", profile: scripted, routes: [10.20.0.0/16] }\n";
 
 static void open_bed(struct bed *b)
 {
@@ -410,6 +416,65 @@ static void test_routes(void **state)
 	bed_close(&b);
 }
 
+// A route that is the session's own prefix is published once, whichever of the two comes first.
+static void test_route_is_own_prefix(void **state)
+{
+	struct fake_client_conf conf;
+	struct fake_client *c;
+	struct bed b;
+	dp_handle h;
+
+	open_bed(&b);
+	for (unsigned int i = 0; i < 2; i++) {
+		conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+		conf.user = "six";
+		conf.ipv6 = i ? PPP_IPV6_NO : PPP_IPV6_YES;
+		c = bed_dial(&b, &conf);
+		BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open && (i || c->nb_ip6));
+		bed_turns(&b, 20);
+		h = c->conn->handle;
+		assert_false(c->conn->closed);
+		assert_int_equal(fake_nb_prefixes(b.ch), 1);
+		assert_int_equal(fake_prefix_metric(b.ch, "2001:db8:6::/64", h), 1);
+		hang_up(&b, c);
+		assert_int_equal(fake_nb_prefixes(b.ch), 0);
+	}
+	bed_close(&b);
+}
+
+static uint32_t scripts_begun(struct bed *b)
+{
+	struct scripts_totals t;
+
+	scripts_totals(b->cp->scripts, &t);
+	return (uint32_t)(t.started + t.failed);
+}
+
+// A session whose routes cannot be published never was up: neither script runs. Otherwise both do.
+static void test_scripts_go_in_pairs(void **state)
+{
+	struct in6_addr other = {.s6_addr = {0x20, 1}};
+	struct fake_client *c;
+	struct bed b;
+	unsigned int n;
+
+	open_bed(&b);
+	for (n = 0; !dp_prefix_publish(b.ch, &other, (uint8_t)(n % 129), n / 129, n / 129 + 1); n++)
+		;
+	c = dial(&b, "scripted", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, c->conn->closed && !bed_session(&b, c));
+	bed_reap(&b, c);
+	bed_turns(&b, 50);
+	assert_int_equal(scripts_begun(&b), 0);
+	while (n--)
+		dp_prefix_withdraw(b.ch, &other, (uint8_t)(n % 129), n / 129 + 1);
+	c = bed_dial_up(&b, "scripted", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, scripts_begun(&b) == 1);
+	hang_up(&b, c);
+	BED_UNTIL(&b, scripts_begun(&b) == 2);
+	bed_close(&b);
+}
+
 // -- a back end that takes its time --
 
 static uint64_t asked, cancelled;
@@ -633,6 +698,8 @@ int main(void)
 		cmocka_unit_test(test_session_timeout),
 		cmocka_unit_test(test_session_timeout_of_the_dead),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_route_is_own_prefix),
+		cmocka_unit_test(test_scripts_go_in_pairs),
 		cmocka_unit_test(test_slow_answer),
 		cmocka_unit_test(test_slow_refusal),
 		cmocka_unit_test(test_slow_times_out),
