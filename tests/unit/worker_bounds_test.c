@@ -435,6 +435,38 @@ static void http_in_bytes(void **state)
 	rig_destroy(r);
 }
 
+// Records that large mbufs hold whole are told in pieces, be they in one or in several.
+static void http_in_large_records(void **state)
+{
+	static uint8_t bytes[16000], got[32000];
+	struct rig_client *c;
+	uint32_t at = 0;
+	struct dp_msg *m;
+	struct rig *r;
+
+	rig_data_room = mbuf_room_for(9000);
+	r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	rig_data_room = 0;
+	c = rig_connect(r);
+	rig_install(r, c);
+	for (uint32_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + (i >> 8));
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bytes, 8500);
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bytes, 16000);
+	rig_run(r, 50000);
+	while ((m = rig_event(r, DP_EV_RX_PLAIN))) {
+		assert_int_equal(m->u.rx.offset, at);
+		assert_true(m->len > 0 && m->len <= DP_MSG_DATA_MAX);
+		memcpy(got + at, m->data, m->len);
+		at += m->len;
+		dp_msg_free(r->ch, m);
+	}
+	assert_int_equal(at, 24500);
+	assert_memory_equal(got, bytes, 8500);
+	assert_memory_equal(got + 8500, bytes, 16000);
+	rig_destroy(r);
+}
+
 // A handshake that comes byte by byte is told so many times and then waits for the consumer.
 static void raw_flood(void **state)
 {
@@ -745,6 +777,7 @@ int main(void)
 		cmocka_unit_test(control_flood_ends),
 		cmocka_unit_test(remote_flood),
 		cmocka_unit_test(http_in_bytes),
+		cmocka_unit_test(http_in_large_records),
 		cmocka_unit_test(raw_flood),
 		cmocka_unit_test(key_limit_of_messages),
 		cmocka_unit_test(fin_behind_key_update),
