@@ -284,7 +284,7 @@ static void up_wait(
 {
 	struct mbuf_queue dropped = {0};
 
-	if (w->txq_held >= w->txq_max || (!p->up_flows && p->upq.len >= p->queue_up)) {
+	if (!p->up_flows && p->upq.len >= RTE_MIN(p->queue_up, session_txq_most(w, 0))) {
 		COUNT(&w->counters, policy_rate_drop);
 		drop_up(s, m);
 		return;
@@ -297,7 +297,7 @@ static void up_wait(
 		flowq_put(p->up_flows, m);
 	else
 		mbufq_put(&p->upq, m);
-	if (up_len(p) > p->queue_up) {
+	if (p->up_flows && up_len(p) > RTE_MIN(p->queue_up, session_txq_most(w, 1))) {
 		flowq_shed(p->up_flows, &dropped);
 		up_drop_all(w, s, &dropped);
 	}

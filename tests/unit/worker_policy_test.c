@@ -448,6 +448,37 @@ static void ends_while_waiting(void **state)
 	rig_destroy(r);
 }
 
+// Uploaders above their rates share what all queues may hold, and leave room to what comes down.
+static void queues_share(void **state)
+{
+	struct rig *r = make();
+	struct rig_client *c[4], *d;
+	struct dp_msg *m;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		c[i] = client(r, IN_1 + i, &m);
+		m->u.open.rate_rx.bps = 2 * M;
+		rig_command(r, m);
+	}
+	d = client(r, IN_1 + 4, &m);
+	rig_command(r, m);
+	r->w->txq_max = 120;
+	for (unsigned int n = 0; n < 200; n++) {
+		for (unsigned int i = 0; i < 4; i++)
+			put_up(r, c[i], 1400, IN_1 + i, HOST);
+		rig_run(r, 500);
+		assert_true(r->w->txq_held < r->w->txq_max);
+	}
+	assert_true(r->w->txq_held > 60);
+	assert_true(counter(r, CNT_policy_rate_drop) > 100);
+	send_down(r, 500, HOST, IN_1 + 4);
+	rig_run(r, 1000);
+	assert_non_null(take(r, d));
+	assert_int_equal(counter(r, CNT_session_tx_queue_drop), 0);
+	core_free(r);
+	rig_destroy(r);
+}
+
 // ---- limits
 
 static void limit_in(void **state)
@@ -684,9 +715,10 @@ int main(void)
 		cmocka_unit_test(late_handover), cmocka_unit_test(rates_down),
 		cmocka_unit_test(rates_up), cmocka_unit_test(ping_beside),
 		cmocka_unit_test(below_the_rate), cmocka_unit_test(rate_taken_away),
-		cmocka_unit_test(ends_while_waiting), cmocka_unit_test(limit_in),
-		cmocka_unit_test(limit_out), cmocka_unit_test(idle), cmocka_unit_test(filters),
-		cmocka_unit_test(no_such_filter), cmocka_unit_test(address_lists)};
+		cmocka_unit_test(ends_while_waiting), cmocka_unit_test(queues_share),
+		cmocka_unit_test(limit_in), cmocka_unit_test(limit_out), cmocka_unit_test(idle),
+		cmocka_unit_test(filters), cmocka_unit_test(no_such_filter),
+		cmocka_unit_test(address_lists)};
 
 	rig_eal();
 	return cmocka_run_group_tests(tests, NULL, NULL);
