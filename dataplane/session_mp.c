@@ -424,6 +424,13 @@ static struct rte_mbuf *make_fragment(
 	return f;
 }
 
+uint32_t session_mp_fragments(const struct session *s, uint32_t len)
+{
+	uint32_t most = s->mtu - (uint32_t)ppp_mp_header_len(s->mp->tx.short_seq);
+
+	return (len + INNER_PROTO_LEN + most - 1) / most;
+}
+
 uint16_t session_mp_fragment(
 	struct worker *w, struct session *s, struct rte_mbuf *m, struct mbuf_queue *q)
 {

@@ -57,6 +57,8 @@ bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t 
 // memory.
 uint16_t session_mp_fragment(
 	struct worker *w, struct session *s, struct rte_mbuf *m, struct mbuf_queue *q);
+// How many a packet of len bytes makes.
+uint32_t session_mp_fragments(const struct session *s, uint32_t len);
 // Bytes of a fragment in the queue that are no inner packet's, and whether it is the last.
 uint32_t session_mp_overhead(const struct session *s, const struct rte_mbuf *m, bool *last);
 

@@ -257,6 +257,35 @@ static void memory_share(void **state)
 	rig_destroy(r);
 }
 
+// A record that another protects is one message, however large a segment could be.
+static void remote_jumbo(void **state)
+{
+	struct rig_client *c;
+	unsigned int n = 0;
+	struct dp_msg *m;
+	struct rig *r;
+
+	rig_data_room = mbuf_room_for(9000);
+	rig_mtu = 9000;
+	r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
+	rig_data_room = rig_mtu = 0;
+	c = rig_connect(r);
+	m = rig_msg(r, DP_CMD_INSTALL, c->handle);
+	m->u.install.record_layer = DP_RECORD_REMOTE;
+	rig_command(r, m);
+	rig_command(r, rig_msg(r, DP_CMD_SSTP_START, c->handle));
+	rig_open_data(r, c, IN_1, 1400, 0);
+	core_in_n(r, IN_1, 300, 40);
+	rig_run(r, 2000);
+	while ((m = rig_event(r, DP_EV_TX_PLAIN))) {
+		n += m->len / 308;
+		dp_msg_free(r->ch, m);
+	}
+	assert_int_equal(n, 40);
+	assert_int_equal(counter(r, CNT_session_tx_queue_drop), 0);
+	rig_destroy(r);
+}
+
 // Records that another protects: what is on its way there counts, and coming back lets more go.
 static void remote_window(void **state)
 {
@@ -773,6 +802,7 @@ int main(void)
 		cmocka_unit_test(memory_short),
 		cmocka_unit_test(memory_share),
 		cmocka_unit_test(remote_window),
+		cmocka_unit_test(remote_jumbo),
 		cmocka_unit_test(control_flood),
 		cmocka_unit_test(control_flood_ends),
 		cmocka_unit_test(remote_flood),

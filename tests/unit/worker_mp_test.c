@@ -263,6 +263,44 @@ static void down_above_mrru(void **state)
 	stop();
 }
 
+// Clients with many small fragments that take nothing leave room in the queues to the others.
+static void down_stalled(void **state)
+{
+	uint8_t pkt[2048], in[SSTP_MAX_PACKET];
+	struct rig_client *c[6];
+
+	start(2100, 8192);
+	for (unsigned int i = 0; i < 6; i++) {
+		struct dp_msg *m;
+
+		c[i] = dial(IN_1 + i, 2100, 0, 0);
+		m = rig_msg(r, DP_CMD_OPEN_DATA, c[i]->handle);
+		m->u.open.inner = IN_1 + i;
+		m->u.open.local = LOCAL;
+		m->u.open.mtu = i < 5 ? 128 : MTU;
+		m->u.open.mp = (struct dp_mp){.tx_mrru = 2100};
+		rig_command(r, m);
+	}
+	r->w->txq_max = 120;
+	r->hold_link = true;
+	for (unsigned int n = 0; n < 100; n++) {
+		for (unsigned int i = 0; i < 5; i++) {
+			rig_packet(pkt, 2000, HOST, IN_1 + i, 64, true, 1);
+			rig_core_in(r, pkt, 2000);
+		}
+		rig_run(r, 500);
+		assert_true(r->w->txq_held < r->w->txq_max);
+	}
+	assert_true(counter(CNT_mp_tx_fragments) > 100);
+	rig_packet(pkt, 500, HOST, IN_1 + 5, 64, true, 1);
+	rig_core_in(r, pkt, 500);
+	r->hold_link = false;
+	rig_run(r, 2000);
+	assert_int_equal(rig_take_sstp(r, c[5], in), 508);
+	rig_run(r, 500000);
+	stop();
+}
+
 // Without multilink towards the client nothing is sent in fragments.
 static void down_one_way_only(void **state)
 {
@@ -708,6 +746,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(down_short_and_long),
 		cmocka_unit_test(down_above_mrru),
+		cmocka_unit_test(down_stalled),
 		cmocka_unit_test(down_one_way_only),
 		cmocka_unit_test(numbers_begin_anew),
 		cmocka_unit_test(up_any_cut),
