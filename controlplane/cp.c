@@ -19,7 +19,8 @@
 #define BURST 64
 #define BURSTS_PER_TURN 8 // then timers and descriptors get their turn
 #define RETRY_S 0.001
-#define REPLACE_S 1 // a living client answers sooner
+#define VERDICT_S 10 // a back end that is alive and not a person answers sooner
+#define REPLACE_S 1  // a living client answers sooner
 #define SCRIPTS_GRACE_MS 10000
 #define SHUTDOWN_S 10
 #define ABORT_S 1 // after the second signal, or the first one's time
@@ -50,6 +51,7 @@ static void make_limits(struct cp *cp)
 	// Both negotiation timers, the client's and the back end's part of authentication one after
 	// the other, and IPCP.
 	l->setup_s = 2.0 * c->negotiation_timeout_s + 2.0 * c->auth_timeout_s + 60;
+	l->verdict_s = VERDICT_S;
 	l->replace_s = REPLACE_S;
 	l->shutdown_s = SHUTDOWN_S;
 	l->linger_ms = LINGER_MS;

@@ -519,6 +519,7 @@ void cp_call_settle(struct cp_session *s)
 	// A frame borrows the event that brought it.
 	if (s->call) {
 		s->call->frame = NULL;
+		cp_auth_settle(s);
 		cp_auth_hold_negotiation(s->call);
 	}
 	cp_call_rest(s);

@@ -48,7 +48,9 @@ struct cp_call {
 	const uint8_t *frame;
 	size_t frame_len;
 	bool note_ppp_up, note_ppp_down, note_closed, flush;
+	uint64_t auth_id;          // of the last query to the back end
 	bool auth_pending;         // the back end was asked
+	bool auth_logged;          // that the log-in is right
 	bool negotiation_held;     // the timer for Call Connected stands still
 	struct users_answer *held; // for PPP when others of the account are gone, NULL: none
 	// Both have to be true before data may pass.
@@ -194,6 +196,8 @@ void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req);
 void cp_auth_answer(struct cp *cp, uint64_t id, struct users_answer *a);
 // The answer that was held goes to PPP.
 void cp_auth_go_on(struct cp_session *s);
+// PPP left the phase in which it asked (LCP anew, an end): cancel.
+void cp_auth_settle(struct cp_session *s);
 // Nobody waits any more.
 void cp_auth_cancel(struct cp_session *s);
 void cp_auth_watch(struct cp_call *c); // make its timer

@@ -651,6 +651,114 @@ static void test_slow_gives_no_way(void **state)
 	bed_close(&b);
 }
 
+// A back end that answers nobody keeps nobody out for ever.
+static void test_dead_back_end(void **state)
+{
+	struct fake_client *c[3];
+	struct bed b;
+
+	open_slow(&b);
+	b.cp->limits.max_half_open = 2;
+	b.cp->limits.verdict_s = 0.1;
+	for (unsigned int i = 0; i < 2; i++) {
+		c[i] = dial(&b, "bob", PPP_AUTH_PAP);
+		BED_UNTIL(&b, nb_asked == i + 1);
+	}
+	usleep(150000);
+	bed_turns(&b, 2);
+	c[2] = dial(&b, "bob", PPP_AUTH_PAP);
+	BED_UNTIL(&b, nb_asked == 3);
+	assert_true(c[0]->conn->out_rst);
+	assert_int_equal(nb_cancelled, 1);
+	assert_false(c[1]->conn->closed);
+	cp_auth_answer(b.cp, asked, &later);
+	BED_UNTIL(&b, fake_client_is_up(c[2]) && c[2]->conn->data_open);
+	bed_close(&b);
+}
+
+// The answer to another query of the same session is nobody's, whatever it says.
+static void test_answer_to_another(void **state)
+{
+	struct users_answer first;
+	struct fake_client *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_slow(&b);
+	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
+	s = bed_session(&b, c);
+	first = later;
+	assert_non_null(first.grant.account);
+	cp_auth_answer(b.cp, asked + 1, &first);
+	assert_null(first.grant.account); // wiped
+	assert_true(s->call->auth_pending);
+	assert_null(s->account);
+	cp_auth_answer(b.cp, asked, &later);
+	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
+	bed_close(&b);
+}
+
+// Who ends PPP while it is judged has nobody work for it any longer.
+static void test_slow_terminates(void **state)
+{
+	struct fake_client *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_slow(&b);
+	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
+	s = bed_session(&b, c);
+	fake_client_terminate(c);
+	BED_UNTIL(&b, s->stage != CP_STAGE_CALL || nb_cancelled);
+	assert_int_equal(s->stage, CP_STAGE_CALL);
+	assert_false(s->call->auth_pending);
+	cp_auth_answer(b.cp, asked, &later);
+	assert_null(s->account);
+	bed_close(&b);
+}
+
+static void test_held_terminates(void **state)
+{
+	struct fake_client *dead, *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_bed(&b);
+	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
+	dead->eof = true;
+	b.cp->limits.replace_s = 10;
+	c = dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, (s = bed_session(&b, c)) && s->call && s->call->held);
+	fake_client_terminate(c);
+	BED_UNTIL(&b, s->stage != CP_STAGE_CALL || !s->call->held);
+	assert_int_equal(s->stage, CP_STAGE_CALL);
+	bed_close(&b);
+}
+
+// A session that is replaced again and again has no more time for it.
+static void test_replaced_again(void **state)
+{
+	struct fake_client *dead;
+	struct cp_session *s;
+	ev_tstamp until;
+	struct bed b;
+
+	open_bed(&b);
+	b.cp->limits.replace_s = 100;
+	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
+	s = bed_session(&b, dead);
+	dead->eof = true;
+	dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, s->policy && ev_is_active(&s->policy->hurry));
+	until = ev_now(b.cp->loop) + ev_timer_remaining(b.cp->loop, &s->policy->hurry);
+	b.cp->limits.replace_s = 1000;
+	dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, b.cp->accounts.nb_sessions >= 3);
+	assert_true(
+		ev_now(b.cp->loop) + ev_timer_remaining(b.cp->loop, &s->policy->hurry) < until + 1);
+	bed_close(&b);
+}
+
 // What a back end brings along lives as long as the session.
 static void test_grant_from_elsewhere(void **state)
 {
@@ -705,6 +813,11 @@ int main(void)
 		cmocka_unit_test(test_slow_times_out),
 		cmocka_unit_test(test_slow_client_goes),
 		cmocka_unit_test(test_slow_gives_no_way),
+		cmocka_unit_test(test_dead_back_end),
+		cmocka_unit_test(test_answer_to_another),
+		cmocka_unit_test(test_slow_terminates),
+		cmocka_unit_test(test_held_terminates),
+		cmocka_unit_test(test_replaced_again),
 		cmocka_unit_test(test_grant_from_elsewhere),
 	};
 
