@@ -22,6 +22,8 @@
 #define VERDICT_S 10 // a back end that is alive and not a person answers sooner
 #define REPLACE_S 1  // a living client answers sooner
 #define SCRIPTS_GRACE_MS 10000
+#define SCRIPTS_GRACE_MAX_MS 60000
+#define SCRIPTS_EACH_MS 250 // of those that wait, SCRIPTS_AT_ONCE at a time
 #define SHUTDOWN_S 10
 #define ABORT_S 1 // after the second signal, or the first one's time
 #define LINGER_MS 3000
@@ -376,6 +378,18 @@ fail:
 	return NULL;
 }
 
+static uint32_t scripts_grace_ms(struct cp *cp)
+{
+	struct scripts_totals t;
+	uint64_t ms = SCRIPTS_GRACE_MS;
+
+	if (!cp->scripts)
+		return 0;
+	scripts_totals(cp->scripts, &t);
+	ms += (uint64_t)t.waiting * SCRIPTS_EACH_MS / SCRIPTS_AT_ONCE;
+	return (uint32_t)(ms < SCRIPTS_GRACE_MAX_MS ? ms : SCRIPTS_GRACE_MAX_MS);
+}
+
 void cp_destroy(struct cp *cp)
 {
 	struct cp_session *s;
@@ -384,7 +398,7 @@ void cp_destroy(struct cp *cp)
 		return;
 	while ((s = TAILQ_FIRST(&cp->sessions)))
 		cp_session_free(s);
-	scripts_destroy(cp->scripts, SCRIPTS_GRACE_MS);
+	scripts_destroy(cp->scripts, scripts_grace_ms(cp));
 	last_out_close(cp->last_out);
 	cp_account_free(&cp->accounts);
 	cp_out_free(&cp->out);

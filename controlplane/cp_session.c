@@ -337,6 +337,8 @@ void cp_session_free(struct cp_session *s)
 
 	let_go(s);
 	leave_half_open(s);
+	if (!s->gone) // the process ends before its CLOSED came
+		cp_policy_ended(s, NULL);
 	cp_address_release(s);
 	cp_policy_free(s);
 	if (s->was_up)

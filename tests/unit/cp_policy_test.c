@@ -475,6 +475,24 @@ static void test_scripts_go_in_pairs(void **state)
 	bed_close(&b);
 }
 
+// The process ends before a session's CLOSED came: on-down runs all the same.
+static void test_free_without_closed(void **state)
+{
+	struct fake_client *c;
+	struct bed b;
+
+	open_bed(&b);
+	c = bed_dial_up(&b, "scripted", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, scripts_begun(&b) == 1);
+	cp_session_free(bed_session(&b, c));
+	BED_UNTIL(&b, scripts_begun(&b) == 2);
+	// For the bed's sake.
+	b.cp->totals.ended++;
+	cp_out_close(b.cp, c->conn->handle, true, 0);
+	BED_UNTIL(&b, c->conn->closed);
+	bed_close(&b);
+}
+
 // -- a back end that takes its time --
 
 static uint64_t asked, cancelled;
@@ -808,6 +826,7 @@ int main(void)
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_route_is_own_prefix),
 		cmocka_unit_test(test_scripts_go_in_pairs),
+		cmocka_unit_test(test_free_without_closed),
 		cmocka_unit_test(test_slow_answer),
 		cmocka_unit_test(test_slow_refusal),
 		cmocka_unit_test(test_slow_times_out),
