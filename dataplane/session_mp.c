@@ -424,6 +424,27 @@ static struct rte_mbuf *make_fragment(
 	return f;
 }
 
+bool session_mp_has_room(const struct rte_mbuf *m, uint32_t held)
+{
+	return held + m->pool->size / 2 < rte_mempool_avail_count(m->pool);
+}
+
+bool session_mp_may_queue(struct worker *w, struct session *s, const struct rte_mbuf *m)
+{
+	if (likely(!is_large(w, m->pkt_len)))
+		return true;
+	if (!session_mp_has_room(m, s->mp->nb_large))
+		return false;
+	s->mp->nb_large++;
+	return true;
+}
+
+void session_mp_unqueue(struct worker *w, struct session *s, const struct rte_mbuf *m)
+{
+	if (s->mp && s->mp->nb_large && is_large(w, m->pkt_len))
+		s->mp->nb_large--;
+}
+
 uint32_t session_mp_fragments(const struct session *s, uint32_t len)
 {
 	uint32_t most = s->mtu - (uint32_t)ppp_mp_header_len(s->mp->tx.short_seq);
@@ -441,6 +462,7 @@ uint16_t session_mp_fragment(
 	uint32_t left = m->data_len, most, n;
 	uint16_t nb = 0;
 
+	session_mp_unqueue(w, s, m);
 	for (bool begin = true; left; begin = false) {
 		struct rte_mbuf *f;
 

@@ -27,6 +27,7 @@ struct session_policy {
 	// by flows, as long as the worker has flowqs left.
 	struct mbuf_queue upq;
 	struct codel codel;            // of upq
+	uint32_t up_large;             // of them, those that no ordinary mbuf holds
 	struct flowq *up_flows;        // in its place, NULL: not now
 	uint64_t up_at_us, down_at_us; // when the next packet may pass; 0: none waits for that
 	uint32_t idle_ms;              // 0: off

@@ -31,6 +31,15 @@ void session_want_tx(struct worker *w, struct session *s)
 	w->tx_tail = s;
 }
 
+// Not queued, or out of the queue: m goes.
+static __rte_noinline void txq_drop_one(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	COUNT(&w->counters, session_tx_queue_drop);
+	s->tx_drops++;
+	session_mp_unqueue(w, s, m);
+	rte_pktmbuf_free(m);
+}
+
 void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
 	mbuf_priv(m)->sent_us = w->now_us;
@@ -41,9 +50,7 @@ void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 		return;
 	}
 	if (unlikely(s->txq.len >= session_txq_most(w, 0))) {
-		COUNT(&w->counters, session_tx_queue_drop);
-		s->tx_drops++;
-		rte_pktmbuf_free(m);
+		txq_drop_one(w, s, m);
 		return;
 	}
 	mbufq_put(&s->txq, m);
@@ -55,6 +62,8 @@ void session_txq_free(struct worker *w, struct session *s)
 {
 	w->txq_held -= s->txq.len;
 	mbufq_free(&s->txq);
+	if (s->mp)
+		s->mp->nb_large = 0;
 	if (s->flags & SES_FLOWS)
 		session_flows_free(w, s);
 }
@@ -101,9 +110,7 @@ static struct rte_mbuf *txq_next(struct worker *w, struct session *s)
 		w->txq_held--;
 		if (likely(!txq_drop(w, s, m)))
 			return m;
-		COUNT(&w->counters, session_tx_queue_drop);
-		s->tx_drops++;
-		rte_pktmbuf_free(m);
+		txq_drop_one(w, s, m);
 	}
 	return NULL;
 }
@@ -353,9 +360,7 @@ static void txq_split(struct worker *w, struct session *s)
 		return;
 	}
 	if (!room_to_split(w, s, m)) {
-		COUNT(&w->counters, session_tx_queue_drop);
-		s->tx_drops++;
-		rte_pktmbuf_free(m);
+		txq_drop_one(w, s, m);
 		return;
 	}
 	if (!session_mp_fragment(w, s, m, &q))

@@ -379,6 +379,49 @@ static void errors(void **state)
 	rig_destroy(r);
 }
 
+// Too big for another session, with IPv6 between sessions alone: the sender learns it.
+static void too_big_between_sessions(void **state)
+{
+	struct rig *r = make_rig();
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
+	const uint8_t *got;
+	uint8_t pkt[1500];
+	uint16_t len;
+
+	open6(r, a, IP4(10, 0, 0, 2), P1, 1400);
+	open6(r, b, IP4(10, 0, 0, 3), P2, 1300);
+	r->w->core_has6 = false;
+	make(pkt, 1400, A1, A2, 64, 17);
+	send_up(r, a, pkt, 1400);
+	got = client_packet(r, a, &len);
+	expect_icmp(got, &len, ICMP6_PACKET_TOO_BIG, 0, OUR_LL);
+	assert_int_equal(got[46] << 8 | got[47], 1300);
+	nothing_more(r, b);
+	withdraw(r, a, P1, 64);
+	withdraw(r, b, P2, 64);
+	rig_destroy(r);
+}
+
+// An answer above what the client takes is none.
+static void ping_too_big(void **state)
+{
+	struct rig *r = make_rig();
+	struct rig_client *c = rig_connect_sstp(r);
+	uint8_t pkt[1500];
+	uint16_t len;
+
+	open6(r, c, IP4(10, 0, 0, 2), P1, 1300);
+	for (uint16_t n = 1300; n < 1302; n++) {
+		make(pkt, n, PEER_LL, OUR_LL, 64, IPPROTO_ICMPV6);
+		set_icmp(pkt, n, ICMP6_ECHO_REQUEST);
+		send_up(r, c, pkt, n);
+		assert_int_equal(client_packet(r, c, &len) != NULL, n == 1300);
+	}
+	assert_int_equal(counter(r, CNT_inner_too_big), 1);
+	withdraw(r, c, P1, 64);
+	rig_destroy(r);
+}
+
 static void malformed(void **state)
 {
 	struct rig *r = make_rig();
@@ -582,6 +625,8 @@ int main(void)
 		cmocka_unit_test(delegated),
 		cmocka_unit_test(between_sessions),
 		cmocka_unit_test(errors),
+		cmocka_unit_test(too_big_between_sessions),
+		cmocka_unit_test(ping_too_big),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(for_this_end),
 		cmocka_unit_test(flood),

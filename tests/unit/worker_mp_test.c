@@ -281,7 +281,16 @@ static void down_stalled(void **state)
 		m->u.open.mp = (struct dp_mp){.tx_mrru = 2100};
 		rig_command(r, m);
 	}
-	r->w->txq_max = 120;
+	// None is cut before its first fragment can go.
+	r->w->snd_max = 0;
+	for (unsigned int i = 0; i < 5; i++) {
+		rig_packet(pkt, 2000, HOST, IN_1 + i, 64, true, 1);
+		rig_core_in(r, pkt, 2000);
+	}
+	rig_run(r, 500);
+	assert_int_equal(r->w->txq_held, 5);
+	r->w->snd_max = 1000;
+	r->w->txq_max = 64;
 	r->hold_link = true;
 	for (unsigned int n = 0; n < 100; n++) {
 		for (unsigned int i = 0; i < 5; i++) {
@@ -670,6 +679,52 @@ static void large_packets(void **state)
 	stop();
 }
 
+// Large packets that wait for a client that takes nothing, or for their rate, leave large mbufs to
+// the others.
+static void large_ones_wait(void **state)
+{
+	static uint8_t frame[65600];
+	struct rig_client *a, *b, *c;
+	struct dp_msg *m;
+	uint32_t n;
+
+	start(65531, 8192);
+	a = dial(IN_1, 0, 65531, 0);
+	b = dial(IN_2, 60000, 65531, 0);
+	c = dial(IN_2 + 1, 0, 65531, 0);
+	m = rig_msg(r, DP_CMD_OPEN_DATA, c->handle);
+	m->u.open.inner = IN_2 + 1;
+	m->u.open.local = LOCAL;
+	m->u.open.mtu = MTU;
+	m->u.open.mp = (struct dp_mp){.rx_mrru = 65531};
+	m->u.open.rate_rx.bps = 20000000;
+	rig_command(r, m);
+	// b takes nothing.
+	r->w->snd_max = 0;
+	seq = 0;
+	n = make_frame(frame, 2300, IN_1, IN_2, true);
+	for (int i = 0; i < 300; i++)
+		send_frame(a, frame, n, 1300);
+	assert_true(session_of(b)->mp->nb_large > 60);
+	assert_true(rte_mempool_avail_count(pool->large) >= pool->large->size / 2);
+	assert_int_equal(session_of(b)->mp->nb_large, rte_mempool_in_use_count(pool->large));
+	// c is above its rate.
+	seq = 0;
+	n = make_frame(frame, 2300, IN_2 + 1, HOST, false);
+	for (uint32_t i = 0; i < 600; i++) {
+		send_fragment(c, "B", frame, 1300);
+		send_fragment(c, "E", frame + 1300, n - 1300);
+		if (i % 8 == 7)
+			rig_run(r, 500);
+		assert_true(rte_mempool_avail_count(pool->large) >= pool->large->size / 2 - 1);
+	}
+	r->w->snd_max = 1000;
+	rig_run(r, 1000000);
+	assert_int_equal(session_of(b)->mp->nb_large, 0);
+	assert_int_equal(rte_mempool_in_use_count(pool->large), 0);
+	stop();
+}
+
 // The local address answers as large a ping as can be put together.
 static void large_ping(void **state)
 {
@@ -756,6 +811,7 @@ int main(void)
 		cmocka_unit_test(control_frames_wait),
 		cmocka_unit_test(oldest_gives_way),
 		cmocka_unit_test(large_packets),
+		cmocka_unit_test(large_ones_wait),
 		cmocka_unit_test(large_ping),
 		cmocka_unit_test(large_ones_run_out),
 		cmocka_unit_test(more_than_there_is_room_for),
