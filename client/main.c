@@ -50,6 +50,14 @@ static uint32_t server_ip4(const struct client *c)
 	return c->at->ai_family == AF_INET ? ntohl(sin->sin_addr.s_addr) : 0;
 }
 
+// A default route of IPv6 would take the connection to an IPv6 server into itself.
+static bool default_route6(const struct client *c)
+{
+	if (c->o.add_default_route && !server_ip4(c))
+		LOG(LOG_WARNING, "the server was dialled over IPv6: no IPv6 default route");
+	return c->o.add_default_route && server_ip4(c);
+}
+
 static const char *address_text(const struct addrinfo *a, char *dst, size_t cap)
 {
 	char host[64], port[16];
@@ -186,8 +194,7 @@ static bool set_addresses(struct client *c, const struct call_info *info)
 	}
 	if (!rc && info->local_id && !c->has_ip6) {
 		c->has_ip6 = true;
-		rc = tunnel_address6(
-			&c->tun, info->local_id, c->o.add_default_route, err, sizeof(err));
+		rc = tunnel_address6(&c->tun, info->local_id, default_route6(c), err, sizeof(err));
 	}
 	if (rc)
 		conn_fail(c->conn, CALL_END_LOCAL, err);
