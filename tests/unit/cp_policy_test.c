@@ -273,6 +273,31 @@ static void test_impossible(void **state)
 	bed_close(&b);
 }
 
+static void test_warnings(void **state)
+{
+	static const struct bed_conf conf = {.sstp = "  ca: /dev/null\n",
+		.yaml = "ip-pools: { clients: [10.0.0.2-10.0.0.3] }\n"
+			"ppp-profiles:\n"
+			"  default: { local-address: 10.0.0.1, remote-address: clients }\n"
+			"  six: { use-ipv6: required }\n"
+			"ppp-secrets:\n"
+			"  - { name: fine, password: x }\n"
+			"  - { name: needy, password: x, profile: six }\n"
+			"  - { name: open, password: \"\" }\n"};
+	const char *log;
+	struct bed b;
+
+	bed_open(&b, &conf);
+	bed_log_begin();
+	cp_warn(b.conf);
+	log = bed_log_end();
+	assert_non_null(strstr(log, "users=1 first=needy: use-ipv6: required, and no prefix"));
+	assert_non_null(strstr(log, "users=1 first=open: the password is empty"));
+	assert_non_null(strstr(log, "sstp-server.ca: not used"));
+	assert_null(strstr(log, "no address to get"));
+	bed_close(&b);
+}
+
 static void test_pools_chain(void **state)
 {
 	struct fake_client *c[4], *no;
@@ -819,6 +844,7 @@ int main(void)
 		cmocka_unit_test(test_caller_id),
 		cmocka_unit_test(test_impossible),
 		cmocka_unit_test(test_pools_chain),
+		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_told_to_the_worker),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_session_timeout),
