@@ -380,6 +380,23 @@ static void control_flood(void **state)
 	rig_destroy(r);
 }
 
+// What is told of a session does not wait for its client's flood.
+static void told_beside_a_flood(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+
+	for (unsigned int i = 0; i < 5; i++)
+		send_echoes(r, c, 200, i * 200);
+	rig_run(r, 20000);
+	assert_non_null(session_of(r, c)->plainq.head);
+	rig_command(r, rig_msg(r, DP_CMD_QUERY, c->handle));
+	rig_run(r, 2000);
+	assert_non_null(session_of(r, c)->plainq.head);
+	assert_int_equal(events_of(r, DP_EV_STATS), 1);
+	rig_destroy(r);
+}
+
 // A client that goes on flooding is cut off before it holds more than its share of TCP's memory.
 static void control_flood_ends(void **state)
 {
@@ -804,6 +821,7 @@ int main(void)
 		cmocka_unit_test(remote_window),
 		cmocka_unit_test(remote_jumbo),
 		cmocka_unit_test(control_flood),
+		cmocka_unit_test(told_beside_a_flood),
 		cmocka_unit_test(control_flood_ends),
 		cmocka_unit_test(remote_flood),
 		cmocka_unit_test(http_in_bytes),
