@@ -5,6 +5,7 @@
 #include <rte_ip.h>
 #include <rte_malloc.h>
 
+#include "base/secret.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
@@ -116,12 +117,22 @@ static struct rte_mbuf *part_take(struct worker *w, struct session_mp *mp)
 	return m;
 }
 
+// What was collected goes. It may be half of a password.
+static void part_free(struct worker *w, struct session_mp *mp)
+{
+	struct rte_mbuf *m = part_take(w, mp);
+
+	if (!(mp->s->flags & SES_DATA_OPEN))
+		secret_wipe(rte_pktmbuf_mtod(m, void *), m->data_len);
+	rte_pktmbuf_free(m);
+}
+
 // What was collected never becomes a packet.
 static void part_drop(struct worker *w, struct session_mp *mp)
 {
 	if (!mp->part)
 		return;
-	rte_pktmbuf_free(part_take(w, mp));
+	part_free(w, mp);
 	COUNT(&w->counters, mp_rx_incomplete);
 	mp->s->rx_drops++;
 }
@@ -208,8 +219,9 @@ static bool part_append(struct worker *w, struct session_mp *mp, const uint8_t *
 
 // ---- whole packets
 
-// A frame for the control plane, in an SSTP packet. False: no room for an event.
-static bool to_control(struct worker *w, struct session *s, const uint8_t *frame, uint32_t n)
+// A frame for the control plane, in an SSTP packet. Wipes it: it may hold a password. False: no
+// room for an event.
+static bool to_control(struct worker *w, struct session *s, uint8_t *frame, uint32_t n)
 {
 	struct dp_msg *msg;
 
@@ -226,6 +238,7 @@ static bool to_control(struct worker *w, struct session *s, const uint8_t *frame
 	msg->data[2] = (uint8_t)(msg->len >> 8);
 	msg->data[3] = (uint8_t)msg->len;
 	memcpy(msg->data + SSTP_HDR_LEN, frame, n);
+	secret_wipe(frame, n);
 	dp_send_event(w->ch, w->id, msg);
 	COUNT(&w->counters, sstp_rx_control);
 	return true;
@@ -396,6 +409,8 @@ bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t 
 		part_drop(w, mp);
 		COUNT(&w->counters, mp_rx_no_memory);
 	}
+	if (step != PPP_MP_WHOLE && !(s->flags & SES_DATA_OPEN))
+		secret_wipe(p, n); // it may be half of a password
 	return true;
 }
 
@@ -548,7 +563,7 @@ void session_mp_end(struct worker *w, struct session *s)
 	if (!mp)
 		return;
 	if (mp->part)
-		rte_pktmbuf_free(part_take(w, mp));
+		part_free(w, mp);
 	rte_mempool_put(w->mp->states, mp);
 	s->mp = NULL;
 	s->flags &= ~SES_MP;

@@ -546,6 +546,37 @@ static void control_frames(void **state)
 	stop();
 }
 
+// A password that came in fragments stays nowhere.
+static void control_frames_wiped(void **state)
+{
+	uint8_t pap[] = {0xc0, 0x23, 1, 1, 0, 14, 1, 'u', 7, 's', 'e', 'c', 'r', 'e', 't', '!'};
+	const uint8_t *part;
+	struct rig_client *c;
+	struct dp_msg *m;
+
+	start(1600, 8192);
+	c = rig_connect_sstp(r);
+	set_mp(c, 1600, 1600, 0);
+	seq = 0;
+	send_fragment(c, "B", pap, 13);
+	rig_run(r, 20000);
+	part = rte_pktmbuf_mtod(session_of(c)->mp->part, const uint8_t *);
+	assert_memory_equal(part, pap, 13);
+	send_fragment(c, "E", pap + 13, 3);
+	m = rig_expect(r, DP_EV_RX_SSTP);
+	assert_memory_equal(m->data + 4, pap, sizeof(pap));
+	dp_msg_free(r->ch, m);
+	for (unsigned int i = 0; i < sizeof(pap); i++)
+		assert_int_equal(part[i], 0);
+	send_fragment(c, "B", pap, 13); // and never more
+	rig_run(r, 20000);
+	part = rte_pktmbuf_mtod(session_of(c)->mp->part, const uint8_t *);
+	set_mp(c, 0, 0, 0);
+	for (unsigned int i = 0; i < 13; i++)
+		assert_int_equal(part[i], 0);
+	stop();
+}
+
 // With no room for an event a control frame waits, and comes once.
 static void control_frames_wait(void **state)
 {
@@ -808,6 +839,7 @@ int main(void)
 		cmocka_unit_test(up_losses),
 		cmocka_unit_test(up_hostile),
 		cmocka_unit_test(control_frames),
+		cmocka_unit_test(control_frames_wiped),
 		cmocka_unit_test(control_frames_wait),
 		cmocka_unit_test(oldest_gives_way),
 		cmocka_unit_test(large_packets),
