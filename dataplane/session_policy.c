@@ -494,6 +494,15 @@ bool session_policy_set(struct worker *w, struct session *s, const struct dp_msg
 	return true;
 }
 
+void session_policy_unqueue(struct worker *w, struct session *s)
+{
+	if (!w->policies)
+		return;
+	s->rx_drops += up_len(policy_of(w, s));
+	upq_free(w, policy_of(w, s));
+	schedule(w, policy_of(w, s));
+}
+
 void session_policy_stop(struct worker *w, struct session *s)
 {
 	struct session_policy *p;

@@ -49,6 +49,8 @@ uint64_t session_policy_size(uint32_t sessions);
 bool session_policy_set(struct worker *w, struct session *s, const struct dp_msg *open);
 // The session is over.
 void session_policy_end(struct worker *w, struct session *s);
+// Drop what waits on its way up.
+void session_policy_unqueue(struct worker *w, struct session *s);
 // Its data are, until OPEN_DATA comes again: nothing waits any more.
 void session_policy_stop(struct worker *w, struct session *s);
 // Which of the two limits it was.

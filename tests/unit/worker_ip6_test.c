@@ -422,6 +422,35 @@ static void ping_too_big(void **state)
 	rig_destroy(r);
 }
 
+// Packets that wait when IPv6 is taken away go with it, and not as IPv4.
+static void closed_while_waiting(void **state)
+{
+	struct rig *r = make_rig();
+	struct rig_client *c = rig_connect_sstp(r);
+	uint32_t snd_max = r->w->snd_max;
+	uint8_t pkt[1500];
+	struct dp_msg *m;
+
+	open6(r, c, IP4(10, 0, 0, 2), P1, 1400);
+	r->w->snd_max = 0;
+	make(pkt, 400, HOST, A1, 64, 17);
+	from_core(r, pkt, 400);
+	assert_int_equal(r->w->txq_held, 1);
+	withdraw(r, c, P1, 64);
+	open6(r, c, IP4(10, 0, 0, 2), P1, 1400); // the same again
+	assert_int_equal(r->w->txq_held, 1);
+	m = rig_msg(r, DP_CMD_OPEN_DATA, c->handle);
+	m->u.open.inner = IP4(10, 0, 0, 2);
+	m->u.open.mtu = 1400;
+	rig_command(r, m);
+	r->w->snd_max = snd_max;
+	rig_run(r, 5000);
+	assert_int_equal(c->in_len, 0);
+	assert_int_equal(r->w->txq_held, 0);
+	withdraw(r, c, P1, 64);
+	rig_destroy(r);
+}
+
 static void malformed(void **state)
 {
 	struct rig *r = make_rig();
@@ -627,6 +656,7 @@ int main(void)
 		cmocka_unit_test(errors),
 		cmocka_unit_test(too_big_between_sessions),
 		cmocka_unit_test(ping_too_big),
+		cmocka_unit_test(closed_while_waiting),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(for_this_end),
 		cmocka_unit_test(flood),
