@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "client/flight.h"
 
 #define LOG_TYPE "client.conn"
 
@@ -21,17 +22,8 @@
 #define READS_PER_EVENT 4
 #define LINGER_MS 2000
 #define NOTSENT_LOWAT 65536
-#define SHORT_MIN 3000u // bytes that the socket may hold unsent: two segments
-#define SHORT_MAX 262144u
 #define SHORT_EVERY_MS 10
-#define RATE_WINDOW_MS 3000
-#define LOSS_WINDOW_MS 1000 // a share of lost bytes is one of such a time
-#define LOSS_SEGS 100u      // and of so many segments
-#define LOSS_SHARE 300u
-#define LOSS_WINDOWS 2u // in a row
-#define GROWS_MS 20
-#define HOLDS_MIN_RTT_US 4000u // below, a bound that is looked at every millisecond is too coarse
-#define ANSWERS_MAX 262144     // bytes: more is not read from a server that does not read
+#define ANSWERS_MAX 262144 // bytes: more is not read from a server that does not read
 
 // What goes on in front of the call.
 struct proxying {
@@ -45,20 +37,10 @@ struct conn {
 	void *user;
 	int fd;
 	bool connected, inited, waits, closed, keep_short;
-	bool full;         // as much as the path holds is on its way
-	uint32_t lowat;    // bytes that the socket may hold unsent
-	uint32_t holds;    // and on their way, with what is unsent
-	uint64_t rate[2];  // highest delivery rate of the last seconds and the ones before, bytes/s
-	uint64_t tuned_ms; // when these were last looked at
-	uint64_t rate_ms;  // when rate[1] was begun
-	uint64_t grew_ms;  // when the rate was seen to grow
-	bool own_pace;     // the kernel's congestion control has a bound of its own
-	bool may_change;   // to BBR, when the line loses
-	struct {
-		uint64_t since_ms, sent, again; // when this window began, and bytes then
-		unsigned int lossy;             // windows in a row
-		bool queue;                     // stood in this one
-	} loss;
+	bool full;            // as much as the path holds is on its way
+	struct flight flight; // with keep_short
+	uint32_t lowat;       // TCP_NOTSENT_LOWAT as it is set
+	uint64_t tuned_ms;    // when these were last looked at
 	ev_io rio, wio;
 	ev_timer timer;
 	uint64_t armed_ms;      // when the timer fires, 0: not running
@@ -120,23 +102,16 @@ static void arm(struct conn *k, uint64_t at_ms)
 	k->armed_ms = at_ms;
 }
 
-// Of n bytes, how many the socket may have now: not more unsent than lowat, and not more on the way
-// than path_holds(), so that no queue stands at its bottleneck. TCP_NOTSENT_LOWAT
-// alone does not see to the former: the kernel fills up a last segment of up to 64 KiB.
+// Of n bytes, how many the socket may have now. TCP_NOTSENT_LOWAT alone does not see to what is
+// unsent: the kernel fills up a last segment of up to 64 KiB.
 static size_t short_room(struct conn *k, size_t n)
 {
 	int notsent, unacked;
-	uint32_t room, out;
 
 	if (!k->keep_short || ioctl(k->fd, SIOCOUTQNSD, &notsent) || notsent < 0 ||
 		ioctl(k->fd, SIOCOUTQ, &unacked) || unacked < 0)
 		return n;
-	room = (uint32_t)notsent < k->lowat ? k->lowat - (uint32_t)notsent : 0;
-	out = (uint32_t)unacked < k->holds ? k->holds - (uint32_t)unacked : 0;
-	k->full = !out;
-	if (room > out)
-		room = out;
-	return n < room ? n : room;
+	return flight_room(&k->flight, n, (uint32_t)notsent, (uint32_t)unacked, &k->full);
 }
 
 static void write_out(struct conn *k)
@@ -169,40 +144,6 @@ static void write_out(struct conn *k)
 	}
 }
 
-static uint32_t short_lowat(const struct conn *k, const struct tcp_info *i)
-{
-	// BBR takes a sender that lets it run dry for one that has little to send. Behind a window
-	// of some segments, as it has for moments, less has to wait.
-	uint64_t some = i->tcpi_delivery_rate / (k->own_pace ? 250 : 666);
-	uint64_t part = (uint64_t)i->tcpi_snd_cwnd * i->tcpi_snd_mss / 4;
-	uint64_t n = some < part ? some : part;
-
-	return n < SHORT_MIN ? SHORT_MIN : n > SHORT_MAX ? SHORT_MAX : (uint32_t)n;
-}
-
-// What the path holds: the highest rate of the last seconds over the shortest round trip, and an
-// eighth; twice that while the rate still grows.
-static uint32_t path_holds(struct conn *k, const struct tcp_info *i, uint64_t now_ms)
-{
-	uint64_t rate = k->rate[0] > k->rate[1] ? k->rate[0] : k->rate[1], n;
-
-	if (i->tcpi_delivery_rate > rate + rate / 8)
-		k->grew_ms = now_ms;
-	if (now_ms - k->rate_ms > RATE_WINDOW_MS) {
-		k->rate_ms = now_ms;
-		k->rate[0] = k->rate[1];
-		k->rate[1] = 0;
-	}
-	if (i->tcpi_delivery_rate > k->rate[1])
-		k->rate[1] = i->tcpi_delivery_rate;
-	if (k->own_pace || i->tcpi_min_rtt < HOLDS_MIN_RTT_US)
-		return UINT32_MAX;
-	n = (rate > k->rate[1] ? rate : k->rate[1]) * i->tcpi_min_rtt / 1000000;
-	n = now_ms - k->grew_ms < GROWS_MS + i->tcpi_min_rtt / 250 ? 2 * n : n + n / 8;
-	n += 6ull * i->tcpi_snd_mss;
-	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
-}
-
 static bool has_own_pace(const struct conn *k)
 {
 	char cc[16] = "";
@@ -211,49 +152,16 @@ static bool has_own_pace(const struct conn *k)
 	return !getsockopt(k->fd, IPPROTO_TCP, TCP_CONGESTION, cc, &len) && !strncmp(cc, "bbr", 3);
 }
 
-// A line that goes on losing segments while no queue stands at its bottleneck is one for BBR, which
-// does not take a loss now and then for congestion.
-static void look_for_loss(struct conn *k, const struct tcp_info *i, uint64_t now_ms)
+static void change_to_bbr(struct conn *k)
 {
-	uint64_t sent = i->tcpi_bytes_sent - k->loss.sent,
-		 again = i->tcpi_bytes_retrans - k->loss.again;
-
-	if (i->tcpi_rtt > i->tcpi_min_rtt + i->tcpi_min_rtt / 2 + 5000)
-		k->loss.queue = true;
-	if (now_ms - k->loss.since_ms < LOSS_WINDOW_MS ||
-		sent < LOSS_SEGS * (uint64_t)i->tcpi_snd_mss)
-		return;
-	k->loss.lossy = again * LOSS_SHARE > sent && !k->loss.queue ? k->loss.lossy + 1 : 0;
-	k->loss.since_ms = now_ms;
-	k->loss.sent = i->tcpi_bytes_sent;
-	k->loss.again = i->tcpi_bytes_retrans;
-	k->loss.queue = false;
-	if (k->loss.lossy < LOSS_WINDOWS)
-		return;
-	k->may_change = false;
 	if (conn_set_congestion(k, "bbr"))
 		return;
 	LOG(LOG_INFO, "the line loses segments: bbr from now on");
-	k->own_pace = true;
-	k->holds = UINT32_MAX;
+	flight_own_pace(&k->flight);
 }
 
-static void tune(struct conn *k)
+static void set_lowat(struct conn *k, uint32_t n)
 {
-	uint64_t now = conn_now_ms();
-	struct tcp_info i = {0};
-	socklen_t len = sizeof(i);
-	uint32_t n;
-
-	if (now - k->tuned_ms < SHORT_EVERY_MS)
-		return;
-	k->tuned_ms = now;
-	if (getsockopt(k->fd, IPPROTO_TCP, TCP_INFO, &i, &len))
-		return;
-	if (k->may_change)
-		look_for_loss(k, &i, now);
-	k->holds = path_holds(k, &i, now);
-	n = short_lowat(k, &i);
 	if (n < k->lowat + k->lowat / 4 && n > k->lowat - k->lowat / 4)
 		return;
 	if (setsockopt(k->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &n, sizeof(n)))
@@ -262,14 +170,38 @@ static void tune(struct conn *k)
 	k->conf.backlog_max = k->call.conf.backlog_max = n / 2;
 }
 
+static void tune(struct conn *k)
+{
+	uint64_t now = conn_now_ms();
+	struct flight_sample s;
+	struct tcp_info i = {0};
+	socklen_t len = sizeof(i);
+
+	if (now - k->tuned_ms < SHORT_EVERY_MS)
+		return;
+	k->tuned_ms = now;
+	if (getsockopt(k->fd, IPPROTO_TCP, TCP_INFO, &i, &len))
+		return;
+	s = (struct flight_sample){
+		.rate = i.tcpi_delivery_rate,
+		.sent = i.tcpi_bytes_sent,
+		.again = i.tcpi_bytes_retrans,
+		.min_rtt_us = i.tcpi_min_rtt,
+		.rtt_us = i.tcpi_rtt,
+		.cwnd = i.tcpi_snd_cwnd * i.tcpi_snd_mss,
+		.mss = i.tcpi_snd_mss,
+	};
+	if (flight_update(&k->flight, &s, now))
+		change_to_bbr(k);
+	set_lowat(k, k->flight.unsent);
+}
+
 void conn_keep_short(struct conn *k, bool may_change)
 {
 	// BBR keeps the queue at the bottleneck short by itself.
-	k->own_pace = has_own_pace(k);
-	k->may_change = may_change && !k->own_pace;
+	flight_init(&k->flight, NOTSENT_LOWAT, has_own_pace(k), may_change);
 	k->keep_short = true;
 	k->lowat = NOTSENT_LOWAT;
-	k->holds = UINT32_MAX;
 	tune(k);
 }
 

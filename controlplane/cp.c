@@ -19,8 +19,11 @@
 #define BURST 64
 #define BURSTS_PER_TURN 8 // then timers and descriptors get their turn
 #define RETRY_S 0.001
-#define REPLACE_S 1 // a living client answers sooner
+#define VERDICT_S 10 // a back end that is alive and not a person answers sooner
+#define REPLACE_S 1  // a living client answers sooner
 #define SCRIPTS_GRACE_MS 10000
+#define SCRIPTS_GRACE_MAX_MS 60000
+#define SCRIPTS_EACH_MS 250 // of those that wait, SCRIPTS_AT_ONCE at a time
 #define SHUTDOWN_S 10
 #define ABORT_S 1 // after the second signal, or the first one's time
 #define LINGER_MS 3000
@@ -50,6 +53,7 @@ static void make_limits(struct cp *cp)
 	// Both negotiation timers, the client's and the back end's part of authentication one after
 	// the other, and IPCP.
 	l->setup_s = 2.0 * c->negotiation_timeout_s + 2.0 * c->auth_timeout_s + 60;
+	l->verdict_s = VERDICT_S;
 	l->replace_s = REPLACE_S;
 	l->shutdown_s = SHUTDOWN_S;
 	l->linger_ms = LINGER_MS;
@@ -374,6 +378,18 @@ fail:
 	return NULL;
 }
 
+static uint32_t scripts_grace_ms(struct cp *cp)
+{
+	struct scripts_totals t;
+	uint64_t ms = SCRIPTS_GRACE_MS;
+
+	if (!cp->scripts)
+		return 0;
+	scripts_totals(cp->scripts, &t);
+	ms += (uint64_t)t.waiting * SCRIPTS_EACH_MS / SCRIPTS_AT_ONCE;
+	return (uint32_t)(ms < SCRIPTS_GRACE_MAX_MS ? ms : SCRIPTS_GRACE_MAX_MS);
+}
+
 void cp_destroy(struct cp *cp)
 {
 	struct cp_session *s;
@@ -382,7 +398,7 @@ void cp_destroy(struct cp *cp)
 		return;
 	while ((s = TAILQ_FIRST(&cp->sessions)))
 		cp_session_free(s);
-	scripts_destroy(cp->scripts, SCRIPTS_GRACE_MS);
+	scripts_destroy(cp->scripts, scripts_grace_ms(cp));
 	last_out_close(cp->last_out);
 	cp_account_free(&cp->accounts);
 	cp_out_free(&cp->out);

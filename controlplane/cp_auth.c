@@ -30,8 +30,14 @@ static void log_ok(struct cp_session *s, const struct users_answer *a, uint32_t 
 
 	if (last && gmtime_r(&last, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	SLOG(LOG_INFO, s, "auth method=%s result=ok profile=%s last_logged_out=%s",
-		ppp_auth_name(method), a->grant.profile ? a->grant.profile : "-", when);
+	// Who got in is on record in any case; who shows it again and again is not.
+	if (s->call->auth_logged)
+		SLOG_RATE(LOG_INFO, AUTH_LOG_BURST, s, "auth method=%s result=ok again",
+			ppp_auth_name(method));
+	else
+		SLOG(LOG_INFO, s, "auth method=%s result=ok profile=%s last_logged_out=%s",
+			ppp_auth_name(method), a->grant.profile ? a->grant.profile : "-", when);
+	s->call->auth_logged = true;
 }
 
 // The peer is who it says: it gets what it is granted, unless it may not be here now. Who
@@ -101,20 +107,45 @@ void cp_auth_go_on(struct cp_session *s)
 	cp_call_settle(s);
 }
 
+// Of one query only: an answer that comes late is not taken for that of the next. It leads to the
+// session by its place in the table.
+static uint64_t next_id(struct cp_session *s)
+{
+	if (!++s->cp->last_query)
+		s->cp->last_query = 1;
+	return (s->handle & ~(uint64_t)UINT32_MAX) | s->cp->last_query;
+}
+
+// Whether PPP waits for a verdict.
+static bool is_asking(const struct cp_call *c)
+{
+	return !c->note_closed && !c->ppp_over && c->ppp.phase == PPP_PHASE_AUTHENTICATE &&
+	       c->ppp.as.pending;
+}
+
+void cp_auth_settle(struct cp_session *s)
+{
+	if ((s->call->auth_pending || s->call->held) && !is_asking(s->call))
+		cp_auth_cancel(s);
+}
+
 void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req)
 {
 	struct cp *cp = s->cp;
 	struct cp_call *c = s->call;
 	struct users_query q = {
-		.id = s->handle, .req = req, .peer = s->peer, .peer_port = s->peer_port};
+		.id = next_id(s), .req = req, .peer = s->peer, .peer_port = s->peer_port};
 	struct users_answer a = {0};
 
+	// What was asked before LCP was negotiated anew.
+	cp_auth_cancel(s);
 	set_user(s, req);
 	if (cp->users.check(cp->users.user, &q, &a)) {
 		judge(s, &a);
 		return;
 	}
 	c->auth_pending = true;
+	c->auth_id = q.id;
 	ev_timer_stop(cp->loop, &c->auth_timer);
 	ev_timer_set(&c->auth_timer, cp->limits.auth_s, 0);
 	ev_timer_start(cp->loop, &c->auth_timer);
@@ -123,9 +154,9 @@ void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req)
 
 void cp_auth_answer(struct cp *cp, uint64_t id, struct users_answer *a)
 {
-	struct cp_session *s = cp_table_find(&cp->table, id);
+	struct cp_session *s = cp_table_at(&cp->table, id);
 
-	if (!s || !s->call || !s->call->auth_pending) {
+	if (!s || !s->call || !s->call->auth_pending || s->call->auth_id != id) {
 		drop(a);
 		return;
 	}
@@ -148,7 +179,7 @@ void cp_auth_cancel(struct cp_session *s)
 		return;
 	c->auth_pending = false;
 	if (s->cp->users.cancel)
-		s->cp->users.cancel(s->cp->users.user, s->handle);
+		s->cp->users.cancel(s->cp->users.user, c->auth_id);
 }
 
 // Not a failure: nobody said that the password is wrong.

@@ -15,6 +15,8 @@
 #include "controlplane/cp_session.h"
 #include "controlplane/pack.h"
 
+#define LCP_LOG_BURST 20
+
 const char *cp_ip_text(uint32_t addr, char dst[INET_ADDRSTRLEN])
 {
 	struct in_addr a = {.s_addr = htonl(addr)};
@@ -106,8 +108,9 @@ static void on_ppp_lcp_up(void *user)
 	m = cp_out_begin(s->cp, DP_CMD_SET_MP, s->handle);
 	m->u.mp = agreed_mp(c);
 	if (m->u.mp.tx_mrru || m->u.mp.rx_mrru)
-		SLOG(LOG_INFO, s, "multilink tx_mrru=%u rx_mrru=%u%s%s", m->u.mp.tx_mrru,
-			m->u.mp.rx_mrru, m->u.mp.flags & DP_MP_TX_SHORT ? " tx_short" : "",
+		SLOG_RATE(LOG_INFO, LCP_LOG_BURST, s, "multilink tx_mrru=%u rx_mrru=%u%s%s",
+			m->u.mp.tx_mrru, m->u.mp.rx_mrru,
+			m->u.mp.flags & DP_MP_TX_SHORT ? " tx_short" : "",
 			m->u.mp.flags & DP_MP_RX_SHORT ? " rx_short" : "");
 	cp_out_send(s->cp, m);
 }
@@ -138,14 +141,17 @@ static int publish(struct cp_session *s)
 	char inner[INET_ADDRSTRLEN];
 	int rc = wanted ? dp_address_publish(s->cp->ch, s->addr, s->handle) : 0;
 
+	// Routes first: one of them may be the session's own prefix.
 	if (rc) {
 		SLOG(LOG_ERR, s, "address=%s cannot be published: %s", cp_ip_text(s->addr, inner),
 			log_strerror(rc));
 		return rc;
 	}
 	s->published = s->call->network_up;
-	cp_ip6_open(s);
-	return cp_policy_open(s);
+	rc = cp_policy_open(s);
+	if (!rc)
+		cp_ip6_open(s);
+	return rc;
 }
 
 static void open_data(struct cp_session *s)
@@ -513,6 +519,7 @@ void cp_call_settle(struct cp_session *s)
 	// A frame borrows the event that brought it.
 	if (s->call) {
 		s->call->frame = NULL;
+		cp_auth_settle(s);
 		cp_auth_hold_negotiation(s->call);
 	}
 	cp_call_rest(s);

@@ -121,29 +121,57 @@ static bool gets_nothing(const struct users_grant *g)
 	return !ip4 && !ip6;
 }
 
-// A server that nobody can use.
+static bool lacks_required(const struct users_grant *g)
+{
+	return g->use_ipv6 == CONFIG_REQUIRED && !g->prefix6 && !g->prefix_pool && !g->pd_pool;
+}
+
+struct users_found {
+	unsigned int n;
+	const char *first;
+};
+
+static void found(struct users_found *f, const struct config_secret *s)
+{
+	if (!f->n++)
+		f->first = s->name;
+}
+
+static void warn_of_found(const struct users_found *f, const char *what)
+{
+	char name[80];
+
+	if (f->n)
+		LOG(LOG_WARNING, "users=%u first=%s: %s", f->n,
+			log_quote(name, sizeof(name), f->first, strlen(f->first)), what);
+}
+
+// A server that nobody can use, or anybody.
 static void warn_of_users(const struct config *c)
 {
-	unsigned int nb = 0, nothing = 0;
-	const char *first = NULL;
+	struct users_found nothing = {0}, required = {0}, empty = {0};
 	struct users_grant g;
-	char name[80];
+	unsigned int nb = 0;
 
 	for (unsigned int i = 0; i < c->nb_secrets; i++) {
 		if (c->secrets[i].disabled)
 			continue;
 		nb++;
 		users_grant(c, &c->secrets[i], &g);
-		if (gets_nothing(&g) && !nothing++)
-			first = c->secrets[i].name;
+		if (lacks_required(&g))
+			found(&required, &c->secrets[i]);
+		else if (gets_nothing(&g))
+			found(&nothing, &c->secrets[i]);
+		if (!c->secrets[i].password || !*c->secrets[i].password)
+			found(&empty, &c->secrets[i]);
 	}
 	if (!nb)
 		LOG(LOG_WARNING, "ppp-secrets: there are no users, nobody can log in");
-	if (nothing)
-		LOG(LOG_WARNING,
-			"users=%u first=%s: no address to get: neither they nor their profiles "
-			"have local-address and remote-address, or an IPv6 prefix",
-			nothing, log_quote(name, sizeof(name), first, strlen(first)));
+	warn_of_found(&nothing, "no address to get: neither they nor their profiles have "
+				"local-address and remote-address, or an IPv6 prefix");
+	warn_of_found(&required, "use-ipv6: required, and no prefix to get: every log-in will be "
+				 "refused");
+	warn_of_found(&empty, "the password is empty: whoever knows the name gets in");
 }
 
 static void warn_of_profiles(const struct config *c)
@@ -175,6 +203,10 @@ void cp_warn(const struct config *c)
 	if (c->tls.keylog_file)
 		LOG(LOG_WARNING, "tls.keylog-file: whoever reads %s reads all traffic",
 			c->tls.keylog_file);
+	if (!c->sstp.verify_client && (c->sstp.ca || c->sstp.crl))
+		LOG(LOG_WARNING,
+			"sstp-server.%s: not used, for verify-client-certificate is not set",
+			c->sstp.ca ? "ca" : "crl");
 	if (c->sstp.tls_legacy)
 		LOG(LOG_WARNING, "sstp-server.tls-legacy: TLS 1.0 and 1.1 are accepted");
 	if (c->sstp.enabled && !c->sstp.nb_certs)

@@ -33,6 +33,7 @@ struct cp_limits {
 	double handshake_s; // TCP established to complete HTTP request
 	double auth_s;      // a back end's answer
 	double setup_s;     // complete HTTP request to data passing, all of its parts together
+	double verdict_s;   // at the limit, who waits for a verdict is left in peace for so long
 	double replace_s;   // the orderly end of a session that another one replaces
 	double shutdown_s;  // orderly shutdown
 	uint32_t linger_ms; // a connection's graceful close
@@ -88,6 +89,7 @@ struct cp {
 	double answer_s; // longest silence of a call that came up, on a moving average
 	struct cp_admit admit;
 	uint64_t next_session; // number of the next session, from 1
+	uint32_t last_query;   // to a back end
 	char hostname[64];
 	struct cp_ip6_round ip6_round;
 	ev_timer ip6_tick; // when there are prefixes to give

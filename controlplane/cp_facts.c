@@ -174,22 +174,25 @@ static size_t length(const char *env)
 char *cp_facts_of_run(const struct cp_session *s, const char *event, const struct dp_msg *closed)
 {
 	const char *facts = s->policy->facts;
+	double duration = ev_now(s->cp->loop) - s->began;
 	struct facts f = {0};
 	char reason[256];
 
 	put(&f, facts, length(facts));
 	fact(&f, "EVENT", event);
+	if (!strcmp(event, "down"))
+		fact_number(&f, "DURATION", duration > 0 ? (unsigned long long)duration : 0);
 	if (closed) {
 		const struct dp_session_stats *st = &closed->u.closed.stats;
-		double duration = ev_now(s->cp->loop) - s->began;
 
-		fact_number(&f, "DURATION", duration > 0 ? (unsigned long long)duration : 0);
 		fact_number(&f, "RX_BYTES", st->rx_bytes);
 		fact_number(&f, "TX_BYTES", st->tx_bytes);
 		fact_number(&f, "RX_PACKETS", st->rx_packets);
 		fact_number(&f, "TX_PACKETS", st->tx_packets);
 		cp_session_reason(s, closed, reason, sizeof(reason));
 		fact(&f, "REASON", reason);
+	} else if (s->why && !strcmp(event, "down")) { // only at the end of the process
+		fact(&f, "REASON", s->why);
 	}
 	put(&f, "", 1);
 	if (!f.failed)

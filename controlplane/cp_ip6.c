@@ -21,7 +21,8 @@
 #define PD_VALID_S 86400u
 #define PD_PREFERRED_S 43200u
 #define PACKET_MAX (IP6_HDR_LEN + IP6_UDP_HDR_LEN + DHCP6_REPLY_MAX)
-#define FRAME_LEN 8 // SSTP header, FF 03, protocol
+#define IP6_LOG_BURST 20 // a client can have these lines written as often as it likes
+#define FRAME_LEN 8      // SSTP header, FF 03, protocol
 
 static const char *prefix_text(const struct in6_addr *a, char dst[INET6_ADDRSTRLEN])
 {
@@ -144,32 +145,47 @@ bool cp_ip6_is_up(const struct cp_session *s)
 
 // -- data --
 
+static bool is_usable(const struct cp_session *s)
+{
+	return cp_ip6_is_up(s) && s->ip6->mtu >= MIN_MTU;
+}
+
 void cp_ip6_fill(struct cp_session *s, struct dp_msg *m, uint16_t mtu)
 {
 	struct cp_ip6 *i = s->ip6;
 
 	if (!cp_ip6_is_up(s))
 		return;
+	// LCP may have been negotiated anew.
 	i->mtu = mtu;
+	if (!is_usable(s)) {
+		SLOG_RATE(LOG_WARNING, IP6_LOG_BURST, s, "mtu=%u is too small for IPv6", mtu);
+		i->announced = false;
+		return;
+	}
 	m->u.open.plen6 = i->plen;
 	m->u.open.prefix6 = i->prefix;
 	m->u.open.local_ll = ip6_link_local(i->local_id);
 	m->u.open.inner_ll = i->remote_id ? ip6_link_local(i->remote_id) : in6addr_any;
 }
 
-static void publish(struct cp_session *s, const struct in6_addr *prefix, uint8_t plen, bool *done)
+// 0 or -errno, logged.
+static int publish(struct cp_session *s, const struct in6_addr *prefix, uint8_t plen, bool *done)
 {
 	char text[INET6_ADDRSTRLEN];
 	int rc;
 
 	if (*done || !plen)
-		return;
+		return 0;
 	rc = dp_prefix_publish(s->cp->ch, prefix, plen, 0, s->handle);
+	if (rc == -EEXIST) // by a route of the same session, whose it stays
+		return 0;
 	if (rc)
-		SLOG(LOG_ERR, s, "prefix=%s/%u cannot be published: %s", prefix_text(prefix, text),
-			plen, log_strerror(rc));
+		SLOG_RATE(LOG_ERR, IP6_LOG_BURST, s, "prefix=%s/%u cannot be published: %s",
+			prefix_text(prefix, text), plen, log_strerror(rc));
 	else
 		*done = true;
+	return rc;
 }
 
 static void withdraw(struct cp_session *s, const struct in6_addr *prefix, uint8_t plen, bool *done)
@@ -187,7 +203,7 @@ void cp_ip6_open(struct cp_session *s)
 	char prefix[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN];
 	struct in6_addr ll;
 
-	if (!cp_ip6_is_up(s)) {
+	if (!is_usable(s)) {
 		cp_ip6_close(s);
 		return;
 	}
@@ -199,8 +215,8 @@ void cp_ip6_open(struct cp_session *s)
 	i->announced = true;
 	advertise(s, &ip6_all_nodes);
 	ll = ip6_link_local(i->local_id);
-	SLOG(LOG_INFO, s, "ipv6 up prefix=%s/%u local=%s mtu=%u", prefix_text(&i->prefix, prefix),
-		i->plen, prefix_text(&ll, local), i->mtu);
+	SLOG_RATE(LOG_INFO, IP6_LOG_BURST, s, "ipv6 up prefix=%s/%u local=%s mtu=%u",
+		prefix_text(&i->prefix, prefix), i->plen, prefix_text(&ll, local), i->mtu);
 }
 
 void cp_ip6_close(struct cp_session *s)
@@ -301,9 +317,13 @@ static bool pd_take(void *user, struct in6_addr *prefix, uint8_t *plen)
 		return false;
 	}
 	*plen = pool6_length(i->pd_pool);
-	SLOG(LOG_INFO, s, "delegated prefix=%s/%u pool=%s", prefix_text(prefix, text), *plen,
-		pool6_name(i->pd_pool));
-	publish(s, prefix, *plen, &i->pd_published);
+	// What nobody can reach is not given.
+	if (publish(s, prefix, *plen, &i->pd_published)) {
+		pools6_release(s->cp->pools6, prefix, *plen);
+		return false;
+	}
+	SLOG_RATE(LOG_INFO, IP6_LOG_BURST, s, "delegated prefix=%s/%u pool=%s",
+		prefix_text(prefix, text), *plen, pool6_name(i->pd_pool));
 	return true;
 }
 
@@ -314,7 +334,8 @@ static void pd_release(void *user, const struct in6_addr *prefix, uint8_t plen)
 
 	withdraw(s, prefix, plen, &s->ip6->pd_published);
 	pools6_release(s->cp->pools6, prefix, plen);
-	SLOG(LOG_INFO, s, "released prefix=%s/%u", prefix_text(prefix, text), plen);
+	SLOG_RATE(LOG_INFO, IP6_LOG_BURST, s, "released prefix=%s/%u", prefix_text(prefix, text),
+		plen);
 }
 
 static const struct dhcp6_ops pd_ops = {.take = pd_take, .release = pd_release};
@@ -385,7 +406,7 @@ bool cp_ip6_packet(struct cp_session *s, const uint8_t *pkt, size_t len)
 	if (off < 0 || proto != PPP_PROTO_IPV6)
 		return false;
 	off += SSTP_HDR_LEN;
-	if (!s->data_open || !cp_ip6_is_up(s) || ip6_decode(pkt + off, len - (size_t)off, &k))
+	if (!s->data_open || !is_usable(s) || ip6_decode(pkt + off, len - (size_t)off, &k))
 		return true;
 	if (k.proto == IPPROTO_UDP && k.dport == DHCP6_SERVER_PORT) {
 		dhcp6_input(s, &k);
@@ -424,7 +445,11 @@ void cp_ip6_tick(struct cp *cp)
 			continue;
 		}
 		s = cp->table.worker[r->worker].slot[r->slot++].s;
-		if (s && s->data_open && cp_ip6_is_up(s))
-			advertise(s, &ip6_all_nodes);
+		if (!s || !s->data_open || !is_usable(s))
+			continue;
+		advertise(s, &ip6_all_nodes);
+		// No event of its own follows, if there was no room for it.
+		if (s->broken)
+			cp_call_settle(s);
 	}
 }

@@ -36,7 +36,7 @@ void cp_ip6_up(struct cp_session *s, uint64_t local_id, uint64_t remote_id);
 void cp_ip6_down(struct cp_session *s);
 bool cp_ip6_is_up(const struct cp_session *s);
 
-// Fill in OPEN_DATA's part; mtu is that of the message.
+// Fill in OPEN_DATA's part; mtu is that of the link. Too small for IPv6: there is none.
 void cp_ip6_fill(struct cp_session *s, struct dp_msg *m, uint16_t mtu);
 // Data pass: publish the prefix and, the first time, advertise it.
 void cp_ip6_open(struct cp_session *s);

@@ -96,17 +96,19 @@ void cp_policy_idle(struct cp_session *s)
 
 // -- only-one --
 
-// Told to go, and not waited for longer than a living client takes to answer.
+// Told to go, and not waited for longer than a living client takes to answer, however many come in
+// its place.
 static void replace(struct cp_session *old)
 {
 	struct cp_policy *p = policy_of(old);
 
+	if (p && ev_is_active(&p->hurry))
+		return;
 	cp_policy_end(old, "replaced by a newer log-in");
 	if (!p) {
 		cp_session_close(old, true);
 		return;
 	}
-	ev_timer_stop(old->cp->loop, &p->hurry);
 	ev_timer_set(&p->hurry, old->cp->limits.replace_s, 0);
 	ev_timer_start(old->cp->loop, &p->hurry);
 }
@@ -141,8 +143,9 @@ void cp_policy_admit(struct cp_session *s, struct users_answer *a)
 		refuse_memory(a);
 		return;
 	}
-	for (o = cp_account_first(&cp->accounts, g->account); o; o = cp_account_next(o))
-		if (g->only_one == CONFIG_ONLY_ONE_REPLACE)
+	// Of an account for many there may be thousands of sessions: only who must be alone looks.
+	if (g->only_one == CONFIG_ONLY_ONE_REPLACE)
+		for (o = cp_account_first(&cp->accounts, g->account); o; o = cp_account_next(o))
 			replace(o);
 	if (cp_account_add(&cp->accounts, s, g->account)) {
 		refuse_memory(a);
@@ -157,14 +160,18 @@ bool cp_policy_must_wait(const struct cp_session *s)
 {
 	const struct users_grant *g = &s->call->grant;
 	struct cp_session *o = cp_account_first(&s->cp->accounts, s->account);
+	bool must_wait = false;
 
 	// Who may be here as often as he likes waits for nobody, but for an address of his own.
 	if (g->only_one == CONFIG_ONLY_ONE_NO && !g->remote)
 		return false;
-	for (; o; o = cp_account_next(o))
-		if (o != s && !o->gone && is_leaving(o))
-			return true;
-	return false;
+	for (; o; o = cp_account_next(o)) {
+		if (o == s || o->gone || !is_leaving(o))
+			continue;
+		o->awaited = true;
+		must_wait = true;
+	}
+	return must_wait;
 }
 
 void cp_policy_gone(struct cp_session *old, uint32_t addr)
@@ -172,7 +179,7 @@ void cp_policy_gone(struct cp_session *old, uint32_t addr)
 	struct cp_session *s, *next;
 
 	old->gone = true;
-	if (!old->account)
+	if (!old->account || !old->awaited)
 		return;
 	for (s = cp_account_first(&old->cp->accounts, old->account); s; s = next) {
 		next = cp_account_next(s);
@@ -233,7 +240,8 @@ static void run_script(
 			event, log_strerror(rc));
 }
 
-static int start(struct cp_session *s)
+// All that may fail.
+static int prepare(struct cp_session *s)
 {
 	const struct users_grant *g = &s->call->grant;
 	struct cp_policy *p;
@@ -243,34 +251,46 @@ static int start(struct cp_session *s)
 	p = policy_of(s);
 	if (!p)
 		return -ENOMEM;
-	p->started = true;
 	p->routes = g->routes;
 	p->nb_routes = g->nb_routes;
+	if (s->cp->scripts && (g->on_up || g->on_down) && !p->facts) {
+		p->facts = cp_facts_make(s);
+		if (!p->facts)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void start(struct cp_session *s)
+{
+	const struct users_grant *g = &s->call->grant;
+	struct cp_policy *p = s->policy;
+
+	p->started = true;
 	p->on_down = g->on_down;
 	if (g->session_timeout_s) {
 		ev_timer_set(&p->session, g->session_timeout_s, 0);
 		ev_timer_start(s->cp->loop, &p->session);
 	}
-	if (!s->cp->scripts || (!g->on_up && !g->on_down))
-		return 0;
-	p->facts = cp_facts_make(s);
-	if (!p->facts)
-		return -ENOMEM;
-	if (g->on_up)
+	if (p->facts && g->on_up)
 		run_script(s, g->on_up, "up", NULL);
 	if (!g->on_down) {
 		free(p->facts);
 		p->facts = NULL;
 	}
-	return 0;
 }
 
+// on-up runs when nothing can go wrong any more: on-down follows it in any case.
 int cp_policy_open(struct cp_session *s)
 {
-	int rc = s->policy && s->policy->started ? 0 : start(s);
+	bool again = s->policy && s->policy->started;
+	int rc = again ? 0 : prepare(s);
 
-	if (!rc && s->policy)
-		rc = publish_routes(s);
+	if (rc || !s->policy)
+		return rc;
+	rc = publish_routes(s);
+	if (!rc && !again)
+		start(s);
 	return rc;
 }
 

@@ -47,7 +47,8 @@ void cp_policy_idle(struct cp_session *s);
 // Call Disconnect. why: static text. Not from a callback of its sstp or ppp.
 void cp_policy_end(struct cp_session *s, const char *why);
 
-// CLOSED came: last-logged-out, on-down. Before cp_session_free().
+// CLOSED came, or will not come any more (NULL): last-logged-out, on-down. Before its address is
+// given back.
 void cp_policy_ended(struct cp_session *s, const struct dp_msg *closed);
 void cp_policy_free(struct cp_session *s);
 

@@ -91,13 +91,30 @@ static bool waits_for_verdict(const struct cp_session *s)
 	return s->call && (s->call->auth_pending || s->call->held);
 }
 
+// The call that has to go first. A back end that does not answer must not keep everybody out: who
+// waits for it for long goes when there is no other. NULL: none.
+static struct cp_session *gives_way(struct cp *cp)
+{
+	struct cp_session *s, *waits = TAILQ_FIRST(&cp->half_open);
+	double now = ev_now(cp->loop), most = give_way_s(cp);
+
+	TAILQ_FOREACH(s, &cp->half_open, next_half_open)
+	{
+		if (now - s->heard < most)
+			break;
+		if (!waits_for_verdict(s))
+			return s;
+	}
+	if (!waits || !waits_for_verdict(waits) || now - waits->heard < cp->limits.verdict_s)
+		return NULL;
+	return waits;
+}
+
 bool cp_session_make_room(struct cp *cp)
 {
-	struct cp_session *s = TAILQ_FIRST(&cp->half_open);
+	struct cp_session *s = gives_way(cp);
 
-	while (s && waits_for_verdict(s))
-		s = TAILQ_NEXT(s, next_half_open);
-	if (!s || ev_now(cp->loop) - s->heard < give_way_s(cp))
+	if (!s)
 		return false;
 	cp_session_why(s, "gave way to a new call", cp_stage_text((enum cp_stage)s->stage));
 	cp_session_close(s, true);
@@ -320,6 +337,8 @@ void cp_session_free(struct cp_session *s)
 
 	let_go(s);
 	leave_half_open(s);
+	if (!s->gone) // the process ends before its CLOSED came
+		cp_policy_ended(s, NULL);
 	cp_address_release(s);
 	cp_policy_free(s);
 	if (s->was_up)

@@ -48,7 +48,9 @@ struct cp_call {
 	const uint8_t *frame;
 	size_t frame_len;
 	bool note_ppp_up, note_ppp_down, note_closed, flush;
+	uint64_t auth_id;          // of the last query to the back end
 	bool auth_pending;         // the back end was asked
+	bool auth_logged;          // that the log-in is right
 	bool negotiation_held;     // the timer for Call Connected stands still
 	struct users_answer *held; // for PPP when others of the account are gone, NULL: none
 	// Both have to be true before data may pass.
@@ -88,6 +90,7 @@ struct cp_session {
 	bool broken;       // must end at once
 	bool ending;       // was told to go (cp_policy_end())
 	bool gone;         // CLOSED came, what it had is given back
+	bool awaited;      // others of its account may wait for its end
 	bool close_notify; // remote record layer: the peer's came
 	uint32_t addr;     // taken from the pools, host order, 0: none
 	size_t waiting;    // bytes in the backlog, kept by cp_out.c
@@ -105,7 +108,7 @@ struct cp_session {
 	const char *why; // the first reason to end; static text
 	char *why_detail;
 	const char *account; // of users_grant, NULL: not authenticated
-	struct cp_session *next_account;
+	LIST_ENTRY(cp_session) of_account;
 	struct cp_policy *policy; // what most have no need of (cp_policy.h), NULL: nothing
 };
 
@@ -193,6 +196,8 @@ void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req);
 void cp_auth_answer(struct cp *cp, uint64_t id, struct users_answer *a);
 // The answer that was held goes to PPP.
 void cp_auth_go_on(struct cp_session *s);
+// PPP left the phase in which it asked (LCP anew, an end): cancel.
+void cp_auth_settle(struct cp_session *s);
 // Nobody waits any more.
 void cp_auth_cancel(struct cp_session *s);
 void cp_auth_watch(struct cp_call *c); // make its timer

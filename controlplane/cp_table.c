@@ -20,6 +20,13 @@ struct cp_session *cp_table_find(const struct cp_table *t, dp_handle h)
 	return p && p->generation == cp_handle_generation(h) ? p->s : NULL;
 }
 
+struct cp_session *cp_table_at(const struct cp_table *t, dp_handle h)
+{
+	const struct cp_slot *p = slot_of(t, h);
+
+	return p ? p->s : NULL;
+}
+
 static int grow(struct cp_table *t, unsigned int w, uint32_t slot)
 {
 	uint32_t n = t->worker[w].size ? t->worker[w].size : 64;

@@ -43,6 +43,9 @@ static inline uint32_t cp_handle_generation(dp_handle h)
 // The session of h, NULL: none, or another generation.
 struct cp_session *cp_table_find(const struct cp_table *t, dp_handle h);
 
+// The session in the place of h, of whatever generation.
+struct cp_session *cp_table_at(const struct cp_table *t, dp_handle h);
+
 // Make room for h and put s there (NULL: only make room). Whoever was there is forgotten. 0 or
 // -ENOMEM.
 int cp_table_put(struct cp_table *t, dp_handle h, struct cp_session *s);

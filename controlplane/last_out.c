@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/affinity.h"
 #include "base/log.h"
 
 #define FILE_NAME "last-logged-out"
@@ -195,6 +196,7 @@ static void *thread_main(void *arg)
 	bool stop;
 
 	pthread_setname_np(pthread_self(), "last-out");
+	affinity_join_helpers();
 	do {
 		pthread_mutex_lock(&lo->lock);
 		while (!lo->stop && !atomic_load_explicit(&lo->dirty, memory_order_relaxed))

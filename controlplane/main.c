@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/affinity.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "controlplane/cp.h"
@@ -180,6 +181,16 @@ static void report_workers(struct dp *dp)
 	}
 }
 
+// Threads that help run where nobody polls. Where only the control thread's CPU is left, they stay
+// there.
+static void place_helpers(cpu_set_t cpus, const struct config_dataplane *c)
+{
+	for (unsigned int i = 0; i < c->nb_workers; i++)
+		if (c->workers[i] < CPU_SETSIZE)
+			CPU_CLR(c->workers[i], &cpus);
+	affinity_set_helpers(&cpus);
+}
+
 static int run(const struct config *c)
 {
 	struct config_dataplane plane = c->dataplane;
@@ -187,16 +198,20 @@ static int run(const struct config *c)
 	struct cp *cp = NULL;
 	struct dp *dp;
 	int rc = EXIT_RUNTIME, filters;
+	cpu_set_t cpus;
 
 	LOG(LOG_NOTICE, "culvertd %s starting, configuration %s", CULVERT_VERSION, c->file);
 	plane.packet_max = c->sstp.max_mtu > c->sstp.max_mru ? c->sstp.max_mtu : c->sstp.max_mru;
 	plane.mrru = c->sstp.mrru;
 	plane.policies = dp_wants_policies(c);
+	if (sched_getaffinity(0, sizeof(cpus), &cpus)) // the EAL changes it
+		CPU_ZERO(&cpus);
 	dp = dp_create(&plane, err, sizeof(err));
 	if (!dp) {
 		LOG(LOG_ERR, "data plane: %s", err);
 		return rc;
 	}
+	place_helpers(cpus, &c->dataplane);
 	filters = dp_set_filters(dp, c);
 	if (filters) {
 		LOG_ERRNO(LOG_ERR, filters, "filters and address lists");

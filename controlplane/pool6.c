@@ -332,17 +332,36 @@ static bool find_bitmap(const struct pool6 *pool, uint64_t from, uint64_t *i)
 	return at != UINT32_MAX;
 }
 
-static bool find_sparse(
-	const struct pools6 *p, const struct pool6 *pool, uint64_t from, uint64_t *i)
+// splitmix64's finish.
+static uint64_t mix(uint64_t v)
 {
-	uint64_t at = from;
+	v = (v ^ v >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	v = (v ^ v >> 27) * UINT64_C(0x94d049bb133111eb);
+	return v ^ v >> 31;
+}
+
+static bool is_free(const struct pools6 *p, const struct pool6 *pool, uint64_t i)
+{
+	struct key k = piece(pool, i);
+
+	return !span_of(pool, i) && !entry_at(p, &k)->owner;
+}
+
+// The piece of the hint, if it is free; else from another place on, which is the owner's own: those
+// who share a hint do not follow each other through all that they hold.
+static bool find_sparse(const struct pools6 *p, const struct pool6 *pool, uint64_t hint,
+	uint64_t owner, uint64_t *i)
+{
+	uint64_t at = hint % pool->size;
+
+	if (!is_free(p, pool, at))
+		at = mix(hint ^ mix(owner)) % pool->size;
 
 	// Each turn passes a piece that is out or a span, a span in which it begins twice.
 	for (uint64_t n = pool->taken + 2 * pool->nb_spans + 2; n; n--) {
 		const struct span *s = span_of(pool, at);
-		struct key k = piece(pool, at);
 
-		if (!s && !entry_at(p, &k)->owner) {
+		if (is_free(p, pool, at)) {
 			*i = at;
 			return true;
 		}
@@ -355,14 +374,14 @@ static bool find_sparse(
 int pools6_take_any(struct pools6 *p, struct pool6 *pool, uint64_t owner, uint64_t hint,
 	struct in6_addr *prefix)
 {
-	uint64_t i, from = hint % pool->size;
+	uint64_t i;
 	struct key k;
 	int rc;
 
 	if (pool->taken >= pool->size - pool->reserved)
 		return -ENOSPC;
-	if (pool->size <= BITMAP_MAX ? !find_bitmap(pool, from, &i)
-				     : !find_sparse(p, pool, from, &i))
+	if (pool->size <= BITMAP_MAX ? !find_bitmap(pool, hint % pool->size, &i)
+				     : !find_sparse(p, pool, hint, owner, &i))
 		return -ENOSPC;
 	k = piece(pool, i);
 	rc = entry_put(p, &k, owner);

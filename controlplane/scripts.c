@@ -15,18 +15,31 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/affinity.h"
 #include "base/log.h"
 #include "controlplane/scripts_child.h"
 
 #define LOG_BURST 50
 #define KILLED_MS 1000 // for the kernel to end what was killed
+#define HANGS_MS 5000
 
 struct job {
 	STAILQ_ENTRY(job) next;
-	const char *path, *event;
-	uint64_t key, session;
+	struct key *key;
+	const char *event;
+	uint64_t session;
 	char *env;
+	char path[];
 };
+
+// One that has jobs: one of them runs, or it is in line for that.
+struct key {
+	LIST_ENTRY(key) same;
+	STAILQ_ENTRY(key) next; // while it is in line
+	uint64_t number;
+	STAILQ_HEAD(, job) jobs; // that wait
+};
+LIST_HEAD(bucket, key);
 
 struct running {
 	struct job *job;
@@ -41,7 +54,9 @@ struct scripts {
 	int wake;
 	// under the lock
 	pthread_mutex_t lock;
-	STAILQ_HEAD(, job) queue;
+	struct bucket *bucket; // of keys, [nb_buckets], a power of two
+	uint32_t nb_buckets;
+	STAILQ_HEAD(, key) runnable;
 	uint32_t nb_queued;
 	uint64_t stop_at_ms; // 0: go on
 	struct scripts_totals totals;
@@ -74,52 +89,39 @@ static void wake(struct scripts *st)
 
 // -- the thread --
 
-static bool key_runs(const struct scripts *st, uint64_t key)
-{
-	for (uint32_t i = 0; i < st->conf.at_once; i++)
-		if (st->run[i].job && st->run[i].job->key == key)
-			return true;
-	return false;
-}
-
-// Those in front of j of the same key go first; behind one that cannot go yet nothing of its key
-// may overtake it.
-static bool key_waits(struct scripts *st, const struct job *j)
-{
-	const struct job *o;
-
-	STAILQ_FOREACH(o, &st->queue, next)
-	{
-		if (o == j)
-			return false;
-		if (o->key == j->key)
-			return true;
-	}
-	return false;
-}
-
-// The first job that may start now, out of the queue; NULL: none.
+// The first job of the key that waits longest of those of which nothing runs, out of its queue;
+// NULL: none.
 static struct job *take_job(struct scripts *st)
 {
-	uint32_t looked = 0;
-	struct job *j;
+	struct job *j = NULL;
+	struct key *k;
 
 	pthread_mutex_lock(&st->lock);
-	STAILQ_FOREACH(j, &st->queue, next)
-	{
-		// Each that has to wait is one of the keys that run: there are few of those.
-		if (looked++ > 4 * st->conf.at_once) {
-			j = NULL;
-			break;
-		}
-		if (key_runs(st, j->key) || key_waits(st, j))
-			continue;
-		STAILQ_REMOVE(&st->queue, j, job, next);
+	k = STAILQ_FIRST(&st->runnable);
+	if (k) {
+		STAILQ_REMOVE_HEAD(&st->runnable, next);
+		j = STAILQ_FIRST(&k->jobs);
+		STAILQ_REMOVE_HEAD(&k->jobs, next);
 		st->nb_queued--;
-		break;
 	}
 	pthread_mutex_unlock(&st->lock);
 	return j;
+}
+
+// j is over, however it went: the next one of its key may run.
+static void job_done(struct scripts *st, struct job *j)
+{
+	struct key *k = j->key;
+
+	pthread_mutex_lock(&st->lock);
+	if (STAILQ_EMPTY(&k->jobs)) {
+		LIST_REMOVE(k, same);
+		free(k);
+	} else {
+		STAILQ_INSERT_TAIL(&st->runnable, k, next);
+	}
+	pthread_mutex_unlock(&st->lock);
+	job_free(j);
 }
 
 static void count(struct scripts *st, uint64_t *total)
@@ -144,7 +146,7 @@ static void start(struct scripts *st, struct job *j)
 	count(st, rc ? &st->totals.failed : &st->totals.started);
 	if (rc) {
 		JLOG(LOG_WARNING, j, "cannot be started: %s", log_strerror(rc));
-		job_free(j);
+		job_done(st, j);
 		return;
 	}
 	free(j->env); // the program has its own
@@ -198,7 +200,7 @@ static void reap(struct scripts *st)
 		child_read(&r->child, log_line, r->job);
 		child_close(&r->child, log_line, r->job);
 		log_end(st, r, status);
-		job_free(r->job);
+		job_done(st, r->job);
 		r->job = NULL;
 		st->nb_running--;
 	}
@@ -278,6 +280,7 @@ static void *thread_main(void *arg)
 	struct job *j;
 
 	pthread_setname_np(pthread_self(), "scripts");
+	affinity_join_helpers();                       // and they with it
 	setpriority(PRIO_PROCESS, (id_t)gettid(), 10); // and theirs with it
 	for (;;) {
 		reap(st);
@@ -317,10 +320,13 @@ struct scripts *scripts_create(const struct scripts_conf *conf, char *err, size_
 	st->conf = *conf;
 	if (!st->conf.at_once || st->conf.at_once > 64)
 		st->conf.at_once = SCRIPTS_AT_ONCE;
-	STAILQ_INIT(&st->queue);
+	STAILQ_INIT(&st->runnable);
+	for (st->nb_buckets = 64; st->nb_buckets < 65536 && st->nb_buckets < conf->queue_max;)
+		st->nb_buckets *= 2;
+	st->bucket = calloc(st->nb_buckets, sizeof(*st->bucket));
 	st->run = calloc(st->conf.at_once, sizeof(*st->run));
 	st->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!st->run)
+	if (!st->run || !st->bucket)
 		goto fail;
 	rc = st->wake < 0 ? errno : pthread_mutex_init(&st->lock, NULL);
 	if (rc)
@@ -333,35 +339,67 @@ fail:
 	snprintf(err, cap, "no thread for on-up and on-down: %s", log_strerror(rc));
 	if (st && st->wake > 0)
 		close(st->wake);
-	if (st)
+	if (st) {
 		free(st->run);
+		free(st->bucket);
+	}
 	free(st);
 	return NULL;
+}
+
+static struct bucket *bucket_of(struct scripts *st, uint64_t number)
+{
+	number *= UINT64_C(0x9e3779b97f4a7c15);
+	return &st->bucket[number >> 32 & (st->nb_buckets - 1)];
+}
+
+// Under the lock. 0, -ENOBUFS or -ENOMEM.
+static int queue_job(struct scripts *st, struct job *j, uint64_t number)
+{
+	struct bucket *b = bucket_of(st, number);
+	struct key *k;
+
+	if (st->nb_queued >= st->conf.queue_max)
+		return -ENOBUFS;
+	LIST_FOREACH(k, b, same)
+	if (k->number == number)
+		break;
+	if (!k) {
+		k = calloc(1, sizeof(*k));
+		if (!k)
+			return -ENOMEM;
+		k->number = number;
+		STAILQ_INIT(&k->jobs);
+		LIST_INSERT_HEAD(b, k, same);
+		STAILQ_INSERT_TAIL(&st->runnable, k, next);
+	}
+	j->key = k;
+	STAILQ_INSERT_TAIL(&k->jobs, j, next);
+	st->nb_queued++;
+	return 0;
 }
 
 int scripts_run(struct scripts *st, const char *path, const char *event, uint64_t key,
 	uint64_t session, char *env)
 {
-	struct job *j = malloc(sizeof(*j));
-	bool full;
+	struct job *j = calloc(1, sizeof(*j) + strlen(path) + 1);
+	int rc;
 
 	if (!j) {
 		free(env);
 		return -ENOMEM;
 	}
-	*j = (struct job){.path = path, .event = event, .key = key, .session = session, .env = env};
+	j->event = event;
+	j->session = session;
+	j->env = env;
+	strcpy(j->path, path);
 	pthread_mutex_lock(&st->lock);
-	full = st->nb_queued >= st->conf.queue_max;
-	if (full) {
-		st->totals.dropped++;
-	} else {
-		STAILQ_INSERT_TAIL(&st->queue, j, next);
-		st->nb_queued++;
-	}
+	rc = queue_job(st, j, key);
+	st->totals.dropped += rc != 0;
 	pthread_mutex_unlock(&st->lock);
-	if (full) {
+	if (rc) {
 		job_free(j);
-		return -ENOBUFS;
+		return rc;
 	}
 	wake(st);
 	return 0;
@@ -371,34 +409,69 @@ void scripts_totals(struct scripts *st, struct scripts_totals *t)
 {
 	pthread_mutex_lock(&st->lock);
 	*t = st->totals;
+	t->waiting = st->nb_queued;
 	pthread_mutex_unlock(&st->lock);
+}
+
+// The thread has not more to do than the rest of its time, unless starting a program hangs: a file
+// system that does not answer must not hold up the end of the process.
+static bool has_ended(struct scripts *st, uint32_t grace_ms)
+{
+	uint64_t ms = (uint64_t)grace_ms + KILLED_MS + HANGS_MS;
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	ts.tv_sec += (time_t)(ms / 1000);
+	ts.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (ts.tv_nsec >= 1000000000) {
+		ts.tv_sec++;
+		ts.tv_nsec -= 1000000000;
+	}
+	return !pthread_timedjoin_np(st->thread, NULL, &ts);
+}
+
+static void drop_keys(struct scripts *st)
+{
+	for (uint32_t i = 0; i < st->nb_buckets; i++) {
+		struct key *k;
+		struct job *j;
+
+		while ((k = LIST_FIRST(&st->bucket[i]))) {
+			while ((j = STAILQ_FIRST(&k->jobs))) {
+				STAILQ_REMOVE_HEAD(&k->jobs, next);
+				JLOG(LOG_WARNING, j, "was not run before the end");
+				job_free(j);
+			}
+			LIST_REMOVE(k, same);
+			free(k);
+		}
+	}
 }
 
 void scripts_destroy(struct scripts *st, uint32_t grace_ms)
 {
-	struct job *j;
-
 	if (!st)
 		return;
 	pthread_mutex_lock(&st->lock);
 	st->stop_at_ms = now_ms() + grace_ms;
 	pthread_mutex_unlock(&st->lock);
 	wake(st);
-	pthread_join(st->thread, NULL);
+	if (!has_ended(st, grace_ms)) {
+		LOG(LOG_ERR, "a script cannot be started and does not fail: not waited for");
+		return; // what it has is its own until the process is gone
+	}
 	if (st->nb_queued)
 		LOG(LOG_WARNING, "%u scripts were not run before the end", st->nb_queued);
-	while ((j = STAILQ_FIRST(&st->queue))) {
-		STAILQ_REMOVE_HEAD(&st->queue, next);
-		job_free(j);
-	}
 	for (uint32_t i = 0; i < st->conf.at_once; i++) {
 		if (!st->run[i].job)
 			continue;
 		child_close(&st->run[i].child, NULL, NULL);
 		job_free(st->run[i].job);
 	}
+	drop_keys(st);
 	close(st->wake);
 	pthread_mutex_destroy(&st->lock);
 	free(st->run);
+	free(st->bucket);
 	free(st);
 }

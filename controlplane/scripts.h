@@ -24,17 +24,19 @@ struct scripts_conf {
 struct scripts *scripts_create(const struct scripts_conf *conf, char *err, size_t cap);
 
 // Run path with the argument event and exactly the environment env ("A=1" NUL ... NUL NUL), which
-// is taken in any case. In the order of the calls, several at a time, but never two of one key (an
-// address, whose on-down is over before it comes up again). session: for the log. path and event:
-// borrowed until scripts_destroy(). Control thread; never waits. 0, or -ENOBUFS: the queue is full;
-// -ENOMEM.
+// is taken in any case. Those of one key (an address, whose on-down is over before it comes up
+// again) run one after the other in the order of the calls; keys take turns, several at a time.
+// session: for the log. event: static text. Control thread; never waits. 0, or -ENOBUFS: the queue
+// is full; -ENOMEM.
 int scripts_run(struct scripts *st, const char *path, const char *event, uint64_t key,
 	uint64_t session, char *env);
 
 struct scripts_totals {
 	uint64_t started, failed, killed, dropped; // failed: another status than 0, or not started
+	uint32_t waiting;                          // now
 };
 void scripts_totals(struct scripts *st, struct scripts_totals *t);
 
-// Wait for those that run and wait, at most grace_ms; then kill and drop the rest. NULL is fine.
+// Wait for those that run and wait, at most grace_ms and what killing takes; then kill and drop the
+// rest, each by name in the log. NULL is fine.
 void scripts_destroy(struct scripts *st, uint32_t grace_ms);

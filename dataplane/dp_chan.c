@@ -213,8 +213,12 @@ int dp_send_command(struct dp_chan *ch, struct dp_msg *m)
 
 	if (w >= ch->nb_workers)
 		return -EINVAL;
-	if (ch->lists && m->type == DP_CMD_OPEN_DATA && lists_join(ch->lists, m))
-		return -ENOBUFS;
+	// Without its place in an address list a session would pass filters that are meant for it.
+	if (ch->lists && m->type == DP_CMD_OPEN_DATA && lists_join(ch->lists, m)) {
+		m->type = DP_CMD_CLOSE;
+		memset(&m->u, 0, sizeof(m->u));
+		m->u.close.abort = true;
+	}
 	if (ch->lists && m->type == DP_CMD_CLOSE_DATA)
 		lists_leave(ch->lists, m->handle);
 	return rte_ring_enqueue(ch->cmd[w], m) ? -ENOBUFS : 0;

@@ -17,7 +17,7 @@
 #include "dataplane/prefixtab.h"
 
 #define DP_MAX_WORKERS 32
-#define DP_MAX_POOLS (8 * DP_MAX_WORKERS + 8)
+#define DP_MAX_POOLS (12 * DP_MAX_WORKERS + 16)
 #define DP_MAX_RANGES 256
 #define DP_RING_SIZE 4096
 #define DP_PREFIXES_SPARE 65536 // beside those of each session

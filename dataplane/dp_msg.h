@@ -163,9 +163,9 @@ struct dp_msg {
 			uint16_t mtu;       // largest IP packet to the client
 			uint16_t mss_clamp; // TCP MSS written into SYNs of IPv4 (IPv6: 20 less),
 					    // 0: off
-			// IPv6: the session's own prefix (its source addresses), and both ends'
-			// link-local addresses
-			uint8_t plen6; // 0: no IPv6
+			// IPv6 is open when local_ll is set: both ends' link-local addresses, and
+			// the link's own prefix, which the client's source addresses are in
+			uint8_t plen6; // 0: none, only what is published
 			struct in6_addr prefix6, inner_ll, local_ll;
 			struct dp_mp mp;
 			struct dp_rate rate_rx, rate_tx; // rx: what the client sends

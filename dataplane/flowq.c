@@ -30,10 +30,19 @@ static uint32_t ports_of(const struct rte_mbuf *m, uint32_t at, uint8_t proto)
 	return v;
 }
 
+// Both addresses, which lie together. n: bytes, a multiple of 8 up to 32.
+static uint32_t hash_addresses(const void *p, uint32_t n, uint32_t seed)
+{
+	uint64_t a[4]; // the packet lies anywhere
+
+	memcpy(a, p, n);
+	return rte_hash_crc(a, n, seed);
+}
+
 static uint32_t hash4(const struct rte_mbuf *m, uint32_t seed)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv4_hdr *);
-	uint32_t h = rte_hash_crc(&ip->src_addr, 8, seed), ports = 0;
+	uint32_t h = hash_addresses(&ip->src_addr, 8, seed), ports = 0;
 
 	// All fragments of a packet go one way.
 	if (!(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_MF_FLAG | RTE_IPV4_HDR_OFFSET_MASK)))
@@ -44,7 +53,7 @@ static uint32_t hash4(const struct rte_mbuf *m, uint32_t seed)
 static uint32_t hash6(const struct rte_mbuf *m, uint32_t seed)
 {
 	const struct rte_ipv6_hdr *ip = rte_pktmbuf_mtod(m, const struct rte_ipv6_hdr *);
-	uint32_t h = rte_hash_crc(ip->src_addr, 32, seed);
+	uint32_t h = hash_addresses(ip->src_addr, 32, seed);
 
 	return rte_hash_crc_4byte(
 		ports_of(m, sizeof(*ip), ip->proto) ^ (uint32_t)ip->proto << 8, h);

@@ -112,6 +112,17 @@ static struct rte_mbuf *icmp_error(struct worker *w, const struct rte_mbuf *pkt,
 
 // ---- to a session
 
+void forward_above_mtu(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	if (session_mp_may_queue(w, s, m)) {
+		session_tx_enqueue(w, s, m);
+		return;
+	}
+	COUNT(&w->counters, session_tx_queue_drop);
+	s->tx_drops++;
+	rte_pktmbuf_free(m);
+}
+
 // The same in pieces. Consumes m.
 static void to_session_in_pieces(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
@@ -131,10 +142,12 @@ static void to_session(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
 	if (s->mss_clamp)
 		inner4_mss_clamp(m, s->mss_clamp);
-	if (likely(m->pkt_len <= s->mtu || m->pkt_len <= session_mtu(s)))
+	if (likely(m->pkt_len <= s->mtu))
 		session_tx_enqueue(w, s, m);
-	else
+	else if (m->pkt_len > session_mtu(s))
 		to_session_in_pieces(w, s, m);
+	else
+		forward_above_mtu(w, s, m);
 }
 
 // Send an error back where pkt came from: into the tunnel of `from`, or to core.

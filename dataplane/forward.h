@@ -21,6 +21,10 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n);
 // A packet for a session of this worker (slot), handed over by another. Consumes m.
 void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m);
 
+// A packet of either family above the MTU of s that its multilink takes, into its queue. Consumes
+// m.
+void forward_above_mtu(struct worker *w, struct session *s, struct rte_mbuf *m);
+
 void forward_core_flush(struct worker *w);
 
 // A packet to core, of either family. Consumes m; goes out with the next forward_core_flush().

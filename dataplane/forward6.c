@@ -107,7 +107,7 @@ static void route_own(struct worker *w, struct rte_mbuf *m)
 	lookup(w, &dst, &ref, 1);
 	if (ref)
 		route_ref(w, ref, m);
-	else if (inner6_is_routable(&dst))
+	else if (w->core_has6 && inner6_is_routable(&dst))
 		forward_to_core(w, m);
 	else
 		rte_pktmbuf_free(m);
@@ -132,15 +132,16 @@ void forward6_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s))) {
 		COUNT(&w->counters, inner_too_big);
 		src = error_source(w, s);
-		if (w->core_has6)
-			route_own(
-				w, make_error(w, m, ICMP6_PACKET_TOO_BIG, 0, session_mtu(s), &src));
+		route_own(w, make_error(w, m, ICMP6_PACKET_TOO_BIG, 0, session_mtu(s), &src));
 		rte_pktmbuf_free(m);
 		return;
 	}
 	if (s->mss_clamp > TCP_IP6_MORE)
 		inner6_mss_clamp(m, s->mss_clamp - TCP_IP6_MORE);
-	session_tx_enqueue(w, s, m);
+	if (likely(m->pkt_len <= s->mtu))
+		session_tx_enqueue(w, s, m);
+	else
+		forward_above_mtu(w, s, m);
 }
 
 void forward6_prohibited(
@@ -150,7 +151,7 @@ void forward6_prohibited(
 
 	if (from_client)
 		error_to_session(w, s, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0);
-	else if (w->core_has6)
+	else
 		route_own(w, make_error(w, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0, &src));
 }
 
@@ -239,6 +240,20 @@ static bool is_our_group(const struct session *s, const struct ipaddr *a)
 	       ipaddr_equal(a, &all_nodes) || ipaddr_equal(a, &solicited);
 }
 
+// An answer as large as the question, which may be above what s takes. Consumes m.
+static void answer(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	if (likely(m->pkt_len <= s->mtu)) {
+		session_tx_enqueue(w, s, m);
+	} else if (m->pkt_len <= session_mtu(s)) {
+		forward_above_mtu(w, s, m);
+	} else {
+		COUNT(&w->counters, inner_too_big);
+		s->tx_drops++;
+		rte_pktmbuf_free(m);
+	}
+}
+
 // A packet to this end: what it is decides. Consumes m.
 static void local(
 	struct worker *w, struct session *s, struct rte_mbuf *m, const struct ipaddr *from)
@@ -251,7 +266,7 @@ static void local(
 			punt(w, s, m);
 		} else if (p[40] == ICMP6_ECHO_REQUEST && icmp6_echo_reply(m, from)) {
 			COUNT(&w->counters, inner_local);
-			session_tx_enqueue(w, s, m);
+			answer(w, s, m);
 			return;
 		}
 	} else if (next == IPPROTO_UDP && m->data_len >= 40 + 8 &&

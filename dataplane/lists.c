@@ -99,6 +99,42 @@ void lists_leave(struct lists *l, dp_handle h)
 		leave(l, m);
 }
 
+// Whether have is in the table for itself with what want asks for.
+static bool keeps4(const struct member *have, const struct member *want)
+{
+	return have->own4 && have->list == want->list && have->inner == want->inner;
+}
+
+static bool keeps6(const struct member *have, const struct member *want)
+{
+	return have->own6 && have->list == want->list && have->plen6 == want->plen6 &&
+	       !memcmp(&have->prefix6, &want->prefix6, sizeof(want->prefix6));
+}
+
+// What want asks for beyond what have has. On failure nothing changed. 0 or -ENOSPC.
+static int enter(struct lists *l, const struct member *have, struct member *want)
+{
+	struct in6_addr a = prefixtab_map4(want->inner);
+	int rc;
+
+	if (want->inner && !keeps4(have, want)) {
+		rc = prefixtab_insert(l->table, &a, 128, 0, want->list);
+		if (rc && rc != -EEXIST)
+			return -ENOSPC;
+		want->own4 = !rc;
+	}
+	if (want->plen6 && !keeps6(have, want)) {
+		rc = prefixtab_insert(l->table, &want->prefix6, want->plen6, 0, want->list);
+		want->own6 = !rc;
+		if (rc && rc != -EEXIST) {
+			leave(l, want);
+			return -ENOSPC;
+		}
+	}
+	return 0;
+}
+
+// The new entries come before the old ones go: no packet finds the session in neither.
 int lists_join(struct lists *l, const struct dp_msg *open)
 {
 	struct member *m = member_of(l, open->handle);
@@ -107,28 +143,22 @@ int lists_join(struct lists *l, const struct dp_msg *open)
 		.plen6 = open->u.open.plen6,
 		.inner = open->u.open.inner,
 		.prefix6 = open->u.open.prefix6};
-	struct in6_addr a = prefixtab_map4(want.inner);
-	int rc;
+	struct member old;
 
 	if (!m || want.list > CONFIG_MAX_LISTS)
 		return 0; // for nobody
-	leave(l, m);
-	if (!want.list)
-		return 0;
-	if (want.inner) {
-		rc = prefixtab_insert(l->table, &a, 128, 0, want.list);
-		if (rc && rc != -EEXIST)
-			return -ENOSPC;
-		want.own4 = !rc;
+	old = *m;
+	if (want.list && enter(l, &old, &want))
+		return -ENOSPC;
+	if (want.list && keeps4(&old, &want)) {
+		want.own4 = true;
+		old.own4 = false;
 	}
-	if (want.plen6) {
-		rc = prefixtab_insert(l->table, &want.prefix6, want.plen6, 0, want.list);
-		want.own6 = !rc;
-		if (rc && rc != -EEXIST) {
-			leave(l, &want);
-			return -ENOSPC;
-		}
+	if (want.list && keeps6(&old, &want)) {
+		want.own6 = true;
+		old.own6 = false;
 	}
-	*m = want;
+	leave(l, &old);
+	*m = want.list ? want : (struct member){0};
 	return 0;
 }

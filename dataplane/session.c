@@ -271,12 +271,30 @@ static uint32_t open_ip6(struct session *s, const struct dp_msg *m)
 	return ll.d[0] ? flags | SES_IP6 : flags;
 }
 
+// Whether m takes an address away from s: what is queued may be for it, or from it, and with IPv6
+// gone would go as IPv4.
+static bool open_takes_away(const struct session *s, const struct dp_msg *m)
+{
+	struct ipaddr prefix = ipaddr_from6(&m->u.open.prefix6),
+		      ll = ipaddr_from6(&m->u.open.local_ll);
+
+	if (s->inner && s->inner != m->u.open.inner)
+		return true;
+	if (s->flags & SES_IP6 && !ll.d[0])
+		return true;
+	return s->plen6 && (s->plen6 != m->u.open.plen6 || !ipaddr_equal(&s->prefix6, &prefix));
+}
+
 static void cmd_open_data(struct worker *w, struct session *s, const struct dp_msg *m)
 {
 	uint32_t mss = tcp_snd_mss(s->conn);
 	uint32_t over =
 		(s->flags & SES_KEYS ? (uint32_t)s->tx.prefix_len + s->tx.suffix_len : 64) + 8 + 40;
 
+	if (open_takes_away(s, m)) {
+		session_txq_free(w, s);
+		session_policy_unqueue(w, s);
+	}
 	s->inner = m->u.open.inner;
 	s->local = m->u.open.local;
 	s->mtu = m->u.open.mtu;

@@ -4,6 +4,7 @@
 // empty only when these are.
 #include "dataplane/flowq.h"
 #include "dataplane/session.h"
+#include "dataplane/session_mp.h"
 #include "dataplane/session_policy.h"
 #include "dataplane/worker.h"
 
@@ -16,6 +17,8 @@ static void drop_all(struct worker *w, struct session *s, struct mbuf_queue *q)
 	w->txq_held -= q->len;
 	s->tx_drops += q->len;
 	COUNT_N(&w->counters, session_tx_queue_drop, q->len);
+	for (struct rte_mbuf *m = s->mp ? q->head : NULL; m; m = mbuf_priv(m)->next)
+		session_mp_unqueue(w, s, m);
 	mbufq_free(q);
 }
 

@@ -5,6 +5,7 @@
 #include <rte_ip.h>
 #include <rte_malloc.h>
 
+#include "base/secret.h"
 #include "dataplane/worker.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
@@ -116,12 +117,22 @@ static struct rte_mbuf *part_take(struct worker *w, struct session_mp *mp)
 	return m;
 }
 
+// What was collected goes. It may be half of a password.
+static void part_free(struct worker *w, struct session_mp *mp)
+{
+	struct rte_mbuf *m = part_take(w, mp);
+
+	if (!(mp->s->flags & SES_DATA_OPEN))
+		secret_wipe(rte_pktmbuf_mtod(m, void *), m->data_len);
+	rte_pktmbuf_free(m);
+}
+
 // What was collected never becomes a packet.
 static void part_drop(struct worker *w, struct session_mp *mp)
 {
 	if (!mp->part)
 		return;
-	rte_pktmbuf_free(part_take(w, mp));
+	part_free(w, mp);
 	COUNT(&w->counters, mp_rx_incomplete);
 	mp->s->rx_drops++;
 }
@@ -208,8 +219,9 @@ static bool part_append(struct worker *w, struct session_mp *mp, const uint8_t *
 
 // ---- whole packets
 
-// A frame for the control plane, in an SSTP packet. False: no room for an event.
-static bool to_control(struct worker *w, struct session *s, const uint8_t *frame, uint32_t n)
+// A frame for the control plane, in an SSTP packet. Wipes it: it may hold a password. False: no
+// room for an event.
+static bool to_control(struct worker *w, struct session *s, uint8_t *frame, uint32_t n)
 {
 	struct dp_msg *msg;
 
@@ -226,6 +238,7 @@ static bool to_control(struct worker *w, struct session *s, const uint8_t *frame
 	msg->data[2] = (uint8_t)(msg->len >> 8);
 	msg->data[3] = (uint8_t)msg->len;
 	memcpy(msg->data + SSTP_HDR_LEN, frame, n);
+	secret_wipe(frame, n);
 	dp_send_event(w->ch, w->id, msg);
 	COUNT(&w->counters, sstp_rx_control);
 	return true;
@@ -396,6 +409,8 @@ bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t 
 		part_drop(w, mp);
 		COUNT(&w->counters, mp_rx_no_memory);
 	}
+	if (step != PPP_MP_WHOLE && !(s->flags & SES_DATA_OPEN))
+		secret_wipe(p, n); // it may be half of a password
 	return true;
 }
 
@@ -424,6 +439,34 @@ static struct rte_mbuf *make_fragment(
 	return f;
 }
 
+bool session_mp_has_room(const struct rte_mbuf *m, uint32_t held)
+{
+	return held + m->pool->size / 2 < rte_mempool_avail_count(m->pool);
+}
+
+bool session_mp_may_queue(struct worker *w, struct session *s, const struct rte_mbuf *m)
+{
+	if (likely(!is_large(w, m->pkt_len)))
+		return true;
+	if (!session_mp_has_room(m, s->mp->nb_large))
+		return false;
+	s->mp->nb_large++;
+	return true;
+}
+
+void session_mp_unqueue(struct worker *w, struct session *s, const struct rte_mbuf *m)
+{
+	if (s->mp && s->mp->nb_large && is_large(w, m->pkt_len))
+		s->mp->nb_large--;
+}
+
+uint32_t session_mp_fragments(const struct session *s, uint32_t len)
+{
+	uint32_t most = s->mtu - (uint32_t)ppp_mp_header_len(s->mp->tx.short_seq);
+
+	return (len + INNER_PROTO_LEN + most - 1) / most;
+}
+
 uint16_t session_mp_fragment(
 	struct worker *w, struct session *s, struct rte_mbuf *m, struct mbuf_queue *q)
 {
@@ -434,6 +477,7 @@ uint16_t session_mp_fragment(
 	uint32_t left = m->data_len, most, n;
 	uint16_t nb = 0;
 
+	session_mp_unqueue(w, s, m);
 	for (bool begin = true; left; begin = false) {
 		struct rte_mbuf *f;
 
@@ -519,7 +563,7 @@ void session_mp_end(struct worker *w, struct session *s)
 	if (!mp)
 		return;
 	if (mp->part)
-		rte_pktmbuf_free(part_take(w, mp));
+		part_free(w, mp);
 	rte_mempool_put(w->mp->states, mp);
 	s->mp = NULL;
 	s->flags &= ~SES_MP;

@@ -20,8 +20,9 @@ struct session_mp {
 	struct session_mp *prev, *next;
 	struct ppp_mp_rx rx;
 	struct ppp_mp_tx tx;
-	struct dp_mp is; // what was agreed
-	bool large;      // part is of the large pool
+	struct dp_mp is;   // what was agreed
+	bool large;        // part is of the large pool
+	uint16_t nb_large; // packets in the session's queue that no ordinary mbuf holds
 };
 
 // A worker's. Made at its start when the configuration has an MRRU.
@@ -57,6 +58,15 @@ bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t 
 // memory.
 uint16_t session_mp_fragment(
 	struct worker *w, struct session *s, struct rte_mbuf *m, struct mbuf_queue *q);
+// Whether packet m, that no ordinary mbuf holds, may wait somewhere beside `held` others of the
+// same session: half of their pool is for packets in pieces, and of the rest each has a share.
+bool session_mp_has_room(const struct rte_mbuf *m, uint32_t held);
+// Whether m, above the MTU of s, may be put into its queue. Counts it there.
+bool session_mp_may_queue(struct worker *w, struct session *s, const struct rte_mbuf *m);
+// m was taken out of the queue of s for good, and goes in fragments or is dropped.
+void session_mp_unqueue(struct worker *w, struct session *s, const struct rte_mbuf *m);
+// How many a packet of len bytes makes.
+uint32_t session_mp_fragments(const struct session *s, uint32_t len);
 // Bytes of a fragment in the queue that are no inner packet's, and whether it is the last.
 uint32_t session_mp_overhead(const struct session *s, const struct rte_mbuf *m, bool *last);
 

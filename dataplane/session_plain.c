@@ -59,7 +59,7 @@ static bool http_deliver(struct worker *w, struct session *s)
 	for (struct rte_mbuf *m = s->plainq.head; m; m = mbuf_priv(m)->next) {
 		uint64_t end = at + m->data_len;
 
-		if (end > s->plain_told) {
+		while (end > s->plain_told) {
 			uint16_t told = (uint16_t)(s->plain_told - RTE_MIN(at, s->plain_told));
 			struct dp_msg *msg = session_control_event(w, s, DP_EV_RX_PLAIN);
 
@@ -68,10 +68,10 @@ static bool http_deliver(struct worker *w, struct session *s)
 				return false;
 			}
 			msg->u.rx.offset = at + told;
-			msg->len = (uint32_t)m->data_len - told;
+			msg->len = RTE_MIN((uint32_t)m->data_len - told, (uint32_t)DP_MSG_DATA_MAX);
 			memcpy(msg->data, rte_pktmbuf_mtod_offset(m, void *, told), msg->len);
+			s->plain_told = at + told + msg->len;
 			dp_send_event(w->ch, w->id, msg);
-			s->plain_told = end;
 		}
 		at = end;
 	}
@@ -94,6 +94,7 @@ bool session_to_control(struct worker *w, struct session *s, uint8_t *pkt, uint1
 
 	if (!msg)
 		return false;
+	_Static_assert(SSTP_MAX_PACKET <= DP_MSG_DATA_MAX, "an event takes any packet");
 	memcpy(msg->data, pkt, len);
 	msg->len = len;
 	secret_wipe(pkt, len);

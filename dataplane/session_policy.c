@@ -8,6 +8,7 @@
 #include "dataplane/forward.h"
 #include "dataplane/forward6.h"
 #include "dataplane/lists.h"
+#include "dataplane/session_mp.h"
 #include "dataplane/worker.h"
 
 #define TICK_US 500
@@ -144,6 +145,7 @@ static void upq_free(struct worker *w, struct session_policy *p)
 		up_flows_end(w, p);
 	}
 	mbufq_free(&p->upq);
+	p->up_large = 0;
 	p->up_at_us = 0;
 }
 
@@ -207,6 +209,10 @@ static bool filter_pass(struct worker *w, struct session *s, const struct filter
 
 static void up_drop_all(struct worker *w, struct session *s, struct mbuf_queue *q)
 {
+	struct session_policy *p = policy_of(w, s);
+
+	for (struct rte_mbuf *m = p->up_large ? q->head : NULL; m; m = mbuf_priv(m)->next)
+		p->up_large -= m->pkt_len > w->mbuf_room;
 	w->txq_held -= q->len;
 	s->rx_drops += q->len;
 	COUNT_N(&w->counters, policy_rate_drop, q->len);
@@ -258,7 +264,10 @@ static struct rte_mbuf *up_next(struct worker *w, struct session *s, struct sess
 	}
 	if (dropped.len)
 		up_drop_all(w, s, &dropped);
-	w->txq_held -= m != NULL;
+	if (m) {
+		w->txq_held--;
+		p->up_large -= m->pkt_len > w->mbuf_room;
+	}
 	return m;
 }
 
@@ -282,14 +291,17 @@ static void up_run(struct worker *w, struct session *s, struct session_policy *p
 static void up_wait(
 	struct worker *w, struct session *s, struct session_policy *p, struct rte_mbuf *m)
 {
+	bool large = m->pkt_len > w->mbuf_room;
 	struct mbuf_queue dropped = {0};
 
-	if (w->txq_held >= w->txq_max || (!p->up_flows && p->upq.len >= p->queue_up)) {
+	if ((!p->up_flows && p->upq.len >= RTE_MIN(p->queue_up, session_txq_most(w, 0))) ||
+		(large && !session_mp_has_room(m, p->up_large))) {
 		COUNT(&w->counters, policy_rate_drop);
 		drop_up(s, m);
 		return;
 	}
 	mbuf_priv(m)->sent_us = w->now_us;
+	p->up_large += large;
 	w->txq_held++;
 	if (!p->up_flows && p->upq.head)
 		up_flows_begin(w, s, p);
@@ -297,7 +309,7 @@ static void up_wait(
 		flowq_put(p->up_flows, m);
 	else
 		mbufq_put(&p->upq, m);
-	if (up_len(p) > p->queue_up) {
+	if (p->up_flows && up_len(p) > RTE_MIN(p->queue_up, session_txq_most(w, 1))) {
 		flowq_shed(p->up_flows, &dropped);
 		up_drop_all(w, s, &dropped);
 	}
@@ -480,6 +492,15 @@ bool session_policy_set(struct worker *w, struct session *s, const struct dp_msg
 	else
 		s->flags &= ~SES_POLICY;
 	return true;
+}
+
+void session_policy_unqueue(struct worker *w, struct session *s)
+{
+	if (!w->policies)
+		return;
+	s->rx_drops += up_len(policy_of(w, s));
+	upq_free(w, policy_of(w, s));
+	schedule(w, policy_of(w, s));
 }
 
 void session_policy_stop(struct worker *w, struct session *s)

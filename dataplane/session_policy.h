@@ -27,6 +27,7 @@ struct session_policy {
 	// by flows, as long as the worker has flowqs left.
 	struct mbuf_queue upq;
 	struct codel codel;            // of upq
+	uint32_t up_large;             // of them, those that no ordinary mbuf holds
 	struct flowq *up_flows;        // in its place, NULL: not now
 	uint64_t up_at_us, down_at_us; // when the next packet may pass; 0: none waits for that
 	uint32_t idle_ms;              // 0: off
@@ -48,6 +49,8 @@ uint64_t session_policy_size(uint32_t sessions);
 bool session_policy_set(struct worker *w, struct session *s, const struct dp_msg *open);
 // The session is over.
 void session_policy_end(struct worker *w, struct session *s);
+// Drop what waits on its way up.
+void session_policy_unqueue(struct worker *w, struct session *s);
 // Its data are, until OPEN_DATA comes again: nothing waits any more.
 void session_policy_stop(struct worker *w, struct session *s);
 // Which of the two limits it was.

@@ -57,15 +57,22 @@ bool session_tell_accepted(struct worker *w, struct session *s)
 	return owed_send(w, s, SES_OWE_ACCEPTED, DP_EV_ACCEPTED);
 }
 
-static bool owed_send_all(struct worker *w, struct session *s)
+// What is told of the session itself, whatever of the client's waits.
+static bool owed_send_now(struct worker *w, struct session *s)
 {
 	return owed_send(w, s, SES_OWE_KEY_UPDATE, DP_EV_KEY_UPDATE) &&
-	       owed_send(w, s, SES_OWE_UNDELINEABLE, DP_EV_SSTP_UNDELINEABLE) &&
 	       owed_send(w, s, SES_OWE_HELLO, DP_EV_HELLO_EXPIRED) &&
 	       owed_send(w, s, SES_OWE_KEY_LIMIT, DP_EV_KEY_LIMIT) &&
 	       owed_send(w, s, SES_OWE_STATS, DP_EV_STATS) &&
 	       owed_send(w, s, SES_OWE_LIMIT, DP_EV_LIMIT) &&
-	       owed_send(w, s, SES_OWE_IDLE, DP_EV_IDLE) &&
+	       owed_send(w, s, SES_OWE_IDLE, DP_EV_IDLE);
+}
+
+// And what the client's packets come in front of.
+static bool owed_send_all(struct worker *w, struct session *s)
+{
+	return owed_send_now(w, s) &&
+	       owed_send(w, s, SES_OWE_UNDELINEABLE, DP_EV_SSTP_UNDELINEABLE) &&
 	       owed_send(w, s, SES_OWE_PEER_CLOSED, DP_EV_PEER_CLOSED);
 }
 
@@ -206,9 +213,11 @@ static bool session_run(struct worker *w, struct session *s)
 		if (!blocked && !more && s->conn)
 			session_after_read(w, s);
 	}
-	// Nothing overtakes what waits.
-	if (blocked)
+	if (blocked) {
+		if (s->conn)
+			owed_send_now(w, s);
 		return wait_in_order(w, s);
+	}
 	if (s->mode == SESSION_GONE)
 		return true;
 	return !owed_send_all(w, s) || more;

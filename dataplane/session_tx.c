@@ -31,6 +31,15 @@ void session_want_tx(struct worker *w, struct session *s)
 	w->tx_tail = s;
 }
 
+// Not queued, or out of the queue: m goes.
+static __rte_noinline void txq_drop_one(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	COUNT(&w->counters, session_tx_queue_drop);
+	s->tx_drops++;
+	session_mp_unqueue(w, s, m);
+	rte_pktmbuf_free(m);
+}
+
 void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 {
 	mbuf_priv(m)->sent_us = w->now_us;
@@ -41,9 +50,7 @@ void session_tx_enqueue(struct worker *w, struct session *s, struct rte_mbuf *m)
 		return;
 	}
 	if (unlikely(s->txq.len >= session_txq_most(w, 0))) {
-		COUNT(&w->counters, session_tx_queue_drop);
-		s->tx_drops++;
-		rte_pktmbuf_free(m);
+		txq_drop_one(w, s, m);
 		return;
 	}
 	mbufq_put(&s->txq, m);
@@ -55,6 +62,8 @@ void session_txq_free(struct worker *w, struct session *s)
 {
 	w->txq_held -= s->txq.len;
 	mbufq_free(&s->txq);
+	if (s->mp)
+		s->mp->nb_large = 0;
 	if (s->flags & SES_FLOWS)
 		session_flows_free(w, s);
 }
@@ -101,9 +110,7 @@ static struct rte_mbuf *txq_next(struct worker *w, struct session *s)
 		w->txq_held--;
 		if (likely(!txq_drop(w, s, m)))
 			return m;
-		COUNT(&w->counters, session_tx_queue_drop);
-		s->tx_drops++;
-		rte_pktmbuf_free(m);
+		txq_drop_one(w, s, m);
 	}
 	return NULL;
 }
@@ -157,10 +164,21 @@ static inline void frame_header(uint8_t *p, uint32_t packet_len, uint32_t proto)
 	memcpy(p, &h, sizeof(h));
 }
 
-// Bytes that the head of the queue will take on the wire.
+// Whether m is above the MTU and goes in fragments.
+static inline bool must_split(const struct session *s, struct rte_mbuf *m)
+{
+	return unlikely(m->pkt_len > s->mtu) && s->flags & SES_MP && s->mp->is.tx_mrru &&
+	       !(mbuf_priv(m)->flags & MBUF_MP_FRAGMENT);
+}
+
+// Bytes that the head of the queue, or its first fragment, will take on the wire.
 static inline uint32_t head_need(const struct session *s, uint32_t over)
 {
-	return s->txq.head->pkt_len + FRAME_LEN + over;
+	uint32_t len = s->txq.head->pkt_len;
+
+	if (unlikely(must_split(s, s->txq.head)))
+		len = s->mtu;
+	return len + FRAME_LEN + over;
 }
 
 static inline uint32_t record_over(const struct session *s)
@@ -230,13 +248,6 @@ static void txq_put_back(struct worker *w, struct session *s, struct rte_mbuf *m
 {
 	mbufq_put_head(&s->txq, m);
 	w->txq_held++;
-}
-
-// Whether m is above the MTU and goes in fragments.
-static inline bool must_split(const struct session *s, struct rte_mbuf *m)
-{
-	return unlikely(m->pkt_len > s->mtu) && s->flags & SES_MP && s->mp->is.tx_mrru &&
-	       !(mbuf_priv(m)->flags & MBUF_MP_FRAGMENT);
 }
 
 // Whether m finds room behind the packets of the record in head. What is above the MTU goes in
@@ -328,6 +339,14 @@ static struct rte_mbuf *record_make(
 	return m;
 }
 
+// Whether the queues have room for the fragments of m: as much stays free as s has then.
+static bool room_to_split(const struct worker *w, const struct session *s, const struct rte_mbuf *m)
+{
+	uint32_t room = w->txq_max - RTE_MIN(w->txq_held, w->txq_max);
+
+	return session_txq_len(s) + 2 * session_mp_fragments(s, m->pkt_len) <= room;
+}
+
 // The packet in front of the queue is above the MTU: fragments take its place.
 static void txq_split(struct worker *w, struct session *s)
 {
@@ -338,6 +357,10 @@ static void txq_split(struct worker *w, struct session *s)
 		return;
 	if (!must_split(s, m)) { // CoDel dropped the other
 		txq_put_back(w, s, m);
+		return;
+	}
+	if (!room_to_split(w, s, m)) {
+		txq_drop_one(w, s, m);
 		return;
 	}
 	if (!session_mp_fragment(w, s, m, &q))
@@ -411,6 +434,8 @@ static bool session_tx(struct worker *w, struct session *s)
 	over = record_over(s);
 	mss = tcp_snd_mss(s->conn);
 	most = mss > over + 64 ? mss - over : 64;
+	if (unlikely(s->flags & SES_REMOTE))
+		most = RTE_MIN(most, (uint32_t)DP_MSG_DATA_MAX);
 	room = tx_room(w, s, head_need(s, over));
 	while (s->txq.head) {
 		struct rte_mbuf *m;
@@ -419,10 +444,6 @@ static bool session_tx(struct worker *w, struct session *s)
 
 		if (unlikely(s->flags & SES_POLICY) && !session_policy_may_send(w, s))
 			break;
-		if (unlikely(must_split(s, s->txq.head))) {
-			txq_split(w, s);
-			continue;
-		}
 		need = head_need(s, over);
 		segs = need <= mss ? 1 : 1 + need / mss;
 
@@ -432,6 +453,10 @@ static bool session_tx(struct worker *w, struct session *s)
 			break;
 		if (unlikely(w->snd_left < segs))
 			break;
+		if (unlikely(must_split(s, s->txq.head))) {
+			txq_split(w, s);
+			continue;
+		}
 		if (b->n == WORKER_BURST)
 			return true;
 		m = record_make(w, s, RTE_MIN(most, room > over ? room - over : 0), &nb);

@@ -32,6 +32,12 @@
 #define UP_ROUNDS_MAX 16u
 #define MIN_RTT_WINDOW_US (10 * US_PER_SEC)
 #define PROBE_RTT_US 200000u
+// Alone, or among its like, this sender's window makes the round trip at most 1.5 times as long.
+// One that stays beyond 1.75 for a second has another's queue in it, as CUBIC keeps it, or the path
+// is another: to keep to the old round trip would leave a part of the path that gets smaller and
+// smaller.
+#define OTHERS_RTT 448u
+#define OTHERS_US 1000000u
 #define MIN_WINDOW_SEGS 4u
 // A round's loss counts as congestion beyond 2 %, and these segments: in a window of some dozens,
 // two or three losses are chance.
@@ -63,6 +69,7 @@ struct bbr {
 	uint64_t bw_round; // highest of this round
 	uint64_t phase_us; // when this state began
 	uint64_t min_rtt_at_us;
+	uint64_t near_us;  // when a round trip was last near the shortest
 	uint64_t extra_us; // epoch of the aggregation estimate
 	uint32_t extra_delivered, extra[2];
 	uint32_t min_rtt_us, probe_rtt_us;
@@ -279,9 +286,21 @@ static void step_probe_rtt(
 		enter(b, STARTUP, s->now_us);
 }
 
+static bool time_to_probe_rtt(struct bbr *b, const struct tcp_cc_sample *s)
+{
+	uint32_t far = scaled(RTE_MAX(b->min_rtt_us, RTT_FLOOR_US), OTHERS_RTT);
+
+	if (b->state <= DRAIN || b->state == PROBE_RTT || s->rtt_us <= far)
+		b->near_us = s->now_us;
+	if (b->state == PROBE_RTT)
+		return false;
+	return s->now_us - b->min_rtt_at_us > MIN_RTT_WINDOW_US ||
+	       s->now_us - b->near_us > OTHERS_US;
+}
+
 static void step(struct tcp_cc_flow *f, struct bbr *b, const struct tcp_cc_sample *s, bool round)
 {
-	if (b->state != PROBE_RTT && s->now_us - b->min_rtt_at_us > MIN_RTT_WINDOW_US) {
+	if (time_to_probe_rtt(b, s)) {
 		b->probe_rtt_us = s->rtt_us;
 		enter(b, PROBE_RTT, s->now_us);
 	}
@@ -483,7 +502,7 @@ static void bbr_init(struct tcp_cc_flow *f, uint64_t now_us)
 	b->bw_lo = UINT64_MAX;
 	b->inflight_hi = b->inflight_lo = UINT32_MAX;
 	b->min_rtt_us = b->probe_rtt_us = UINT32_MAX / 2;
-	b->min_rtt_at_us = b->phase_us = b->extra_us = now_us;
+	b->min_rtt_at_us = b->phase_us = b->near_us = b->extra_us = now_us;
 	b->first_window = f->cwnd;
 	b->target = 2 * f->cwnd;
 	b->seed = (uint32_t)now_us ^ (uint32_t)((uintptr_t)b >> 6);

@@ -23,6 +23,7 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 
+#include "base/affinity.h"
 #include "base/secret.h"
 
 enum task_op { OP_RSA_SIGN, OP_EC_SIGN };
@@ -130,6 +131,7 @@ static void *pool_thread(void *arg)
 	struct async_pool *pool = arg;
 	struct task *t;
 
+	affinity_join_helpers();
 	pthread_mutex_lock(&pool->lock);
 	for (;;) {
 		while (!pool->head && !pool->stop)

@@ -127,11 +127,18 @@ static void set_common(struct tls_ctx *ctx)
 // Days that are left before an operator hears of it.
 #define WARN_DAYS 7
 
-// A certificate that is not valid now: known at a start, refused at a renewal, whose old one is
-// better then.
-static int check_dates(const struct tls_cert *c, const char *file,
-	const struct tls_server_conf *conf, char *err, size_t cap)
+static bool is_new(const struct tls_ctx *previous, unsigned int i, const X509 *leaf)
 {
+	return previous &&
+	       (i >= previous->nb_certs || X509_cmp(previous->certs[i].leaf, leaf) != 0);
+}
+
+// A certificate that is not valid now: known at a start, refused in place of another one, which is
+// better then. One that is in use already is no reason to refuse what else is new.
+static int check_dates(const struct tls_cert *c, unsigned int i, const struct tls_server_conf *conf,
+	char *err, size_t cap)
+{
+	const char *file = conf->cert_files[i];
 	const ASN1_TIME *from = X509_get0_notBefore(c->leaf), *to = X509_get0_notAfter(c->leaf);
 	const char *what = NULL;
 	int days = 0, seconds = 0;
@@ -140,7 +147,7 @@ static int check_dates(const struct tls_cert *c, const char *file,
 		what = "is not valid yet";
 	else if (X509_cmp_current_time(to) < 0)
 		what = "has expired";
-	if (what && conf->previous) {
+	if (what && is_new(conf->previous, i, c->leaf)) {
 		snprintf(err, cap, "certificate %s %s", file, what);
 		return -1;
 	}
@@ -159,7 +166,7 @@ static int load_cert(struct tls_cert *c, unsigned int i, const struct tls_server
 
 	if (tls_cert_load(c, conf->cert_files[i], conf->key_files ? conf->key_files[i] : NULL, err,
 		    cap) ||
-		check_dates(c, conf->cert_files[i], conf, err, cap))
+		check_dates(c, i, conf, err, cap))
 		return -1;
 	return ocsp && *ocsp ? tls_staple_load(c, ocsp, conf, err, cap) : 0;
 }

@@ -14,11 +14,14 @@
 #define DHCP6_SERVER_PORT 547
 #define DHCP6_CLIENT_PORT 546
 
-#define DHCP6_TYPE_LIST(X)                                                             \
-	X(SOLICIT, 1)                                                                  \
-	X(ADVERTISE, 2)                                                                \
-	X(REQUEST, 3) X(CONFIRM, 4) X(RENEW, 5) X(REBIND, 6) X(REPLY, 7) X(RELEASE, 8) \
-		X(DECLINE, 9) X(RECONFIGURE, 10) X(INFORMATION_REQUEST, 11)
+#define DHCP6_TYPE_LIST(X) \
+	X(SOLICIT, 1)      \
+	X(ADVERTISE, 2)    \
+	X(REQUEST, 3)      \
+	X(CONFIRM, 4)      \
+	X(RENEW, 5)        \
+	X(REBIND, 6)       \
+	X(REPLY, 7) X(RELEASE, 8) X(DECLINE, 9) X(RECONFIGURE, 10) X(INFORMATION_REQUEST, 11)
 #define X(name, value) DHCP6_##name = value,
 enum dhcp6_type { DHCP6_TYPE_LIST(X) };
 #undef X

@@ -42,6 +42,18 @@ static void release(void *user, const struct in6_addr *prefix, uint8_t plen)
 	o->taken = false;
 }
 
+static void check_ia(const struct dhcp6_ia *a, const struct dhcp6_ia *b)
+{
+	CHECK(a->iaid == b->iaid && a->t1_s == b->t1_s && a->t2_s == b->t2_s);
+	CHECK(a->status == b->status && a->nb_prefixes == b->nb_prefixes);
+	for (unsigned int i = 0; i < a->nb_prefixes; i++) {
+		const struct dhcp6_prefix *p = &a->prefixes[i], *q = &b->prefixes[i];
+
+		CHECK(p->preferred_s == q->preferred_s && p->valid_s == q->valid_s);
+		CHECK(p->plen == q->plen && !memcmp(&p->prefix, &q->prefix, sizeof(p->prefix)));
+	}
+}
+
 // What is sent can be read, and says what was meant.
 static void check_out(const struct dhcp6_msg *in, const struct dhcp6_msg *out)
 {
@@ -55,8 +67,11 @@ static void check_out(const struct dhcp6_msg *in, const struct dhcp6_msg *out)
 	CHECK(!w.overflow);
 	CHECK(dhcp6_decode(cursor_make(buf, wr_len(&w)), &again) == 0);
 	CHECK(again.type == out->type && again.xid == out->xid && again.status == out->status);
-	CHECK(again.nb_pd == out->nb_pd && !memcmp(again.pd, out->pd, sizeof(out->pd)));
-	CHECK(again.nb_na == out->nb_na && !memcmp(again.na, out->na, sizeof(out->na)));
+	CHECK(again.nb_pd == out->nb_pd && again.nb_na == out->nb_na);
+	for (unsigned int i = 0; i < out->nb_pd; i++)
+		check_ia(&again.pd[i], &out->pd[i]);
+	for (unsigned int i = 0; i < out->nb_na; i++)
+		check_ia(&again.na[i], &out->na[i]);
 	CHECK(again.nb_dns == out->nb_dns && !memcmp(again.dns, out->dns, sizeof(out->dns)));
 }
 

@@ -288,16 +288,18 @@ client_hangup() {
 ping_host() { in_ns "$T-c$1" ping -c "${2:-3}" -i 0.2 -W 2 "$host" >"$work/ping.txt" 2>&1; }
 
 # iperf SERVER-NS ADDRESS CLIENT-NS OPTION...: one run; the receiver's Mbit/s on standard output.
+# iperf_port: for a second one at the same time.
 iperf() {
-	local server_ns=$1 address=$2 client_ns=$3 out=$work/${case_name:-setup}.iperf3
+	local server_ns=$1 address=$2 client_ns=$3 port=${iperf_port:-5201}
+	local out=$work/${case_name:-setup}.iperf3${iperf_port:+.$port} pid=$work/iperf3.$port.pid
 	shift 3
-	proc_spawn "$work/iperf3.pid" "$out.server" ip netns exec "$server_ns" iperf3 -s -1 -B "$address"
-	wait_for 5 tcp_listening "$server_ns" 5201 || fail "iperf3's server did not start"
-	in_ns "$client_ns" timeout "${iperf_limit:-90}" iperf3 -c "$address" -f m "$@" >"$out" 2>&1 </dev/null || {
-		proc_stop "$work/iperf3.pid" || true
+	proc_spawn "$pid" "$out.server" ip netns exec "$server_ns" iperf3 -s -1 -p "$port" -B "$address"
+	wait_for 5 tcp_listening "$server_ns" "$port" || fail "iperf3's server did not start"
+	in_ns "$client_ns" timeout "${iperf_limit:-90}" iperf3 -c "$address" -p "$port" -f m "$@" >"$out" 2>&1 </dev/null || {
+		proc_stop "$pid" || true
 		fail "iperf3 $*: $(tail -n 1 "$out")"
 	}
-	proc_stop "$work/iperf3.pid" || true
+	proc_stop "$pid" || true
 	awk '/receiver/ {for (i = 1; i < NF; i++) if ($(i + 1) == "Mbits/sec") v = $i}
 		END {if (v == "" || v + 0 <= 0) exit 1; print v}' "$out" || fail "iperf3 $*: no throughput"
 }

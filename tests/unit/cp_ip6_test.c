@@ -344,6 +344,101 @@ static void test_delegation(void **state)
 	bed_close(&b);
 }
 
+// Prefixes of nobody, until no more can be published.
+static unsigned int fill_prefixes(struct bed *b)
+{
+	struct in6_addr other = {.s6_addr = {0x30, 1}};
+	unsigned int n = 0;
+
+	while (!dp_prefix_publish(b->ch, &other, 64, 0, ++n))
+		;
+	return n;
+}
+
+static void empty_prefixes(struct bed *b, unsigned int n)
+{
+	struct in6_addr other = {.s6_addr = {0x30, 1}};
+
+	while (--n)
+		dp_prefix_withdraw(b->ch, &other, 64, n);
+}
+
+// A prefix that cannot be published is not delegated.
+static void test_delegation_fails(void **state)
+{
+	struct fake_client *c;
+	struct dhcp6_msg m;
+	unsigned int n;
+	uint32_t taken;
+	struct bed b;
+
+	open_bed(&b, SECTIONS(BOTH, POOL4));
+	c = dial(&b, "bob", PPP_IPV6_YES);
+	BED_UNTIL(&b, c->nb_ip6 == 1);
+	taken = pools6_taken(b.cp->pools6);
+	n = fill_prefixes(&b);
+	ask(c, DHCP6_SOLICIT, NULL);
+	BED_UNTIL(&b, c->nb_ip6 == 2);
+	told(c, &m);
+	assert_int_equal(m.pd[0].status, DHCP6_NO_PREFIX_AVAIL);
+	assert_int_equal(pools6_taken(b.cp->pools6), taken);
+	empty_prefixes(&b, n);
+	ask(c, DHCP6_SOLICIT, NULL);
+	BED_UNTIL(&b, c->nb_ip6 == 3);
+	told(c, &m);
+	assert_int_equal(m.pd[0].status, DHCP6_SUCCESS);
+	hang_up(&b, c);
+	bed_close(&b);
+}
+
+// LCP negotiated anew left too little for IPv6: there is none until there is more again.
+static void test_mtu_shrinks(void **state)
+{
+	struct dp_msg m = {0};
+	struct fake_client *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_bed(&b, SECTIONS(BOTH, POOL4));
+	c = dial(&b, "bob", PPP_IPV6_YES);
+	BED_UNTIL(&b, c->nb_ip6 == 1);
+	s = bed_session(&b, c);
+	cp_ip6_fill(s, &m, 1279);
+	assert_true(ip6_is_unspecified(&m.u.open.local_ll));
+	assert_int_equal(m.u.open.plen6, 0);
+	cp_ip6_open(s);
+	assert_int_equal(fake_nb_prefixes(b.ch), 0);
+	cp_ip6_fill(s, &m, 1280);
+	assert_false(ip6_is_unspecified(&m.u.open.local_ll));
+	assert_int_equal(m.u.open.plen6, 64);
+	cp_ip6_open(s);
+	assert_int_equal(fake_nb_prefixes(b.ch), 1);
+	BED_UNTIL(&b, c->nb_ip6 == 2);
+	assert_int_equal(advertised(c).mtu, 1280);
+	hang_up(&b, c);
+	bed_close(&b);
+}
+
+// A worker that does not keep up, and no event that comes: the session ends all the same.
+static void test_round_without_room(void **state)
+{
+	struct fake_client *c;
+	struct bed b;
+
+	open_bed(&b, SECTIONS(BOTH, POOL4));
+	c = dial(&b, "bob", PPP_IPV6_YES);
+	BED_UNTIL(&b, c->nb_ip6 == 1);
+	bed_turns(&b, 20);
+	b.cp->out.session_max = 1;
+	fake_fail_allocs(b.ch, 1);
+	for (int i = 0; i < 3000; i++)
+		cp_ip6_tick(b.cp);
+	assert_int_equal(bed_session(&b, c)->stage, CP_STAGE_CLOSING);
+	BED_UNTIL(&b, c->conn->closed && !bed_session(&b, c));
+	bed_reap(&b, c);
+	bed_close(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +450,9 @@ int main(void)
 		cmocka_unit_test(test_none_left),
 		cmocka_unit_test(test_own_prefix),
 		cmocka_unit_test(test_delegation),
+		cmocka_unit_test(test_delegation_fails),
+		cmocka_unit_test(test_mtu_shrinks),
+		cmocka_unit_test(test_round_without_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "controlplane/cp_policy.h"
+#include "controlplane/scripts.h"
 #include "cp_bed.h"
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
@@ -28,6 +29,7 @@ static const char yaml[] =
 	"  limits: { rate-limit: \"1M/2M\", session-timeout: 3600, idle-timeout: 90, filter: f1, "
 	"address-list: l1 }\n"
 	"  mppe: { use-encryption: required }\n"
+	"  scripted: { on-up: /bin/true, on-down: /bin/true }\n"
 	"ppp-secrets:\n"
 	"  - { name: bob, password: \"" BED_PASSWORD "\" }\n"
 	"  - { name: once, password: \"" BED_PASSWORD "\", profile: once }\n"
@@ -41,7 +43,11 @@ static const char yaml[] =
 	"  - { name: near, password: \"" BED_PASSWORD "\", caller-id: 192.0.2.0/24 }\n"
 	"  - { name: far, password: \"" BED_PASSWORD "\", caller-id: 198.51.100.7 }\n"
 	"  - { name: net, password: \"" BED_PASSWORD "\", routes: [10.7.0.0/16, \"10.8.0.0/16 "
-	"10.9.9.9 5\", \"2001:db8:7::/48\"] }\n";
+	"10.9.9.9 5\", \"2001:db8:7::/48\"] }\n"
+	"  - { name: six, password: \"" BED_PASSWORD "\", remote-ipv6-prefix: "
+	"\"2001:db8:6::/64\", routes: [\"2001:db8:6::/64\"] }\n"
+	"  - { name: scripted, password: \"" BED_PASSWORD
+	"\", profile: scripted, routes: [10.20.0.0/16] }\n";
 
 static void open_bed(struct bed *b)
 {
@@ -267,6 +273,31 @@ static void test_impossible(void **state)
 	bed_close(&b);
 }
 
+static void test_warnings(void **state)
+{
+	static const struct bed_conf conf = {.sstp = "  ca: /dev/null\n",
+		.yaml = "ip-pools: { clients: [10.0.0.2-10.0.0.3] }\n"
+			"ppp-profiles:\n"
+			"  default: { local-address: 10.0.0.1, remote-address: clients }\n"
+			"  six: { use-ipv6: required }\n"
+			"ppp-secrets:\n"
+			"  - { name: fine, password: x }\n"
+			"  - { name: needy, password: x, profile: six }\n"
+			"  - { name: open, password: \"\" }\n"};
+	const char *log;
+	struct bed b;
+
+	bed_open(&b, &conf);
+	bed_log_begin();
+	cp_warn(b.conf);
+	log = bed_log_end();
+	assert_non_null(strstr(log, "users=1 first=needy: use-ipv6: required, and no prefix"));
+	assert_non_null(strstr(log, "users=1 first=open: the password is empty"));
+	assert_non_null(strstr(log, "sstp-server.ca: not used"));
+	assert_null(strstr(log, "no address to get"));
+	bed_close(&b);
+}
+
 static void test_pools_chain(void **state)
 {
 	struct fake_client *c[4], *no;
@@ -407,6 +438,83 @@ static void test_routes(void **state)
 		assert_int_equal(fake_nb_prefixes(b.ch), 0);
 		bed_reap(&b, c);
 	}
+	bed_close(&b);
+}
+
+// A route that is the session's own prefix is published once, whichever of the two comes first.
+static void test_route_is_own_prefix(void **state)
+{
+	struct fake_client_conf conf;
+	struct fake_client *c;
+	struct bed b;
+	dp_handle h;
+
+	open_bed(&b);
+	for (unsigned int i = 0; i < 2; i++) {
+		conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+		conf.user = "six";
+		conf.ipv6 = i ? PPP_IPV6_NO : PPP_IPV6_YES;
+		c = bed_dial(&b, &conf);
+		BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open && (i || c->nb_ip6));
+		bed_turns(&b, 20);
+		h = c->conn->handle;
+		assert_false(c->conn->closed);
+		assert_int_equal(fake_nb_prefixes(b.ch), 1);
+		assert_int_equal(fake_prefix_metric(b.ch, "2001:db8:6::/64", h), 1);
+		hang_up(&b, c);
+		assert_int_equal(fake_nb_prefixes(b.ch), 0);
+	}
+	bed_close(&b);
+}
+
+static uint32_t scripts_begun(struct bed *b)
+{
+	struct scripts_totals t;
+
+	scripts_totals(b->cp->scripts, &t);
+	return (uint32_t)(t.started + t.failed);
+}
+
+// A session whose routes cannot be published never was up: neither script runs. Otherwise both do.
+static void test_scripts_go_in_pairs(void **state)
+{
+	struct in6_addr other = {.s6_addr = {0x20, 1}};
+	struct fake_client *c;
+	struct bed b;
+	unsigned int n;
+
+	open_bed(&b);
+	for (n = 0; !dp_prefix_publish(b.ch, &other, (uint8_t)(n % 129), n / 129, n / 129 + 1); n++)
+		;
+	c = dial(&b, "scripted", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, c->conn->closed && !bed_session(&b, c));
+	bed_reap(&b, c);
+	bed_turns(&b, 50);
+	assert_int_equal(scripts_begun(&b), 0);
+	while (n--)
+		dp_prefix_withdraw(b.ch, &other, (uint8_t)(n % 129), n / 129 + 1);
+	c = bed_dial_up(&b, "scripted", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, scripts_begun(&b) == 1);
+	hang_up(&b, c);
+	BED_UNTIL(&b, scripts_begun(&b) == 2);
+	bed_close(&b);
+}
+
+// The process ends before a session's CLOSED came: on-down runs all the same.
+static void test_free_without_closed(void **state)
+{
+	struct fake_client *c;
+	struct bed b;
+
+	open_bed(&b);
+	c = bed_dial_up(&b, "scripted", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, scripts_begun(&b) == 1);
+	cp_session_free(bed_session(&b, c));
+	BED_UNTIL(&b, scripts_begun(&b) == 2);
+	// For the bed's sake.
+	b.cp->totals.ended++;
+	cp_out_close(b.cp, c->conn->handle, true, 0);
+	BED_UNTIL(&b, c->conn->closed);
 	bed_close(&b);
 }
 
@@ -586,6 +694,114 @@ static void test_slow_gives_no_way(void **state)
 	bed_close(&b);
 }
 
+// A back end that answers nobody keeps nobody out for ever.
+static void test_dead_back_end(void **state)
+{
+	struct fake_client *c[3];
+	struct bed b;
+
+	open_slow(&b);
+	b.cp->limits.max_half_open = 2;
+	b.cp->limits.verdict_s = 0.1;
+	for (unsigned int i = 0; i < 2; i++) {
+		c[i] = dial(&b, "bob", PPP_AUTH_PAP);
+		BED_UNTIL(&b, nb_asked == i + 1);
+	}
+	usleep(150000);
+	bed_turns(&b, 2);
+	c[2] = dial(&b, "bob", PPP_AUTH_PAP);
+	BED_UNTIL(&b, nb_asked == 3);
+	assert_true(c[0]->conn->out_rst);
+	assert_int_equal(nb_cancelled, 1);
+	assert_false(c[1]->conn->closed);
+	cp_auth_answer(b.cp, asked, &later);
+	BED_UNTIL(&b, fake_client_is_up(c[2]) && c[2]->conn->data_open);
+	bed_close(&b);
+}
+
+// The answer to another query of the same session is nobody's, whatever it says.
+static void test_answer_to_another(void **state)
+{
+	struct users_answer first;
+	struct fake_client *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_slow(&b);
+	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
+	s = bed_session(&b, c);
+	first = later;
+	assert_non_null(first.grant.account);
+	cp_auth_answer(b.cp, asked + 1, &first);
+	assert_null(first.grant.account); // wiped
+	assert_true(s->call->auth_pending);
+	assert_null(s->account);
+	cp_auth_answer(b.cp, asked, &later);
+	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
+	bed_close(&b);
+}
+
+// Who ends PPP while it is judged has nobody work for it any longer.
+static void test_slow_terminates(void **state)
+{
+	struct fake_client *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_slow(&b);
+	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
+	s = bed_session(&b, c);
+	fake_client_terminate(c);
+	BED_UNTIL(&b, s->stage != CP_STAGE_CALL || nb_cancelled);
+	assert_int_equal(s->stage, CP_STAGE_CALL);
+	assert_false(s->call->auth_pending);
+	cp_auth_answer(b.cp, asked, &later);
+	assert_null(s->account);
+	bed_close(&b);
+}
+
+static void test_held_terminates(void **state)
+{
+	struct fake_client *dead, *c;
+	struct cp_session *s;
+	struct bed b;
+
+	open_bed(&b);
+	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
+	dead->eof = true;
+	b.cp->limits.replace_s = 10;
+	c = dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, (s = bed_session(&b, c)) && s->call && s->call->held);
+	fake_client_terminate(c);
+	BED_UNTIL(&b, s->stage != CP_STAGE_CALL || !s->call->held);
+	assert_int_equal(s->stage, CP_STAGE_CALL);
+	bed_close(&b);
+}
+
+// A session that is replaced again and again has no more time for it.
+static void test_replaced_again(void **state)
+{
+	struct fake_client *dead;
+	struct cp_session *s;
+	ev_tstamp until;
+	struct bed b;
+
+	open_bed(&b);
+	b.cp->limits.replace_s = 100;
+	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
+	s = bed_session(&b, dead);
+	dead->eof = true;
+	dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, s->policy && ev_is_active(&s->policy->hurry));
+	until = ev_now(b.cp->loop) + ev_timer_remaining(b.cp->loop, &s->policy->hurry);
+	b.cp->limits.replace_s = 1000;
+	dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	BED_UNTIL(&b, b.cp->accounts.nb_sessions >= 3);
+	assert_true(
+		ev_now(b.cp->loop) + ev_timer_remaining(b.cp->loop, &s->policy->hurry) < until + 1);
+	bed_close(&b);
+}
+
 // What a back end brings along lives as long as the session.
 static void test_grant_from_elsewhere(void **state)
 {
@@ -628,16 +844,25 @@ int main(void)
 		cmocka_unit_test(test_caller_id),
 		cmocka_unit_test(test_impossible),
 		cmocka_unit_test(test_pools_chain),
+		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_told_to_the_worker),
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_session_timeout),
 		cmocka_unit_test(test_session_timeout_of_the_dead),
 		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_route_is_own_prefix),
+		cmocka_unit_test(test_scripts_go_in_pairs),
+		cmocka_unit_test(test_free_without_closed),
 		cmocka_unit_test(test_slow_answer),
 		cmocka_unit_test(test_slow_refusal),
 		cmocka_unit_test(test_slow_times_out),
 		cmocka_unit_test(test_slow_client_goes),
 		cmocka_unit_test(test_slow_gives_no_way),
+		cmocka_unit_test(test_dead_back_end),
+		cmocka_unit_test(test_answer_to_another),
+		cmocka_unit_test(test_slow_terminates),
+		cmocka_unit_test(test_held_terminates),
+		cmocka_unit_test(test_replaced_again),
 		cmocka_unit_test(test_grant_from_elsewhere),
 	};
 

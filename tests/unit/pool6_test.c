@@ -68,6 +68,29 @@ static void test_small(void **state)
 	pools6_destroy(p);
 }
 
+// Many with one hint lie apart: the next one does not have to pass them all.
+static void test_shared_hint(void **state)
+{
+	struct config_pool6 pool = {
+		.name = "huge", .prefix = ip6("2001:db8::"), .plen = 32, .length = 64};
+	struct config c = {.pools6 = &pool, .nb_pools6 = 1};
+	struct pools6 *p = make(&c);
+	struct pool6 *a = pools6_find(p, "huge");
+	struct in6_addr got[64];
+
+	for (unsigned int i = 0; i < 64; i++) {
+		assert_int_equal(pools6_take_any(p, a, i + 1, 77, &got[i]), 0);
+		assert_in(&got[i], "2001:db8::", 32);
+		// 256 pieces: those around 77 are the first one's.
+		for (unsigned int k = 0; k < i; k++)
+			assert_memory_not_equal(&got[k], &got[i], 7);
+	}
+	for (unsigned int i = 0; i < 64; i++)
+		pools6_release(p, &got[i], 64);
+	assert_int_equal(pools6_taken(p), 0);
+	pools6_destroy(p);
+}
+
 // The same hint finds the same piece while it is free; a huge pool costs nothing.
 static void test_hint(void **state)
 {
@@ -227,6 +250,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_hint),
+		cmocka_unit_test(test_shared_hint),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_fixed),
 		cmocka_unit_test(test_bad),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/affinity.h"
 #include "base/log.h"
 #include "controlplane/scripts.h"
 
@@ -260,6 +261,31 @@ static void test_order(void **state)
 	free(r);
 }
 
+// One key with many jobs keeps the others waiting for one turn only; and a path may go once it was
+// given.
+static void test_crowded_key(void **state)
+{
+	struct scripts *st = open_scripts(10000, 2, 1000);
+	const char *r;
+	char *path;
+
+	write_script("echo $N >>$OUT; sleep 0.01");
+	for (unsigned int i = 0; i < 100; i++)
+		assert_int_equal(run(st, 1, "N=many"), 0);
+	path = strdup(script);
+	assert_non_null(path);
+	assert_int_equal(scripts_run(st, path, "up", 2, 2, env_of("N=other")), 0);
+	memset(path, 'x', strlen(path));
+	free(path);
+	scripts_destroy(st, 20000);
+	log_end();
+	r = result();
+	assert_int_equal(count(r, "many\n"), 100);
+	assert_int_equal(count(r, "other\n"), 1);
+	// Long before the crowd is through.
+	assert_true(count(strstr(r, "other\n"), "many\n") > 50);
+}
+
 static void test_queue_is_bounded(void **state)
 {
 	struct scripts *st = open_scripts(60000, 1, 3);
@@ -277,7 +303,37 @@ static void test_queue_is_bounded(void **state)
 	scripts_destroy(st, 50);
 	log = log_end();
 	assert_non_null(strstr(log, " scripts were not run before the end"));
+	assert_non_null(strstr(log, "event=up was not run before the end"));
 	assert_non_null(strstr(log, "killed after ms="));
+}
+
+// Not on the CPU that the thread which made them is pinned to.
+static void test_affinity(void **state)
+{
+	cpu_set_t all, one, rest;
+	struct scripts *st;
+	unsigned int cpu = 0;
+	char want[64];
+
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	if (CPU_COUNT(&all) < 2)
+		skip();
+	while (!CPU_ISSET(cpu, &all))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	CPU_XOR(&rest, &all, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	affinity_set_helpers(&rest);
+	st = open_scripts(5000, 1, 10);
+	write_script("exec >$OUT; grep Cpus_allowed_list /proc/self/status; echo end");
+	assert_int_equal(run(st, 1, ""), 0);
+	scripts_destroy(st, 5000);
+	log_end();
+	assert_int_equal(sched_setaffinity(0, sizeof(all), &all), 0);
+	assert_non_null(strstr(result(), "end"));
+	snprintf(want, sizeof(want), "Cpus_allowed_list:\t%u\n", cpu);
+	assert_null(strstr(result(), want));
 }
 
 int main(void)
@@ -288,7 +344,9 @@ int main(void)
 		cmocka_unit_test(test_hangs),
 		cmocka_unit_test(test_floods),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_crowded_key),
 		cmocka_unit_test(test_queue_is_bounded),
+		cmocka_unit_test(test_affinity),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -257,6 +257,20 @@ static void bbr_follows_line(void **state)
 	end(&p);
 }
 
+// Another's queue, or another path: the round trip gets three times as long and stays so. To keep
+// to the old one would leave most of the line.
+static void bbr_longer_path(void **state)
+{
+	struct path p;
+
+	begin(&p, &field, &tcp_cc_bbr, 1, 11);
+	run(&p, 2);
+	p.s.link.delay_us *= 3;
+	run(&p, 2.5);
+	assert_true(mbit(run(&p, 3), 3) > 35);
+	end(&p);
+}
+
 // Two of a kind share.
 static void bbr_shares(void **state)
 {
@@ -308,6 +322,7 @@ int main(void)
 		cmocka_unit_test(bbr_after_trickle),
 		cmocka_unit_test(bbr_after_timeout),
 		cmocka_unit_test(bbr_follows_line),
+		cmocka_unit_test(bbr_longer_path),
 		cmocka_unit_test(bbr_shares),
 		cmocka_unit_test(bbr_satellite),
 		cmocka_unit_test(bbr_local),

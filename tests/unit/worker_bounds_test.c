@@ -257,6 +257,35 @@ static void memory_share(void **state)
 	rig_destroy(r);
 }
 
+// A record that another protects is one message, however large a segment could be.
+static void remote_jumbo(void **state)
+{
+	struct rig_client *c;
+	unsigned int n = 0;
+	struct dp_msg *m;
+	struct rig *r;
+
+	rig_data_room = mbuf_room_for(9000);
+	rig_mtu = 9000;
+	r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
+	rig_data_room = rig_mtu = 0;
+	c = rig_connect(r);
+	m = rig_msg(r, DP_CMD_INSTALL, c->handle);
+	m->u.install.record_layer = DP_RECORD_REMOTE;
+	rig_command(r, m);
+	rig_command(r, rig_msg(r, DP_CMD_SSTP_START, c->handle));
+	rig_open_data(r, c, IN_1, 1400, 0);
+	core_in_n(r, IN_1, 300, 40);
+	rig_run(r, 2000);
+	while ((m = rig_event(r, DP_EV_TX_PLAIN))) {
+		n += m->len / 308;
+		dp_msg_free(r->ch, m);
+	}
+	assert_int_equal(n, 40);
+	assert_int_equal(counter(r, CNT_session_tx_queue_drop), 0);
+	rig_destroy(r);
+}
+
 // Records that another protects: what is on its way there counts, and coming back lets more go.
 static void remote_window(void **state)
 {
@@ -351,6 +380,23 @@ static void control_flood(void **state)
 	rig_destroy(r);
 }
 
+// What is told of a session does not wait for its client's flood.
+static void told_beside_a_flood(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c = rig_connect_sstp(r);
+
+	for (unsigned int i = 0; i < 5; i++)
+		send_echoes(r, c, 200, i * 200);
+	rig_run(r, 20000);
+	assert_non_null(session_of(r, c)->plainq.head);
+	rig_command(r, rig_msg(r, DP_CMD_QUERY, c->handle));
+	rig_run(r, 2000);
+	assert_non_null(session_of(r, c)->plainq.head);
+	assert_int_equal(events_of(r, DP_EV_STATS), 1);
+	rig_destroy(r);
+}
+
 // A client that goes on flooding is cut off before it holds more than its share of TCP's memory.
 static void control_flood_ends(void **state)
 {
@@ -432,6 +478,38 @@ static void http_in_bytes(void **state)
 	m = rig_expect(r, DP_EV_RX_SSTP);
 	assert_int_equal(m->len, 8);
 	dp_msg_free(r->ch, m);
+	rig_destroy(r);
+}
+
+// Records that large mbufs hold whole are told in pieces, be they in one or in several.
+static void http_in_large_records(void **state)
+{
+	static uint8_t bytes[16000], got[32000];
+	struct rig_client *c;
+	uint32_t at = 0;
+	struct dp_msg *m;
+	struct rig *r;
+
+	rig_data_room = mbuf_room_for(9000);
+	r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	rig_data_room = 0;
+	c = rig_connect(r);
+	rig_install(r, c);
+	for (uint32_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7 + (i >> 8));
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bytes, 8500);
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bytes, 16000);
+	rig_run(r, 50000);
+	while ((m = rig_event(r, DP_EV_RX_PLAIN))) {
+		assert_int_equal(m->u.rx.offset, at);
+		assert_true(m->len > 0 && m->len <= DP_MSG_DATA_MAX);
+		memcpy(got + at, m->data, m->len);
+		at += m->len;
+		dp_msg_free(r->ch, m);
+	}
+	assert_int_equal(at, 24500);
+	assert_memory_equal(got, bytes, 8500);
+	assert_memory_equal(got + 8500, bytes, 16000);
 	rig_destroy(r);
 }
 
@@ -741,10 +819,13 @@ int main(void)
 		cmocka_unit_test(memory_short),
 		cmocka_unit_test(memory_share),
 		cmocka_unit_test(remote_window),
+		cmocka_unit_test(remote_jumbo),
 		cmocka_unit_test(control_flood),
+		cmocka_unit_test(told_beside_a_flood),
 		cmocka_unit_test(control_flood_ends),
 		cmocka_unit_test(remote_flood),
 		cmocka_unit_test(http_in_bytes),
+		cmocka_unit_test(http_in_large_records),
 		cmocka_unit_test(raw_flood),
 		cmocka_unit_test(key_limit_of_messages),
 		cmocka_unit_test(fin_behind_key_update),

@@ -379,6 +379,78 @@ static void errors(void **state)
 	rig_destroy(r);
 }
 
+// Too big for another session, with IPv6 between sessions alone: the sender learns it.
+static void too_big_between_sessions(void **state)
+{
+	struct rig *r = make_rig();
+	struct rig_client *a = rig_connect_sstp(r), *b = rig_connect_sstp(r);
+	const uint8_t *got;
+	uint8_t pkt[1500];
+	uint16_t len;
+
+	open6(r, a, IP4(10, 0, 0, 2), P1, 1400);
+	open6(r, b, IP4(10, 0, 0, 3), P2, 1300);
+	r->w->core_has6 = false;
+	make(pkt, 1400, A1, A2, 64, 17);
+	send_up(r, a, pkt, 1400);
+	got = client_packet(r, a, &len);
+	expect_icmp(got, &len, ICMP6_PACKET_TOO_BIG, 0, OUR_LL);
+	assert_int_equal(got[46] << 8 | got[47], 1300);
+	nothing_more(r, b);
+	withdraw(r, a, P1, 64);
+	withdraw(r, b, P2, 64);
+	rig_destroy(r);
+}
+
+// An answer above what the client takes is none.
+static void ping_too_big(void **state)
+{
+	struct rig *r = make_rig();
+	struct rig_client *c = rig_connect_sstp(r);
+	uint8_t pkt[1500];
+	uint16_t len;
+
+	open6(r, c, IP4(10, 0, 0, 2), P1, 1300);
+	for (uint16_t n = 1300; n < 1302; n++) {
+		make(pkt, n, PEER_LL, OUR_LL, 64, IPPROTO_ICMPV6);
+		set_icmp(pkt, n, ICMP6_ECHO_REQUEST);
+		send_up(r, c, pkt, n);
+		assert_int_equal(client_packet(r, c, &len) != NULL, n == 1300);
+	}
+	assert_int_equal(counter(r, CNT_inner_too_big), 1);
+	withdraw(r, c, P1, 64);
+	rig_destroy(r);
+}
+
+// Packets that wait when IPv6 is taken away go with it, and not as IPv4.
+static void closed_while_waiting(void **state)
+{
+	struct rig *r = make_rig();
+	struct rig_client *c = rig_connect_sstp(r);
+	uint32_t snd_max = r->w->snd_max;
+	uint8_t pkt[1500];
+	struct dp_msg *m;
+
+	open6(r, c, IP4(10, 0, 0, 2), P1, 1400);
+	r->w->snd_max = 0;
+	make(pkt, 400, HOST, A1, 64, 17);
+	from_core(r, pkt, 400);
+	assert_int_equal(r->w->txq_held, 1);
+	withdraw(r, c, P1, 64);
+	open6(r, c, IP4(10, 0, 0, 2), P1, 1400); // the same again
+	assert_int_equal(r->w->txq_held, 1);
+	m = rig_msg(r, DP_CMD_OPEN_DATA, c->handle);
+	m->u.open.inner = IP4(10, 0, 0, 2);
+	m->u.open.mtu = 1400;
+	rig_command(r, m);
+	r->w->snd_max = snd_max;
+	rig_run(r, 5000);
+	assert_int_equal(c->in_len, 0);
+	assert_int_equal(r->w->txq_held, 0);
+	withdraw(r, c, P1, 64);
+	rig_destroy(r);
+}
+
 static void malformed(void **state)
 {
 	struct rig *r = make_rig();
@@ -582,6 +654,9 @@ int main(void)
 		cmocka_unit_test(delegated),
 		cmocka_unit_test(between_sessions),
 		cmocka_unit_test(errors),
+		cmocka_unit_test(too_big_between_sessions),
+		cmocka_unit_test(ping_too_big),
+		cmocka_unit_test(closed_while_waiting),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(for_this_end),
 		cmocka_unit_test(flood),

@@ -263,6 +263,53 @@ static void down_above_mrru(void **state)
 	stop();
 }
 
+// Clients with many small fragments that take nothing leave room in the queues to the others.
+static void down_stalled(void **state)
+{
+	uint8_t pkt[2048], in[SSTP_MAX_PACKET];
+	struct rig_client *c[6];
+
+	start(2100, 8192);
+	for (unsigned int i = 0; i < 6; i++) {
+		struct dp_msg *m;
+
+		c[i] = dial(IN_1 + i, 2100, 0, 0);
+		m = rig_msg(r, DP_CMD_OPEN_DATA, c[i]->handle);
+		m->u.open.inner = IN_1 + i;
+		m->u.open.local = LOCAL;
+		m->u.open.mtu = i < 5 ? 128 : MTU;
+		m->u.open.mp = (struct dp_mp){.tx_mrru = 2100};
+		rig_command(r, m);
+	}
+	// None is cut before its first fragment can go.
+	r->w->snd_max = 0;
+	for (unsigned int i = 0; i < 5; i++) {
+		rig_packet(pkt, 2000, HOST, IN_1 + i, 64, true, 1);
+		rig_core_in(r, pkt, 2000);
+	}
+	rig_run(r, 500);
+	assert_int_equal(r->w->txq_held, 5);
+	r->w->snd_max = 1000;
+	r->w->txq_max = 64;
+	r->hold_link = true;
+	for (unsigned int n = 0; n < 100; n++) {
+		for (unsigned int i = 0; i < 5; i++) {
+			rig_packet(pkt, 2000, HOST, IN_1 + i, 64, true, 1);
+			rig_core_in(r, pkt, 2000);
+		}
+		rig_run(r, 500);
+		assert_true(r->w->txq_held < r->w->txq_max);
+	}
+	assert_true(counter(CNT_mp_tx_fragments) > 100);
+	rig_packet(pkt, 500, HOST, IN_1 + 5, 64, true, 1);
+	rig_core_in(r, pkt, 500);
+	r->hold_link = false;
+	rig_run(r, 2000);
+	assert_int_equal(rig_take_sstp(r, c[5], in), 508);
+	rig_run(r, 500000);
+	stop();
+}
+
 // Without multilink towards the client nothing is sent in fragments.
 static void down_one_way_only(void **state)
 {
@@ -499,6 +546,37 @@ static void control_frames(void **state)
 	stop();
 }
 
+// A password that came in fragments stays nowhere.
+static void control_frames_wiped(void **state)
+{
+	uint8_t pap[] = {0xc0, 0x23, 1, 1, 0, 14, 1, 'u', 7, 's', 'e', 'c', 'r', 'e', 't', '!'};
+	const uint8_t *part;
+	struct rig_client *c;
+	struct dp_msg *m;
+
+	start(1600, 8192);
+	c = rig_connect_sstp(r);
+	set_mp(c, 1600, 1600, 0);
+	seq = 0;
+	send_fragment(c, "B", pap, 13);
+	rig_run(r, 20000);
+	part = rte_pktmbuf_mtod(session_of(c)->mp->part, const uint8_t *);
+	assert_memory_equal(part, pap, 13);
+	send_fragment(c, "E", pap + 13, 3);
+	m = rig_expect(r, DP_EV_RX_SSTP);
+	assert_memory_equal(m->data + 4, pap, sizeof(pap));
+	dp_msg_free(r->ch, m);
+	for (unsigned int i = 0; i < sizeof(pap); i++)
+		assert_int_equal(part[i], 0);
+	send_fragment(c, "B", pap, 13); // and never more
+	rig_run(r, 20000);
+	part = rte_pktmbuf_mtod(session_of(c)->mp->part, const uint8_t *);
+	set_mp(c, 0, 0, 0);
+	for (unsigned int i = 0; i < 13; i++)
+		assert_int_equal(part[i], 0);
+	stop();
+}
+
 // With no room for an event a control frame waits, and comes once.
 static void control_frames_wait(void **state)
 {
@@ -632,6 +710,52 @@ static void large_packets(void **state)
 	stop();
 }
 
+// Large packets that wait for a client that takes nothing, or for their rate, leave large mbufs to
+// the others.
+static void large_ones_wait(void **state)
+{
+	static uint8_t frame[65600];
+	struct rig_client *a, *b, *c;
+	struct dp_msg *m;
+	uint32_t n;
+
+	start(65531, 8192);
+	a = dial(IN_1, 0, 65531, 0);
+	b = dial(IN_2, 60000, 65531, 0);
+	c = dial(IN_2 + 1, 0, 65531, 0);
+	m = rig_msg(r, DP_CMD_OPEN_DATA, c->handle);
+	m->u.open.inner = IN_2 + 1;
+	m->u.open.local = LOCAL;
+	m->u.open.mtu = MTU;
+	m->u.open.mp = (struct dp_mp){.rx_mrru = 65531};
+	m->u.open.rate_rx.bps = 20000000;
+	rig_command(r, m);
+	// b takes nothing.
+	r->w->snd_max = 0;
+	seq = 0;
+	n = make_frame(frame, 2300, IN_1, IN_2, true);
+	for (int i = 0; i < 300; i++)
+		send_frame(a, frame, n, 1300);
+	assert_true(session_of(b)->mp->nb_large > 60);
+	assert_true(rte_mempool_avail_count(pool->large) >= pool->large->size / 2);
+	assert_int_equal(session_of(b)->mp->nb_large, rte_mempool_in_use_count(pool->large));
+	// c is above its rate.
+	seq = 0;
+	n = make_frame(frame, 2300, IN_2 + 1, HOST, false);
+	for (uint32_t i = 0; i < 600; i++) {
+		send_fragment(c, "B", frame, 1300);
+		send_fragment(c, "E", frame + 1300, n - 1300);
+		if (i % 8 == 7)
+			rig_run(r, 500);
+		assert_true(rte_mempool_avail_count(pool->large) >= pool->large->size / 2 - 1);
+	}
+	r->w->snd_max = 1000;
+	rig_run(r, 1000000);
+	assert_int_equal(session_of(b)->mp->nb_large, 0);
+	assert_int_equal(rte_mempool_in_use_count(pool->large), 0);
+	stop();
+}
+
 // The local address answers as large a ping as can be put together.
 static void large_ping(void **state)
 {
@@ -708,15 +832,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(down_short_and_long),
 		cmocka_unit_test(down_above_mrru),
+		cmocka_unit_test(down_stalled),
 		cmocka_unit_test(down_one_way_only),
 		cmocka_unit_test(numbers_begin_anew),
 		cmocka_unit_test(up_any_cut),
 		cmocka_unit_test(up_losses),
 		cmocka_unit_test(up_hostile),
 		cmocka_unit_test(control_frames),
+		cmocka_unit_test(control_frames_wiped),
 		cmocka_unit_test(control_frames_wait),
 		cmocka_unit_test(oldest_gives_way),
 		cmocka_unit_test(large_packets),
+		cmocka_unit_test(large_ones_wait),
 		cmocka_unit_test(large_ping),
 		cmocka_unit_test(large_ones_run_out),
 		cmocka_unit_test(more_than_there_is_room_for),

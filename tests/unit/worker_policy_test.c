@@ -11,6 +11,7 @@
 #include <rte_ip.h>
 
 #include "dataplane/forward.h"
+#include "dataplane/lists.h"
 #include "dataplane/session_policy.h"
 #include "protocol/sstp/sstp.h"
 #include "tests/unit/worker_rig.h"
@@ -448,6 +449,37 @@ static void ends_while_waiting(void **state)
 	rig_destroy(r);
 }
 
+// Uploaders above their rates share what all queues may hold, and leave room to what comes down.
+static void queues_share(void **state)
+{
+	struct rig *r = make();
+	struct rig_client *c[4], *d;
+	struct dp_msg *m;
+
+	for (unsigned int i = 0; i < 4; i++) {
+		c[i] = client(r, IN_1 + i, &m);
+		m->u.open.rate_rx.bps = 2 * M;
+		rig_command(r, m);
+	}
+	d = client(r, IN_1 + 4, &m);
+	rig_command(r, m);
+	r->w->txq_max = 120;
+	for (unsigned int n = 0; n < 200; n++) {
+		for (unsigned int i = 0; i < 4; i++)
+			put_up(r, c[i], 1400, IN_1 + i, HOST);
+		rig_run(r, 500);
+		assert_true(r->w->txq_held < r->w->txq_max);
+	}
+	assert_true(r->w->txq_held > 60);
+	assert_true(counter(r, CNT_policy_rate_drop) > 100);
+	send_down(r, 500, HOST, IN_1 + 4);
+	rig_run(r, 1000);
+	assert_non_null(take(r, d));
+	assert_int_equal(counter(r, CNT_session_tx_queue_drop), 0);
+	core_free(r);
+	rig_destroy(r);
+}
+
 // ---- limits
 
 static void limit_in(void **state)
@@ -669,11 +701,43 @@ static void address_lists(void **state)
 	m2->u.open.address_list = 2;
 	rig_command(r, m2);
 	assert_int_equal(prefixtab_count(lists_table(r->ch->lists)), 2);
+	m2 = open_msg(r, c2, IN_2); // the same again
+	m2->u.open.address_list = 2;
+	rig_command(r, m2);
+	assert_int_equal(prefixtab_count(lists_table(r->ch->lists)), 2);
+	send_up(r, c1, 100, IN_1, IN_2);
+	assert_null(take(r, c2));
 	rig_abort(r, c2);
 	rig_run(r, 50000);
 	dp_msg_free(r->ch, rig_expect(r, DP_EV_CLOSED));
 	assert_int_equal(prefixtab_count(lists_table(r->ch->lists)), 1);
-	assert_int_equal(counter(r, CNT_policy_filter_drop), 2);
+	assert_int_equal(counter(r, CNT_policy_filter_drop), 3);
+	rig_destroy(r);
+}
+
+// A session that finds no room in its list ends; others go on.
+static void lists_full(void **state)
+{
+	struct config_address_list list[] = {{.name = "list"}};
+	struct config conf = {.address_lists = list, .nb_address_lists = 1};
+	struct rig *r = make();
+	struct dp_msg *m1, *m2;
+	struct rig_client *c1 = client(r, IN_1, &m1), *c2 = client(r, IN_2, &m2);
+	uint32_t a = 0;
+
+	r->ch->lists = lists_create(&conf, 1, RIG_SESSIONS);
+	while (!prefixtab_insert((struct prefixtab *)lists_table(r->ch->lists),
+		&(struct in6_addr){.s6_addr = {0x20, 1, [14] = (uint8_t)(a >> 8), (uint8_t)a}}, 128,
+		0, 1))
+		a++;
+	m1->u.open.address_list = 1;
+	rig_command(r, m1);
+	m1 = rig_expect(r, DP_EV_CLOSED);
+	assert_int_equal(m1->handle, c1->handle);
+	dp_msg_free(r->ch, m1);
+	rig_command(r, m2);
+	send_up(r, c2, 100, IN_2, HOST);
+	assert_int_equal(r->nb_core, 1);
 	rig_destroy(r);
 }
 
@@ -684,9 +748,10 @@ int main(void)
 		cmocka_unit_test(late_handover), cmocka_unit_test(rates_down),
 		cmocka_unit_test(rates_up), cmocka_unit_test(ping_beside),
 		cmocka_unit_test(below_the_rate), cmocka_unit_test(rate_taken_away),
-		cmocka_unit_test(ends_while_waiting), cmocka_unit_test(limit_in),
-		cmocka_unit_test(limit_out), cmocka_unit_test(idle), cmocka_unit_test(filters),
-		cmocka_unit_test(no_such_filter), cmocka_unit_test(address_lists)};
+		cmocka_unit_test(ends_while_waiting), cmocka_unit_test(queues_share),
+		cmocka_unit_test(limit_in), cmocka_unit_test(limit_out), cmocka_unit_test(idle),
+		cmocka_unit_test(filters), cmocka_unit_test(no_such_filter),
+		cmocka_unit_test(address_lists), cmocka_unit_test(lists_full)};
 
 	rig_eal();
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@
 #define CLIENT_MBUFS 4096
 #define WORKER_MBUFS 8192
 
+uint16_t rig_data_room, rig_mtu;
 static struct rig *the_rig; // for the interface below, which has no argument to carry it
 
 // ---- the interface functions that worker.c and forward.c call, here instead of ports
@@ -153,7 +154,7 @@ static struct tcp_stack *make_stack(struct rte_mempool *pool, struct counters *c
 	t.rcv_wnd_max = 1 << 20;
 	t.snd_buf_max = 1 << 20;
 	t.mem_max_mbufs = CLIENT_MBUFS / 2;
-	t.mtu = 1500;
+	t.mtu = rig_mtu ? rig_mtu : 1500;
 	t.pool = pool;
 	t.counters = cnt;
 	t.output = out;
@@ -192,7 +193,9 @@ struct rig *rig_create(uint16_t tls_version, enum tls_aead aead)
 	w->ch = r->ch;
 	w->nb_workers = 1;
 	w->peers = peers;
-	w->pool = mbuf_pool_create("rig_worker", WORKER_MBUFS, SOCKET_ID_ANY);
+	w->pool = rig_data_room ? mbuf_pool_create_room(
+					  "rig_worker", WORKER_MBUFS, rig_data_room, SOCKET_ID_ANY)
+				: mbuf_pool_create("rig_worker", WORKER_MBUFS, SOCKET_ID_ANY);
 	assert_non_null(r->pool);
 	assert_non_null(w->pool);
 	w->mbuf_room = worker_mbuf_room(w->pool);

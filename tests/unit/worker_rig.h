@@ -52,6 +52,10 @@ struct rig {
 // Once per process.
 void rig_eal(void);
 struct rig *rig_create(uint16_t tls_version, enum tls_aead aead);
+// The worker's mbufs of rigs to come: their data room, headroom included; 0: the ordinary one.
+extern uint16_t rig_data_room;
+// The MTU of their TCP, 0: 1500.
+extern uint16_t rig_mtu;
 // Checks that every pool is as full as it was.
 void rig_destroy(struct rig *r);
 
