@@ -26,7 +26,7 @@ static bool single_host(uint32_t addr)
 }
 
 // RFC 1122 3.2.2, RFC 1812 4.3.2.7.
-static bool error_allowed(const struct rte_mbuf *pkt)
+bool icmp4_error_allowed(const struct rte_mbuf *pkt)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(pkt, const struct rte_ipv4_hdr *);
 	uint32_t dst;
@@ -57,7 +57,7 @@ struct rte_mbuf *icmp4_error(const struct rte_mbuf *pkt, uint8_t type, uint8_t c
 	struct rte_mbuf *m;
 	uint8_t *icmp;
 
-	if (!error_allowed(pkt))
+	if (!icmp4_error_allowed(pkt))
 		return NULL;
 	m = rte_pktmbuf_alloc(pool);
 	if (!m)
