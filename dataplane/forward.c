@@ -244,6 +244,14 @@ static bool local_answer(struct worker *w, struct rte_mbuf *m)
 	return false;
 }
 
+// The answer to s, which may be above its MTU: then routers may cut it, and this one does.
+static void answer_session(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	if (unlikely(m->pkt_len > session_mtu(s)))
+		inner4_allow_fragments(m, (uint16_t)++w->next_id);
+	to_session(w, s, m);
+}
+
 // ---- from core
 
 static inline void prefetch_owned(const struct worker *w, const uint32_t *ref, uint16_t n)
@@ -347,7 +355,7 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 {
 	if (unlikely(ref == DP_REF_LOCAL)) {
 		if (local_answer(w, m))
-			to_session(w, s, m);
+			answer_session(w, s, m);
 		return;
 	}
 	if (unlikely(!routable(dst_of(m)))) {

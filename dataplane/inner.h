@@ -72,6 +72,9 @@ struct rte_mbuf *icmp4_error(const struct rte_mbuf *pkt, uint8_t type, uint8_t c
 // Whether one is allowed.
 bool icmp4_error_allowed(const struct rte_mbuf *pkt);
 
+// Clear DF of a packet without options that was made here, and give it this ID (RFC 6864 4.1).
+void inner4_allow_fragments(struct rte_mbuf *m, uint16_t id);
+
 // Turn an ICMP echo request into its reply, in place (addresses swapped, TTL 64, checksums). False:
 // no valid echo request.
 bool icmp4_echo_reply(struct rte_mbuf *m);

@@ -128,3 +128,13 @@ bool icmp4_echo_reply(struct rte_mbuf *m)
 	m->l3_len = sizeof(*ip);
 	return true;
 }
+
+void inner4_allow_fragments(struct rte_mbuf *m, uint16_t id)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+
+	ip->fragment_offset &= ~RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	ip->packet_id = rte_cpu_to_be_16(id);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+}
