@@ -279,7 +279,8 @@ static void advertise(struct cp_session *s, const struct in6_addr *to)
 	};
 	size_t n;
 
-	memcpy(ra.dns, i->dns, i->nb_dns * sizeof(ra.dns[0]));
+	if (i->nb_dns)
+		memcpy(ra.dns, i->dns, i->nb_dns * sizeof(ra.dns[0]));
 	n = ra_packet(&ra, &src, to, pkt + FRAME_LEN, RA_PACKET_MAX);
 	if (n)
 		send_packet(s, pkt, n);

@@ -3,6 +3,7 @@
 
 #include <rte_icmp.h>
 
+#include "dataplane/error_rate.h"
 #include "dataplane/inner.h"
 #include "dataplane/session_mp.h"
 #include "dataplane/session_policy.h"
@@ -96,13 +97,14 @@ static bool source_routed_through(const struct worker *w, const struct session *
 	return !ref && routable(src) && routed_through(w, s, src);
 }
 
-// An ICMP error about pkt (borrowed) from src, if the rate allows. NULL: none.
-static struct rte_mbuf *icmp_error(struct worker *w, const struct rte_mbuf *pkt, uint8_t type,
-	uint8_t code, uint16_t mtu, uint32_t src)
+// An ICMP error about pkt (borrowed) from src, if the rates allow, s's among them (NULL: nobody's).
+// NULL: none.
+static struct rte_mbuf *icmp_error(struct worker *w, struct session *s, const struct rte_mbuf *pkt,
+	uint8_t type, uint8_t code, uint16_t mtu, uint32_t src)
 {
 	struct rte_mbuf *e;
 
-	if (!netif_icmp_allow(w->core, w->now_us))
+	if (!icmp4_error_allowed(pkt) || !error_rate_allow(w, s, type == 3 && code == 4))
 		return NULL;
 	e = icmp4_error(pkt, type, code, mtu, src, w->pool);
 	if (e)
@@ -195,7 +197,7 @@ static inline void deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 		return;
 	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s) && dont_fragment(m))) {
 		COUNT(&w->counters, inner_too_big);
-		route_own(w, icmp_error(w, m, 3, 4, (uint16_t)session_mtu(s), s->local));
+		route_own(w, icmp_error(w, s, m, 3, 4, (uint16_t)session_mtu(s), s->local));
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -210,7 +212,7 @@ void forward_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 void forward_prohibited(
 	struct worker *w, struct session *s, const struct rte_mbuf *pkt, bool from_client)
 {
-	struct rte_mbuf *e = icmp_error(w, pkt, 3, 13, 0, s->local);
+	struct rte_mbuf *e = icmp_error(w, s, pkt, 3, 13, 0, s->local);
 
 	if (from_client)
 		send_back(w, s, e);
@@ -242,6 +244,14 @@ static bool local_answer(struct worker *w, struct rte_mbuf *m)
 	return false;
 }
 
+// The answer to s, which may be above its MTU: then routers may cut it, and this one does.
+static void answer_session(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	if (unlikely(m->pkt_len > session_mtu(s)))
+		inner4_allow_fragments(m, (uint16_t)++w->next_id);
+	to_session(w, s, m);
+}
+
 // ---- from core
 
 static inline void prefetch_owned(const struct worker *w, const uint32_t *ref, uint16_t n)
@@ -268,7 +278,7 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			if (unlikely(!ref[i])) {
 				COUNT(&w->counters, inner_no_route);
 				send_back(w, NULL,
-					w->core_addr ? icmp_error(w, m, 3, 1, 0, w->core_addr)
+					w->core_addr ? icmp_error(w, NULL, m, 3, 1, 0, w->core_addr)
 						     : NULL);
 				rte_pktmbuf_free(m);
 				continue;
@@ -281,8 +291,9 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 			if (unlikely(!inner4_ttl(m))) {
 				COUNT(&w->counters, inner_ttl_expired);
 				send_back(w, NULL,
-					w->core_addr ? icmp_error(w, m, 11, 0, 0, w->core_addr)
-						     : NULL);
+					w->core_addr
+						? icmp_error(w, NULL, m, 11, 0, 0, w->core_addr)
+						: NULL);
 				rte_pktmbuf_free(m);
 				continue;
 			}
@@ -344,7 +355,7 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 {
 	if (unlikely(ref == DP_REF_LOCAL)) {
 		if (local_answer(w, m))
-			to_session(w, s, m);
+			answer_session(w, s, m);
 		return;
 	}
 	if (unlikely(!routable(dst_of(m)))) {
@@ -353,14 +364,14 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 	}
 	if (unlikely(!inner4_ttl(m))) {
 		COUNT(&w->counters, inner_ttl_expired);
-		send_back(w, s, icmp_error(w, m, 11, 0, 0, s->local));
+		send_back(w, s, icmp_error(w, s, m, 11, 0, 0, s->local));
 		goto drop;
 	}
 	if (ref) {
 		// Back into the tunnel it came from it would come again, until its TTL is over.
 		if (unlikely(ref == ref_of(w, s) && dst_of(m) != s->inner)) {
 			COUNT(&w->counters, inner_no_route);
-			send_back(w, s, icmp_error(w, m, 3, 1, 0, s->local));
+			send_back(w, s, icmp_error(w, s, m, 3, 1, 0, s->local));
 			goto drop;
 		}
 		COUNT(&w->counters, fwd_hairpin);
@@ -374,7 +385,7 @@ static void up_one(struct worker *w, struct session *s, struct rte_mbuf *m, uint
 	}
 	if (dont_fragment(m)) {
 		COUNT(&w->counters, inner_too_big);
-		send_back(w, s, icmp_error(w, m, 3, 4, w->core_port->mtu, s->local));
+		send_back(w, s, icmp_error(w, s, m, 3, 4, w->core_port->mtu, s->local));
 		goto drop;
 	}
 	to_core_in_pieces(w, m);

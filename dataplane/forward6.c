@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "dataplane/forward6.h"
 
+#include "dataplane/error_rate.h"
 #include "dataplane/forward.h"
 #include "dataplane/inner6.h"
 #include "dataplane/prefixtab.h"
@@ -56,13 +57,15 @@ static void lookup(const struct worker *w, const struct ipaddr *addr, uint32_t *
 			ref[i] = 0;
 }
 
-// An ICMPv6 error about pkt (borrowed), if the rate allows. NULL: none.
-static struct rte_mbuf *make_error(struct worker *w, const struct rte_mbuf *pkt, uint8_t type,
-	uint8_t code, uint32_t value, const struct ipaddr *src)
+// An ICMPv6 error about pkt (borrowed), if the rates allow, s's among them (NULL: nobody's). NULL:
+// none.
+static struct rte_mbuf *make_error(struct worker *w, struct session *s, const struct rte_mbuf *pkt,
+	uint8_t type, uint8_t code, uint32_t value, const struct ipaddr *src)
 {
 	struct rte_mbuf *e;
 
-	if (!icmp6_error_allowed(pkt, type, code) || !netif_icmp_allow(w->core, w->now_us))
+	if (!icmp6_error_allowed(pkt, type, code) ||
+		!error_rate_allow(w, s, type == ICMP6_PACKET_TOO_BIG))
 		return NULL;
 	e = icmp6_make_error(pkt, type, code, value, src, w->pool);
 	if (e)
@@ -76,7 +79,7 @@ static void error_to_session(struct worker *w, struct session *s, const struct r
 	uint8_t type, uint8_t code, uint32_t value)
 {
 	struct ipaddr src = error_source(w, s);
-	struct rte_mbuf *e = make_error(w, pkt, type, code, value, &src);
+	struct rte_mbuf *e = make_error(w, s, pkt, type, code, value, &src);
 
 	if (e)
 		session_tx_enqueue(w, s, e);
@@ -88,7 +91,7 @@ static void error_to_core(struct worker *w, const struct rte_mbuf *pkt, uint8_t 
 
 	if (!w->core_has6)
 		return;
-	e = make_error(w, pkt, type, code, 0, &w->core_addr6);
+	e = make_error(w, NULL, pkt, type, code, 0, &w->core_addr6);
 	if (e)
 		forward_to_core(w, e);
 }
@@ -132,7 +135,7 @@ void forward6_deliver(struct worker *w, uint32_t slot, struct rte_mbuf *m)
 	if (unlikely(m->pkt_len > s->mtu && m->pkt_len > session_mtu(s))) {
 		COUNT(&w->counters, inner_too_big);
 		src = error_source(w, s);
-		route_own(w, make_error(w, m, ICMP6_PACKET_TOO_BIG, 0, session_mtu(s), &src));
+		route_own(w, make_error(w, s, m, ICMP6_PACKET_TOO_BIG, 0, session_mtu(s), &src));
 		rte_pktmbuf_free(m);
 		return;
 	}
@@ -152,7 +155,7 @@ void forward6_prohibited(
 	if (from_client)
 		error_to_session(w, s, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0);
 	else
-		route_own(w, make_error(w, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0, &src));
+		route_own(w, make_error(w, s, pkt, ICMP6_UNREACHABLE, ICMP6_PROHIBITED, 0, &src));
 }
 
 // By reference from the table: this worker's session or another's.

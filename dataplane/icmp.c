@@ -99,7 +99,7 @@ void icmp4_unreachable(struct netif *n, const struct rte_mbuf *m, uint8_t code, 
 {
 	struct rte_mbuf *e;
 
-	if (!netif_icmp_allow(n, now_us))
+	if (!icmp4_error_allowed(m) || !netif_icmp_allow(n, now_us))
 		return;
 	e = icmp4_error(m, UNREACHABLE, code, 0, rte_be_to_cpu_32(n->addr4), n->c.pool);
 	if (!e)

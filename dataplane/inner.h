@@ -69,6 +69,12 @@ uint16_t inner4_fragment(struct rte_mbuf *m, uint16_t mtu, struct rte_mempool *p
 struct rte_mbuf *icmp4_error(const struct rte_mbuf *pkt, uint8_t type, uint8_t code, uint16_t mtu,
 	uint32_t src, struct rte_mempool *pool);
 
+// Whether one is allowed.
+bool icmp4_error_allowed(const struct rte_mbuf *pkt);
+
+// Clear DF of a packet without options that was made here, and give it this ID (RFC 6864 4.1).
+void inner4_allow_fragments(struct rte_mbuf *m, uint16_t id);
+
 // Turn an ICMP echo request into its reply, in place (addresses swapped, TTL 64, checksums). False:
 // no valid echo request.
 bool icmp4_echo_reply(struct rte_mbuf *m);

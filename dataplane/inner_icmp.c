@@ -26,7 +26,7 @@ static bool single_host(uint32_t addr)
 }
 
 // RFC 1122 3.2.2, RFC 1812 4.3.2.7.
-static bool error_allowed(const struct rte_mbuf *pkt)
+bool icmp4_error_allowed(const struct rte_mbuf *pkt)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(pkt, const struct rte_ipv4_hdr *);
 	uint32_t dst;
@@ -57,7 +57,7 @@ struct rte_mbuf *icmp4_error(const struct rte_mbuf *pkt, uint8_t type, uint8_t c
 	struct rte_mbuf *m;
 	uint8_t *icmp;
 
-	if (!error_allowed(pkt))
+	if (!icmp4_error_allowed(pkt))
 		return NULL;
 	m = rte_pktmbuf_alloc(pool);
 	if (!m)
@@ -127,4 +127,14 @@ bool icmp4_echo_reply(struct rte_mbuf *m)
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 	m->l3_len = sizeof(*ip);
 	return true;
+}
+
+void inner4_allow_fragments(struct rte_mbuf *m, uint16_t id)
+{
+	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
+
+	ip->fragment_offset &= ~RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	ip->packet_id = rte_cpu_to_be_16(id);
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
 }

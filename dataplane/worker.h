@@ -127,6 +127,8 @@ struct worker {
 	} admit;
 	uint32_t core_addr; // source of ICMP errors towards core, host order
 	bool core_has6;
+	uint32_t too_big_next;    // error_rate.c
+	uint16_t next_id;         // of packets made here that go in fragments
 	struct ipaddr core_addr6; // the same of IPv6
 	struct up_batch up6;
 	uint64_t next_tick_us;

@@ -397,6 +397,36 @@ static void told_beside_a_flood(void **state)
 	rig_destroy(r);
 }
 
+// Errors about one client's packets leave others theirs; that a packet is too big counts with them.
+static void errors_share(void **state)
+{
+	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
+	struct rig_client *c[2] = {rig_connect_sstp(r), rig_connect_sstp(r)};
+	uint8_t pkt[100], sstp[200];
+	unsigned int n;
+
+	rig_open_data(r, c[0], IN_1, 1400, 0);
+	rig_open_data(r, c[1], IN_2, 1400, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		for (unsigned int k = i ? 3 : 200; k; k--) {
+			rig_packet(pkt, 100, IN_1 + i, HOST, 1, false, k);
+			rig_send_record(r, c[i], TLS_CT_APPLICATION_DATA, sstp,
+				rig_sstp_data(sstp, pkt, 100));
+			if (k % 20 == 0)
+				rig_run(r, 500);
+		}
+		rig_run(r, 5000);
+	}
+	n = take_all(r, c[0]);
+	assert_in_range(n, 20, 25);
+	assert_int_equal(take_all(r, c[1]), 3);
+	assert_int_equal(counter(r, CNT_icmp_rate_limited), 200 - n);
+	rig_run(r, 500000); // the share fills up again
+	core_in_n(r, IN_1, 1401, 60);
+	assert_in_range(r->nb_core, 20, 25);
+	rig_destroy(r);
+}
+
 // A client that goes on flooding is cut off before it holds more than its share of TCP's memory.
 static void control_flood_ends(void **state)
 {
@@ -822,6 +852,7 @@ int main(void)
 		cmocka_unit_test(remote_jumbo),
 		cmocka_unit_test(control_flood),
 		cmocka_unit_test(told_beside_a_flood),
+		cmocka_unit_test(errors_share),
 		cmocka_unit_test(control_flood_ends),
 		cmocka_unit_test(remote_flood),
 		cmocka_unit_test(http_in_bytes),

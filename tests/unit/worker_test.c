@@ -240,6 +240,7 @@ static void up_refused(void **state)
 // TTL that runs out comes back as ICMP from the local address; a ping to it is answered.
 static void up_icmp(void **state)
 {
+	struct dp_msg *m;
 	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
 	struct rig_client *c = rig_connect_sstp(r);
 	uint8_t in[4096], pkt[128], sstp[160];
@@ -271,6 +272,17 @@ static void up_icmp(void **state)
 	assert_int_equal(icmp->icmp_ident, RTE_BE16(77));
 	assert_int_equal(rte_be_to_cpu_32(ip->src_addr), LOCAL);
 	assert_int_equal(rte_raw_cksum(icmp, 64), 0xffff);
+	// An answer above its MTU goes in pieces.
+	m = rig_msg(r, DP_CMD_OPEN_DATA, c->handle);
+	m->u.open.inner = IN_1;
+	m->u.open.local = LOCAL;
+	m->u.open.mtu = 68;
+	rig_command(r, m);
+	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, sstp, rig_sstp_data(sstp, pkt, 84));
+	rig_run(r, 50000);
+	assert_int_equal(rig_take_sstp(r, c, in), 8 + 68);
+	assert_int_equal(icmp->icmp_type, 0);
+	assert_int_equal(rig_take_sstp(r, c, in), 8 + 20 + 16);
 	rig_destroy(r);
 }
 
