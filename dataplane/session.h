@@ -122,7 +122,7 @@ struct session {
 	uint8_t wait_mbufs;  // that it holds meanwhile
 	uint8_t plen6;       // of prefix6, 0: none
 	uint32_t srtt_us;
-	uint32_t error_next; // error_rate.c
+	uint32_t error_next;    // error_rate.c
 	uint64_t key_update_rx; // rx_packets at the last KeyUpdate
 	union {
 		uint64_t retransmits;
