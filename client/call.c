@@ -207,6 +207,7 @@ static void start_sstp(struct call *c)
 	ppp.auth_methods = c->conf.auth_methods;
 	ppp.mru = c->conf.max_mru;
 	ppp.mtu = c->conf.max_mtu;
+	ppp.want_wins = c->conf.want_wins;
 	ppp.mrru = c->conf.mrru;
 	ppp.ipv6 = c->conf.ipv6;
 	ppp.short_seq = c->conf.mp_short;

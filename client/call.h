@@ -72,6 +72,7 @@ struct call_conf {
 	const char *user, *password;
 	uint32_t auth_methods;     // PPP_AUTH_* bits agreed to
 	uint16_t max_mtu, max_mru; // 1460
+	bool want_wins;            // ask for WINS servers too
 	uint16_t mrru;             // multilink over the one link (RFC 1990), 0: none
 	enum ppp_ipv6_mode ipv6;   // PPP_IPV6_NO
 	bool mp_short;             // with 12-bit sequence numbers, where the server likes

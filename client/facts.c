@@ -36,15 +36,15 @@ static void fact_ip(FILE *out, const char *name, uint32_t addr)
 		fact(out, name, value_ip4_text(text, addr));
 }
 
-static void fact_dns(FILE *out, const uint32_t dns[2])
+static void fact_servers(FILE *out, const char *name, const uint32_t addr[2])
 {
 	char text[40], a[16], b[16];
 
-	if (!dns[0])
+	if (!addr[0])
 		return;
-	snprintf(text, sizeof(text), "%s%s%s", value_ip4_text(a, dns[0]), dns[1] ? " " : "",
-		dns[1] ? value_ip4_text(b, dns[1]) : "");
-	fact(out, "DNS", text);
+	snprintf(text, sizeof(text), "%s%s%s", value_ip4_text(a, addr[0]), addr[1] ? " " : "",
+		addr[1] ? value_ip4_text(b, addr[1]) : "");
+	fact(out, name, text);
 }
 
 static void fact_call(FILE *out, const struct facts_of *of)
@@ -57,7 +57,8 @@ static void fact_call(FILE *out, const struct facts_of *of)
 	fact(out, "AUTHENTICATION", ppp_auth_name(of->info->auth));
 	fact_ip(out, "ADDRESS", of->addr.local);
 	fact_ip(out, "REMOTE_ADDRESS", of->addr.remote);
-	fact_dns(out, of->addr.dns);
+	fact_servers(out, "DNS", of->addr.dns);
+	fact_servers(out, "WINS", of->addr.wins);
 	fact_number(out, "MTU", of->info->mtu);
 	fact(out, "TLS_VERSION", of->info->tls_version);
 	fact(out, "TLS_CIPHER", of->info->cipher);

@@ -396,6 +396,7 @@ static void fill_conf(const struct session *s, struct call_conf *conf)
 	conf->auth_methods = c->authentication;
 	conf->max_mtu = c->max_mtu;
 	conf->max_mru = c->max_mru;
+	conf->want_wins = true;
 	conf->mrru = c->mrru;
 	conf->ipv6 = ipv6 == CONFIG_NO         ? PPP_IPV6_NO
 		     : ipv6 == CONFIG_REQUIRED ? PPP_IPV6_REQUIRED

@@ -44,9 +44,19 @@ const char *session_server_text(const struct session *s, char *dst, size_t cap)
 	return dst;
 }
 
+// "a,b", "a" or "".
+static char *servers_text(char *dst, size_t cap, const uint32_t addr[2])
+{
+	char a[16], b[16];
+
+	snprintf(dst, cap, "%s%s%s", addr[0] ? value_ip4_text(a, addr[0]) : "",
+		addr[0] && addr[1] ? "," : "", addr[1] ? value_ip4_text(b, addr[1]) : "");
+	return dst;
+}
+
 void session_log_up(const struct session *s, const struct call_info *info)
 {
-	char user[300], server[400], a[16], b[16], d1[16], d2[16];
+	char user[300], server[400], a[16], b[16], dns[40], wins[40];
 
 	SAY(s, LOG_NOTICE,
 		"up user=%s server=%s address=%s peer=%s dns=%s%s%s tls=%s cipher=%s auth=%s "
@@ -54,10 +64,9 @@ void session_log_up(const struct session *s, const struct call_info *info)
 		log_quote(user, sizeof(user), s->conf->user, strlen(s->conf->user)),
 		session_server_text(s, server, sizeof(server)), value_ip4_text(a, info->addr.local),
 		value_ip4_text(b, info->addr.remote),
-		info->addr.dns[0] ? value_ip4_text(d1, info->addr.dns[0]) : "none",
-		info->addr.dns[1] ? "," : "",
-		info->addr.dns[1] ? value_ip4_text(d2, info->addr.dns[1]) : "", info->tls_version,
-		info->cipher, ppp_auth_name(info->auth), info->mtu, s->tun.name);
+		*servers_text(dns, sizeof(dns), info->addr.dns) ? dns : "none",
+		*servers_text(wins, sizeof(wins), info->addr.wins) ? " wins=" : "", wins,
+		info->tls_version, info->cipher, ppp_auth_name(info->auth), info->mtu, s->tun.name);
 }
 
 void session_run_script(struct session *s, const char *reason, const struct call_counters *c)

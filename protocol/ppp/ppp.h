@@ -133,6 +133,7 @@ struct ppp_conf {
 			       // to
 	uint16_t mru;          // offered to the peer (max-mru)
 	uint16_t mtu;          // never send more (max-mtu)
+	bool want_wins;        // client: ask for WINS servers beside DNS servers
 	uint16_t mrru;         // multilink: the largest packet put together again, offered to the
 			       // peer; 0: no multilink either way
 	bool short_seq;        // multilink: ask for 12-bit sequence numbers

@@ -16,6 +16,8 @@ enum ipcp_option {
 #define REJECTED_ADDRESS 0x01
 #define REJECTED_DNS1 0x02
 #define REJECTED_DNS2 0x04
+#define REJECTED_WINS1 0x08
+#define REJECTED_WINS2 0x10
 
 // The name server that an option is about, or NULL.
 static uint32_t *name_server(struct ppp_addresses *a, uint8_t type)
@@ -43,6 +45,10 @@ static uint8_t rejected_bit(uint8_t type)
 		return REJECTED_DNS1;
 	case IPCP_OPT_SECONDARY_DNS:
 		return REJECTED_DNS2;
+	case IPCP_OPT_PRIMARY_WINS:
+		return REJECTED_WINS1;
+	case IPCP_OPT_SECONDARY_WINS:
+		return REJECTED_WINS2;
 	default:
 		return 0;
 	}
@@ -118,36 +124,46 @@ static void ipcp_write_request(const struct ppp_link *l, struct writer *w)
 		return;
 	if (!(l->ipcp_rejected & REJECTED_DNS1))
 		put_option(w, IPCP_OPT_PRIMARY_DNS, l->addr.dns[0]);
+	if (l->conf.want_wins && !(l->ipcp_rejected & REJECTED_WINS1))
+		put_option(w, IPCP_OPT_PRIMARY_WINS, l->addr.wins[0]);
 	if (!(l->ipcp_rejected & REJECTED_DNS2))
 		put_option(w, IPCP_OPT_SECONDARY_DNS, l->addr.dns[1]);
+	if (l->conf.want_wins && !(l->ipcp_rejected & REJECTED_WINS2))
+		put_option(w, IPCP_OPT_SECONDARY_WINS, l->addr.wins[1]);
+}
+
+// Whether the option is one that this end asks for.
+static bool asked_for(const struct ppp_link *l, uint8_t type)
+{
+	bool wins = type == IPCP_OPT_PRIMARY_WINS || type == IPCP_OPT_SECONDARY_WINS;
+
+	return rejected_bit(type) && (l->conf.want_wins || !wins);
 }
 
 static void ipcp_reject(struct ppp_link *l, const struct ppp_option *o)
 {
+	uint32_t *server = name_server(&l->addr, o->type);
+
 	l->ipcp_rejected |= rejected_bit(o->type);
 	if (l->conf.server)
 		return;
-	if (o->type == IPCP_OPT_PRIMARY_DNS)
-		l->addr.dns[0] = 0;
-	else if (o->type == IPCP_OPT_SECONDARY_DNS)
-		l->addr.dns[1] = 0;
+	if (server)
+		*server = 0;
 	else if (o->type == IPCP_OPT_IP_ADDRESS)
 		l->addr.local = 0;
 }
 
 static void ipcp_nak(struct ppp_link *l, const struct ppp_option *o)
 {
-	uint32_t address = get_address(o);
+	uint32_t *server = name_server(&l->addr, o->type), address = get_address(o);
 
 	// The server's own address is not the client's to choose: it goes on asking for it.
-	if (l->conf.server || o->len != 4 || !rejected_bit(o->type))
+	if (l->conf.server || o->len != 4 || !asked_for(l, o->type))
 		return;
 	if (!address)
 		ipcp_reject(l, o);
-	else if (o->type == IPCP_OPT_PRIMARY_DNS)
-		l->addr.dns[0] = address;
-	else if (o->type == IPCP_OPT_SECONDARY_DNS)
-		l->addr.dns[1] = address;
+	else if (server)
+		*server = address;
 	else
 		l->addr.local = address;
 }

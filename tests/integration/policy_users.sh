@@ -58,7 +58,7 @@ test_routes() {
 
 test_addresses() {
 	profiles='  default: { local-address: 10.0.0.1, remote-address: small, dns-server: [10.0.0.53] }'
-	profiles+=$'\n''  office: { local-address: 10.0.0.2, remote-address: clients, dns-server: [10.0.0.54, 10.0.0.55] }'
+	profiles+=$'\n''  office: { local-address: 10.0.0.2, remote-address: clients, dns-server: [10.0.0.54, 10.0.0.55], wins-server: [10.0.0.56, 10.0.0.57] }'
 	profiles+=$'\n''  one: { remote-address: 10.0.9.9 }'
 	s_pool=10.0.1.0/24
 	more=''
@@ -82,7 +82,7 @@ test_addresses() {
 	client_hangup 2
 	dial_as office 1
 	[[ $(tunnel_address 1) == 10.0.1.* ]] || fail "not the profile's pool"
-	client_said 1 'peer=10.0.0.2 dns=10.0.0.54,10.0.0.55'
+	client_said 1 'peer=10.0.0.2 dns=10.0.0.54,10.0.0.55 wins=10.0.0.56,10.0.0.57 '
 	dial_as own 2
 	[[ $(tunnel_address 2) == 10.0.8.8 ]] || fail "not the secret's address"
 	client_said 2 'peer=10.0.0.3 '

@@ -24,12 +24,15 @@ static char *errors;
 // Parse up to 15 words behind the program's name; errors holds what was said.
 static int parse(struct client_options *o, ...)
 {
-	char *argv[17] = {(char *)"culvert-client"}, *word;
+	static char *argv[17]; // as main()'s: the options borrow it
+	char *word;
 	int argc = 1, rc;
 	size_t len;
 	va_list ap;
 	FILE *err;
 
+	memset(argv, 0, sizeof(argv));
+	argv[0] = (char *)"culvert-client";
 	va_start(ap, o);
 	while ((word = va_arg(ap, char *)))
 		argv[argc++] = word;

@@ -269,6 +269,27 @@ static void client_takes_naks(void **state)
 	assert_int_equal(p.agreed.dns[1], 0x01010101);
 }
 
+// WINS servers are asked for where they are wanted, and an answer without them is fine.
+static void client_asks_for_wins(void **state)
+{
+	peer_make(&p, false, 5);
+	p.conf.auth_methods = 0;
+	p.conf.want_wins = true;
+	peer_open_lcp(&p);
+	peer_expect(&p, "ff03c021 02 *");
+	peer_expect(&p, "ff038021 01 01 0022 0306 00000000 8106 00000000 8206 00000000 8306 "
+			"00000000 8406 00000000");
+	peer_feed_packet(&p, IPCP, CONF_REJ, 1, "8306 00000000 | 8406 00000000");
+	peer_expect(&p, "ff038021 01 02 0016 0306 00000000 8106 00000000 8206 00000000");
+	peer_feed_packet(&p, IPCP, CONF_NAK, 2, "0306 0a000002 | 8106 08080808 | 8206 0a000038");
+	peer_expect(&p, "ff038021 01 03 0016 0306 0a000002 8106 08080808 8206 0a000038");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000001");
+	peer_feed_packet(&p, IPCP, CONF_ACK, 3, "0306 0a000002 8106 08080808 8206 0a000038");
+	assert_int_equal(p.nb_up, 1);
+	assert_int_equal(p.agreed.wins[0], 0x0a000038);
+	assert_int_equal(p.agreed.wins[1], 0);
+}
+
 static void client_rejects(void **state)
 {
 	client();
@@ -361,6 +382,7 @@ int main(void)
 		cmocka_unit_test(sent_again),
 		cmocka_unit_test(other_request_again),
 		cmocka_unit_test(client_takes_naks),
+		cmocka_unit_test(client_asks_for_wins),
 		cmocka_unit_test(client_rejects),
 		cmocka_unit_test(client_without_address),
 		cmocka_unit_test(truncations),
