@@ -99,7 +99,7 @@ static void take_packets(struct session *s, uint64_t now)
 	}
 }
 
-// From the queue to the call, until it has enough for now.
+// From the queue to the call, until that takes no more.
 static void send_packets(struct session *s, uint64_t now)
 {
 	while (s->held || (s->held = upq_get(&s->upq, now))) {

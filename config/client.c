@@ -68,6 +68,8 @@ struct client_config *client_config_load(const char *file, FILE *err)
 	buf = parse_read_file(file, &n, false, why, sizeof(why));
 	if (!buf || stat(file, &st)) {
 		fprintf(err, "%s\n", buf ? file : why);
+		if (buf) // it may hold passwords
+			secret_wipe(buf, n);
 		free(buf);
 		return NULL;
 	}

@@ -31,46 +31,36 @@ int value_uint(const char *s, uint64_t *v)
 	return rc == -EINVAL || *s ? -EINVAL : rc;
 }
 
-int value_size(const char *s, uint64_t *bytes)
+// A number, and k, M or G for one, two or three steps.
+static int scaled(const char *s, uint64_t step, uint64_t *v)
 {
-	unsigned int shift = 0;
-	int rc = scan_uint(&s, bytes);
+	uint64_t unit = 1;
+	int rc = scan_uint(&s, v);
 
 	if (rc == -EINVAL)
 		return rc;
 	if (*s == 'k' || *s == 'K')
-		shift = 10;
+		unit = step;
 	else if (*s == 'M')
-		shift = 20;
+		unit = step * step;
 	else if (*s == 'G')
-		shift = 30;
-	if (s[shift != 0])
+		unit = step * step * step;
+	if (s[unit != 1])
 		return -EINVAL;
-	if (rc || *bytes > UINT64_MAX >> shift)
+	if (rc || *v > UINT64_MAX / unit)
 		return -ERANGE;
-	*bytes <<= shift;
+	*v *= unit;
 	return 0;
+}
+
+int value_size(const char *s, uint64_t *bytes)
+{
+	return scaled(s, 1024, bytes);
 }
 
 int value_bitrate(const char *s, uint64_t *bps)
 {
-	uint64_t unit = 1;
-	int rc = scan_uint(&s, bps);
-
-	if (rc == -EINVAL)
-		return rc;
-	if (*s == 'k' || *s == 'K')
-		unit = 1000;
-	else if (*s == 'M')
-		unit = 1000000;
-	else if (*s == 'G')
-		unit = 1000000000;
-	if (s[unit != 1])
-		return -EINVAL;
-	if (rc || *bps > UINT64_MAX / unit)
-		return -ERANGE;
-	*bps *= unit;
-	return 0;
+	return scaled(s, 1000, bps);
 }
 
 static uint64_t unit_seconds(char c)

@@ -44,7 +44,7 @@ static void expect_mp(uint16_t tx_mrru, bool tx_short, uint16_t rx_mrru, bool rx
 	assert_int_equal(m.rx_short, rx_short);
 }
 
-// The peer acknowledges what is asked for now, and asks for options.
+// The peer acknowledges what was asked for, and asks for options.
 static void finish(const char *options)
 {
 	if (p.head == p.tail) // the request was looked at already: once more
