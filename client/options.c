@@ -88,11 +88,18 @@ static const char *argument(const struct config_option *o)
 	case CONFIG_TYPE_HOST:
 		return "HOST";
 	case CONFIG_TYPE_PATH:
+	case CONFIG_TYPE_SCRIPT:
 	case CONFIG_TYPE_CERT:
 		return "FILE";
 	case CONFIG_TYPE_DURATION:
+	case CONFIG_TYPE_TIMEOUT:
 		return "TIME";
+	case CONFIG_TYPE_IP4:
+		return "ADDRESS";
+	case CONFIG_TYPE_IP_LIST:
+		return "ADDRESS[,ADDRESS...]";
 	case CONFIG_TYPE_U16:
+	case CONFIG_TYPE_U32:
 		return o->unit ? "BYTES" : "NUMBER";
 	default:
 		return "NAME";
@@ -118,7 +125,7 @@ static void print_help(void)
 	printf("\nA connection of the command line, by the names that they have in the file:\n");
 	for (unsigned int i = config_nb_options; i < config_nb_all_options; i++) {
 		const struct config_option *o = &config_options[i];
-		const char *dflt = o->dflt && strcmp(o->dflt, "!") ? o->dflt : "";
+		const char *dflt = o->dflt && !strchr("!^", *o->dflt) ? o->dflt : "";
 
 		if (config_option_is_file_only(o))
 			continue;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -25,8 +24,6 @@
 #define CONNECT_MS 20000
 #define RESOLVE_MS 15000
 #define LOOK_AGAIN_S 2.0 // at a network that seems to be gone
-#define TUN_BATCH 256
-#define PACKET_MAX 65536
 
 // The server's IPv4 address as dialed; 0: IPv6.
 static uint32_t server_ip4(const struct session *s)
@@ -44,19 +41,9 @@ static struct in6_addr server_address(const struct session *s)
 	return s->at->ai_family == AF_INET ? netconf_mapped(server_ip4(s)) : sin6->sin6_addr;
 }
 
-// --- packets ---
+// --- a call that comes up ---
 
-static void on_packet(void *user, const uint8_t *ip, size_t len)
-{
-	struct session *s = user;
-
-	// A full interface queue drops, as any router's would.
-	if (s->tun.fd >= 0 && write(s->tun.fd, ip, len) < 0 && errno != EAGAIN)
-		LOG_RATELIMIT(LOG_WARNING, 1, "interface=%s a packet was refused: %s", s->tun.name,
-			log_strerror(errno));
-}
-
-static void interface_lost(struct session *s, int error)
+void session_interface_lost(struct session *s, int error)
 {
 	char reason[128];
 
@@ -66,75 +53,6 @@ static void interface_lost(struct session *s, int error)
 		log_strerror(error));
 	conn_fail(s->conn, CALL_END_LOCAL, reason);
 }
-
-// Whether a packet is of a family that the call has: the kernel has its own IPv6 chatter.
-static bool is_wanted(const struct session *s, const uint8_t *ip)
-{
-	return ip[0] >> 4 == 4 ? s->has_ip4 : ip[0] >> 4 == 6 && s->has_ip6;
-}
-
-static uint64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-// What the interface has, to the queue.
-static void take_packets(struct session *s, uint64_t now)
-{
-	static uint8_t buf[PACKET_MAX]; // the loop's thread, copied before return
-	ssize_t n;
-
-	for (unsigned int i = 0; i < TUN_BATCH; i++) {
-		n = read(s->tun.fd, buf, sizeof(buf));
-		if (n <= 0) {
-			if (n < 0 && errno != EAGAIN && errno != EINTR)
-				interface_lost(s, errno);
-			break;
-		}
-		if (is_wanted(s, buf))
-			upq_put(&s->upq, buf, (size_t)n, now);
-	}
-}
-
-// From the queue to the call, until that takes no more.
-static void send_packets(struct session *s, uint64_t now)
-{
-	while (s->held || (s->held = upq_get(&s->upq, now))) {
-		if (conn_send_ip(s->conn, s->held->data, s->held->len) == -EAGAIN) {
-			// The socket may take them at once; else on_writable() goes on.
-			if (conn_flush(s->conn))
-				return;
-			if (conn_send_ip(s->conn, s->held->data, s->held->len) == -EAGAIN)
-				return;
-		}
-		free(s->held);
-		s->held = NULL;
-	}
-	conn_flush(s->conn);
-}
-
-static void on_tun(struct ev_loop *loop, ev_io *w, int events)
-{
-	struct session *s = w->data;
-	uint64_t now = now_us();
-
-	take_packets(s, now);
-	if (!s->held && !s->tun_lost)
-		send_packets(s, now);
-}
-
-static void on_writable(void *user)
-{
-	struct session *s = user;
-
-	if (s->state == STATE_UP && s->held && !s->tun_lost)
-		send_packets(s, now_us());
-}
-
-// --- a call that comes up ---
 
 // IPCP opened again, with other addresses: the new ones first, so that no route is lost with the
 // last.
@@ -212,7 +130,7 @@ static void on_up(void *user, const struct call_info *info)
 	session_log_up(s, info);
 	session_run_script(s, NULL, NULL);
 	conn_keep_short(s->conn, !strcmp(s->conf->congestion, "auto"));
-	ev_io_init(&s->tun_io, on_tun, s->tun.fd, EV_READ);
+	ev_io_init(&s->tun_io, session_on_tun, s->tun.fd, EV_READ);
 	s->tun_io.data = s;
 	ev_io_start(s->loop, &s->tun_io);
 }
@@ -316,7 +234,7 @@ static bool renew_interface(struct session *s)
 	free(s->held);
 	s->held = NULL;
 	upq_clear(&s->upq);
-	upq_init(&s->upq, (uint32_t)now_us());
+	upq_init(&s->upq, (uint32_t)session_now_us());
 	if (s->hanging_up || !s->reconnect || s->tun_lost)
 		return false;
 	if (!tunnel_open(&s->tun, name, err, sizeof(err))) {
@@ -377,8 +295,8 @@ static void on_closed(void *user, enum call_end why, const char *reason)
 static const struct conn_ops conn_ops = {
 	.up = on_up,
 	.more = on_more,
-	.packet = on_packet,
-	.writable = on_writable,
+	.packet = session_on_packet,
+	.writable = session_on_writable,
 	.closed = on_closed,
 };
 
@@ -562,12 +480,12 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 		.all_refused = true,
 		.tun = {.fd = -1, .net = {.fd = -1}}};
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
-		seed = now_us();
+		seed = session_now_us();
 	redial_init(&s->redial, seed);
-	upq_init(&s->upq, (uint32_t)now_us());
+	upq_init(&s->upq, (uint32_t)session_now_us());
 	ev_timer_init(&s->wait, on_wait, 0, 0);
 	ev_timer_init(&s->look, on_look, 0, 0);
-	ev_io_init(&s->tun_io, on_tun, -1, EV_READ);
+	ev_io_init(&s->tun_io, session_on_tun, -1, EV_READ);
 	s->wait.data = s->look.data = s->tun_io.data = s;
 	s->tls = make_tls(conf, err, sizeof(err));
 	if (!s->tls) {

@@ -75,5 +75,17 @@ const char *session_server_text(const struct session *s, char *dst, size_t cap);
 
 void session_log_up(const struct session *s, const struct call_info *info);
 
+// --- packets (session_data.c)
+
+// The call's: a packet for the interface; there is room again.
+void session_on_packet(void *user, const uint8_t *ip, size_t len);
+void session_on_writable(void *user);
+// The interface has packets.
+void session_on_tun(struct ev_loop *loop, ev_io *w, int events);
+uint64_t session_now_us(void); // of the monotonic clock
+
+// The interface is gone; error: what reading it said.
+void session_interface_lost(struct session *s, int error);
+
 // Tell the profile's program. reason: of a call that is over, else NULL; c: its counters.
 void session_run_script(struct session *s, const char *reason, const struct call_counters *c);

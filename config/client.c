@@ -85,7 +85,7 @@ struct client_config *client_config_load(const char *file, FILE *err)
 static bool is_list(const struct config_option *o)
 {
 	return o->type == CONFIG_TYPE_HOSTS || o->type == CONFIG_TYPE_AUTH ||
-	       o->type == CONFIG_TYPE_CIPHERS;
+	       o->type == CONFIG_TYPE_CIPHERS || o->type == CONFIG_TYPE_IP_LIST;
 }
 
 static struct ynode *scalar(struct parse *p, const char *s, size_t n)

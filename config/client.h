@@ -11,11 +11,22 @@
 
 #define CONFIG_MAX_HOSTS 16
 
-struct config_client_profile { // ppp-profiles: NAME:
+#define CONFIG_DEMAND_IDLE_S 300 // with dial-on-demand, where no profile says
+
+struct config_client_profile { // ppp-profiles: NAME: settled after loading
 	char *name;
-	enum config_tristate use_ipv6; // never CONFIG_DEFAULT after loading
-	char *on_up, *on_down;         // programs, absolute; NULL: none
+	uint32_t local_address, remote_address; // host order; 0: none
+	uint32_t dns[CONFIG_MAX_DNS];
+	struct in6_addr dns6[CONFIG_MAX_DNS];
+	unsigned int nb_dns, nb_dns6;        // both 0: the server's
+	enum config_tristate change_tcp_mss; // CONFIG_NO or CONFIG_YES
+	uint32_t session_timeout_s;          // 0: none
+	uint32_t idle_timeout_s;             // 0: none; CONFIG_UNSET: see config_connection
+	enum config_tristate use_ipv6;       // never CONFIG_DEFAULT
+	char *on_up, *on_down;               // programs, absolute; NULL: none
 };
+
+enum config_peer_dns { CONFIG_PEER_DNS_NO, CONFIG_PEER_DNS_YES, CONFIG_PEER_DNS_EXCLUSIVELY };
 
 struct config_connection { // sstp-client: NAME:
 	char *key;         // NAME; NULL: from the command line
@@ -42,7 +53,10 @@ struct config_connection { // sstp-client: NAME:
 	uint32_t keepalive_s; // 0: disabled
 	bool add_default_route;
 	uint32_t distance; // default-route-distance, 1
-	char *profile;     // "default"
+	bool dial_on_demand;
+	enum config_peer_dns peer_dns; // use-peer-dns
+	uint32_t idle_s;               // the profile's idle-timeout, 0: none
+	char *profile;                 // "default"
 	const struct config_client_profile *ppp;
 	char *name; // of the interface
 	bool disabled;

@@ -102,7 +102,6 @@ static const struct {
 	const char *key;
 } not_supported[] = {
 	{CONFIG_SECTION_ROOT, "ppp-aaa"},
-	{CONFIG_SECTION_CLIENT, "dial-on-demand"},
 };
 
 const char *config_section_name(enum config_section s)

@@ -234,6 +234,9 @@ static void check_connection(
 	c->ppp = c->profile ? find_profile(p->client, c->profile) : NULL;
 	if (c->profile && !c->ppp)
 		refuse(p, map, path, "profile", NULL, "the name of a profile in ppp-profiles");
+	c->idle_s = c->ppp ? c->ppp->idle_timeout_s : 0;
+	if (c->idle_s == CONFIG_UNSET)
+		c->idle_s = c->dial_on_demand ? CONFIG_DEMAND_IDLE_S : 0;
 }
 
 // Not given: that of `default`; "": none, whatever that has.
@@ -244,17 +247,44 @@ static char *settle_script(char *own, char *base)
 	return s && *s ? s : NULL;
 }
 
+static void settle_addresses(
+	struct config_client_profile *f, const struct config_client_profile *base)
+{
+	if (!f->local_address)
+		f->local_address = base->local_address;
+	if (!f->remote_address)
+		f->remote_address = base->remote_address;
+	if (f->nb_dns || f->nb_dns6)
+		return;
+	memcpy(f->dns, base->dns, sizeof(f->dns));
+	memcpy(f->dns6, base->dns6, sizeof(f->dns6));
+	f->nb_dns = base->nb_dns;
+	f->nb_dns6 = base->nb_dns6;
+}
+
 static void settle_profiles(struct client_config *c)
 {
 	struct config_client_profile *base = find_profile(c, "default");
 
 	if (base->use_ipv6 == CONFIG_DEFAULT)
 		base->use_ipv6 = CONFIG_YES;
+	if (base->change_tcp_mss == CONFIG_DEFAULT)
+		base->change_tcp_mss = CONFIG_YES;
+	if (base->session_timeout_s == CONFIG_UNSET)
+		base->session_timeout_s = 0;
 	for (unsigned int i = 0; i < c->nb_profiles; i++) {
 		struct config_client_profile *f = &c->profiles[i];
 
+		if (f != base)
+			settle_addresses(f, base);
 		if (f->use_ipv6 == CONFIG_DEFAULT)
 			f->use_ipv6 = base->use_ipv6;
+		if (f->change_tcp_mss == CONFIG_DEFAULT)
+			f->change_tcp_mss = base->change_tcp_mss;
+		if (f->session_timeout_s == CONFIG_UNSET)
+			f->session_timeout_s = base->session_timeout_s;
+		if (f->idle_timeout_s == CONFIG_UNSET)
+			f->idle_timeout_s = base->idle_timeout_s;
 		f->on_up = settle_script(f->on_up, base->on_up);
 		f->on_down = settle_script(f->on_down, base->on_down);
 	}

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config/client.h"
 #include "config/parse.h"
 #include "config/value.h"
 
@@ -107,13 +108,31 @@ static bool is_host_address6(const struct in6_addr *a)
 	       !IN6_IS_ADDR_LOOPBACK(a) && !IN6_IS_ADDR_LINKLOCAL(a) && !IN6_IS_ADDR_V4MAPPED(a);
 }
 
-static void parse_dns(struct parse *p, const struct config_option *o,
-	struct config_profile *profile, const struct ynode *n, const char *key)
+// Where a profile of culvertd or of the client has its name servers.
+struct dns_field {
+	uint32_t *dns;
+	struct in6_addr *dns6;
+	unsigned int *nb, *nb6;
+};
+
+static struct dns_field dns_field(const struct config_option *o, void *base)
 {
+	struct config_client_profile *c = base;
+	struct config_profile *f = base;
+
+	if (o->section == CONFIG_SECTION_CLIENT_PROFILE)
+		return (struct dns_field){c->dns, c->dns6, &c->nb_dns, &c->nb_dns6};
+	return (struct dns_field){f->dns, f->dns6, &f->nb_dns, &f->nb_dns6};
+}
+
+static void parse_dns(struct parse *p, const struct config_option *o, void *base,
+	const struct ynode *n, const char *key)
+{
+	struct dns_field f = dns_field(o, base);
 	struct in6_addr a6;
 	uint32_t a4;
 
-	profile->nb_dns = profile->nb_dns6 = 0;
+	*f.nb = *f.nb6 = 0;
 	FOR_EACH(it, n)
 	{
 		unsigned int *nb;
@@ -121,10 +140,10 @@ static void parse_dns(struct parse *p, const struct config_option *o,
 		if (it->kind == YNODE_BAD)
 			continue;
 		if (it->kind == YNODE_SCALAR && !host_address(it->value, &a4)) {
-			nb = &profile->nb_dns;
+			nb = f.nb;
 		} else if (it->kind == YNODE_SCALAR && !value_ip6(it->value, &a6) &&
 			   is_host_address6(&a6)) {
-			nb = &profile->nb_dns6;
+			nb = f.nb6;
 		} else {
 			parse_refuse(p, o, it, key);
 			continue;
@@ -133,10 +152,10 @@ static void parse_dns(struct parse *p, const struct config_option *o,
 			parse_error(p, it, key, "at most %u addresses per family", CONFIG_MAX_DNS);
 			continue;
 		}
-		if (nb == &profile->nb_dns)
-			profile->dns[(*nb)++] = a4;
+		if (nb == f.nb)
+			f.dns[(*nb)++] = a4;
 		else
-			profile->dns6[(*nb)++] = a6;
+			f.dns6[(*nb)++] = a6;
 	}
 }
 
@@ -297,7 +316,7 @@ bool parse_net_value(struct parse *p, const struct config_option *o, void *base,
 		parse_ip4_list(p, o, profile->wins, &profile->nb_wins, n, key);
 		return true;
 	case CONFIG_TYPE_IP_LIST:
-		parse_dns(p, o, profile, n, key);
+		parse_dns(p, o, base, n, key);
 		return true;
 	case CONFIG_TYPE_RANGES:
 		parse_ranges(p, o, base, n, key);

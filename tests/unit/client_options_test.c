@@ -76,6 +76,13 @@ static void test_defaults(void **state)
 	assert_int_equal(c->ppp->use_ipv6, CONFIG_YES);
 	assert_string_equal(c->name, "sstp%d");
 	assert_string_equal(c->congestion, "auto");
+	assert_int_equal(c->peer_dns, CONFIG_PEER_DNS_NO);
+	assert_int_equal(c->idle_s, 0);
+	assert_int_equal(c->ppp->session_timeout_s, 0);
+	assert_int_equal(c->ppp->change_tcp_mss, CONFIG_YES);
+	assert_int_equal(c->ppp->local_address | c->ppp->remote_address, 0);
+	assert_int_equal(c->ppp->nb_dns + c->ppp->nb_dns6, 0);
+	assert_false(c->dial_on_demand);
 	assert_false(c->verify || c->verify_address || c->add_default_route || c->add_sni);
 	client_options_free(&o);
 }
@@ -120,6 +127,77 @@ static void test_values(void **state)
 	assert_int_equal(o.config->connections->mrru, 0);
 	assert_true(o.reconnect);
 	client_options_free(&o);
+}
+
+// Properties of the profile, which the command line has beside those of the connection.
+static void test_profile_values(void **state)
+{
+	const struct config_connection *c;
+	struct client_options o;
+
+	assert_int_equal(parse(&o, NEEDED, "--dial-on-demand", "--use-peer-dns", "exclusively",
+				 "--local-address", "10.0.0.9", "--remote-address", "10.0.0.1",
+				 "--change-tcp-mss", "no", NULL),
+		0);
+	c = o.config->connections;
+	assert_true(c->dial_on_demand);
+	assert_int_equal(c->idle_s, 300);
+	assert_int_equal(c->peer_dns, CONFIG_PEER_DNS_EXCLUSIVELY);
+	assert_int_equal(c->ppp->local_address, 0x0a000009);
+	assert_int_equal(c->ppp->remote_address, 0x0a000001);
+	assert_int_equal(c->ppp->change_tcp_mss, CONFIG_NO);
+	client_options_free(&o);
+	assert_int_equal(
+		parse(&o, NEEDED, "--dial-on-demand", "--idle-timeout", "none", "--session-timeout",
+			"8h", "--dns-server", "9.9.9.9,2620:fe::fe,9.9.9.10", NULL),
+		0);
+	c = o.config->connections;
+	assert_int_equal(c->idle_s, 0);
+	assert_int_equal(c->ppp->session_timeout_s, 28800);
+	assert_int_equal(c->ppp->nb_dns, 2);
+	assert_int_equal(c->ppp->dns[1], 0x0909090a);
+	assert_int_equal(c->ppp->nb_dns6, 1);
+	assert_int_equal(c->ppp->dns6[0].s6_addr[15], 0xfe);
+	client_options_free(&o);
+}
+
+// What a profile does not say is what the profile "default" says.
+static void test_inherited(void **state)
+{
+	static const char text[] =
+		"sstp-client:\n"
+		"  a: { connect-to: h, user: u, profile: own, dial-on-demand: yes }\n"
+		"  b: { connect-to: h, user: u, profile: bare, dial-on-demand: yes }\n"
+		"  c: { connect-to: h, user: u, profile: none }\n"
+		"ppp-profiles:\n"
+		"  own: { local-address: 10.0.0.9, dns-server: '2620:fe::fe', idle-timeout: 7,\n"
+		"    change-tcp-mss: yes }\n"
+		"  none: { idle-timeout: none, session-timeout: none }\n"
+		"  default: { local-address: 10.0.0.2, remote-address: 10.0.0.1, dns-server: "
+		"9.9.9.9,\n"
+		"    session-timeout: 1h, idle-timeout: 60, change-tcp-mss: no }\n"
+		"  bare: {}\n";
+	struct client_config *c = client_config_parse("f", text, strlen(text), false, stderr);
+	const struct config_client_profile *f;
+
+	assert_non_null(c);
+	assert_int_equal(client_config_find(c, "a")->idle_s, 7);
+	f = client_config_find(c, "a")->ppp;
+	assert_int_equal(f->local_address, 0x0a000009);
+	assert_int_equal(f->remote_address, 0x0a000001);
+	assert_int_equal(f->nb_dns, 0);
+	assert_int_equal(f->nb_dns6, 1);
+	assert_int_equal(f->session_timeout_s, 3600);
+	assert_int_equal(f->change_tcp_mss, CONFIG_YES);
+	assert_int_equal(client_config_find(c, "b")->idle_s, 60);
+	f = client_config_find(c, "b")->ppp;
+	assert_int_equal(f->local_address, 0x0a000002);
+	assert_int_equal(f->nb_dns, 1);
+	assert_int_equal(f->dns[0], 0x09090909);
+	assert_int_equal(f->change_tcp_mss, CONFIG_NO);
+	assert_int_equal(client_config_find(c, "c")->idle_s, 0);
+	assert_int_equal(client_config_find(c, "c")->ppp->session_timeout_s, 0);
+	client_config_free(c);
 }
 
 // --flag, --flag=no, --flag no
@@ -172,6 +250,16 @@ static void test_refused(void **state)
 		{"--connect-to", "a,,b"},
 		{"--pfs", "never"},
 		{"--use-ipv6", "perhaps"},
+		{"--use-peer-dns", "true"},
+		{"--local-address", "0.0.0.0"},
+		{"--local-address", "fe80::1"},
+		{"--remote-address", "224.0.0.1"},
+		{"--dns-server", "9.9.9.9,"},
+		{"--dns-server", "1.1.1.1,1.1.1.2,1.1.1.3"},
+		{"--dns-server", "fe80::1"},
+		{"--change-tcp-mss", "required"},
+		{"--session-timeout", "366d"},
+		{"--idle-timeout", "31d"},
 	};
 	struct client_options o;
 
@@ -424,6 +512,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_defaults, teardown),
 		cmocka_unit_test_teardown(test_values, teardown),
+		cmocka_unit_test_teardown(test_profile_values, teardown),
+		cmocka_unit_test(test_inherited),
 		cmocka_unit_test_teardown(test_flags, teardown),
 		cmocka_unit_test_teardown(test_refused, teardown),
 		cmocka_unit_test_teardown(test_commands, teardown),
