@@ -137,14 +137,32 @@ bool nd_is_proxied(const struct netif *n, const struct ipaddr *group)
 	return n->c.proxy_nd && !memcmp(group, solicited, sizeof(solicited));
 }
 
+// Somebody on this link looks whether an address is free that is a session's: he hears that it is
+// not (RFC 4862 5.4.4), as its owner would tell him (RFC 4861 7.2.4, RFC 4389 4.1). Whoever has the
+// address on this link overrides that, and the session's own search stays on its link.
+static void proxy_duplicate(struct netif *n, const struct nd *d)
+{
+	struct rte_ether_addr mac = ip6_multicast_mac(&all_nodes);
+
+	nd_send(n, &mac, &n->c.addr6, &all_nodes, NEIGHBOUR_ADVERT, 0, &d->target, OPT_TARGET_LL);
+}
+
 // An address of the subnet that is a session's: we answer for it, without overriding who else does
-// (7.2.8). Its owner's own duplicate detection happens on the session's link.
+// (7.2.8).
 static bool proxy_solicit(struct netif *n, const struct icmp6_msg *msg, const struct nd *d,
 	uint64_t now_us, bool answer)
 {
-	if (!n->c.proxy_nd || !netif_onlink6(n, &d->target) || !netif_onlink6(n, &msg->src) ||
-		netif_is_ours6(n, &msg->src) || !n->c.proxy_nd(n->c.proxy_user, &d->target))
+	bool dad = ip6_is_unspecified(&msg->src);
+
+	if (!n->c.proxy_nd || !netif_onlink6(n, &d->target) ||
+		(!dad && !netif_onlink6(n, &msg->src)) || netif_is_ours6(n, &msg->src) ||
+		!n->c.proxy_nd(n->c.proxy_user, &d->target))
 		return false;
+	if (dad) {
+		if (answer)
+			proxy_duplicate(n, d);
+		return false;
+	}
 	if (d->has_ll)
 		neigh_learn(n, &msg->src, &d->ll, now_us);
 	if (answer)
@@ -164,7 +182,7 @@ static bool solicit_input(struct netif *n, const struct icmp6_msg *msg, const st
 		return false;
 	}
 	if (!netif_is_ours6(n, &d->target))
-		return proxy_solicit(n, msg, d, now_us, answer && !dad);
+		return proxy_solicit(n, msg, d, now_us, answer);
 	if (dad) {
 		COUNT(n->cnt, address_conflict);
 		if (answer)

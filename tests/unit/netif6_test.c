@@ -93,7 +93,7 @@ static bool is_session(void *user, const struct ipaddr *a)
 }
 
 // Proxy ND: for an address of the subnet that is a session's, without overriding anybody; the
-// neighbour's later probes too. Not for others, and not while somebody looks for a duplicate.
+// neighbour's later probes too. Not for others.
 static void sessions_are_answered_for(void **state)
 {
 	static const uint8_t mac_77[6] = {0x33, 0x33, 0xff, 0x77, 0, 5};
@@ -112,13 +112,41 @@ static void sessions_are_answered_for(void **state)
 	expect_sent_nd(mac_host, US, HOST, NA, NA_SOLICITED, session);
 	rig_input(frame, nd(mac_77, HOST, group, NS, 0, "2001:db8::aa77:5", mac_host));
 	expect_nothing();
-	rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
-	expect_nothing();
 	rig_input(frame, nd(mac_77, "2001:db9::2", group, NS, 0, session, mac_host));
 	expect_nothing();
 	rig_input(frame, nd(mac_us, HOST, session, NA, NA_OVERRIDE, HOST, mac_other));
 	assert_int_equal(rig.nb_tx, 0);
 	assert_int_equal(rig.rx.nb_ip6, 0);
+}
+
+// A host on core that is about to take a session's address would break that session, and be broken
+// by it: it hears that the address is taken. All hear it, unsolicited and without overriding (RFC
+// 4861 7.2.4, 7.2.8), since who asks has no address yet. Its link-layer address is not learnt.
+static void duplicates_of_sessions_are_told(void **state)
+{
+	static const uint8_t mac_77[6] = {0x33, 0x33, 0xff, 0x77, 0, 5};
+	const char *session = "2001:db8::77:5", *group = "ff02::1:ff77:5";
+	uint32_t before;
+
+	rig.n->c.access = false;
+	rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
+	expect_nothing(); // nobody's
+	rig.n->c.proxy_nd = is_session;
+	before = netif_neighbours(rig.n);
+	rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
+	assert_int_equal(rig.rx.nb_learn, 0);
+	expect_sent_nd(mac_nodes, US, ALL_NODES, NA, 0, session);
+	rig_input(frame, nd(mac_77, "::", group, NS, 0, "2001:db8::aa77:5", NULL));
+	expect_nothing(); // another address of the same group
+	rig_input(frame, nd(mac_77, "::", group, NS, 0, session, mac_host));
+	expect_nothing(); // must have none
+	rig_input(frame, nd(mac_us, "::", session, NS, 0, session, NULL));
+	expect_nothing(); // must go to the group
+	rig.n->c.plen6 = 120;
+	rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
+	expect_nothing(); // not of this subnet
+	assert_int_equal(netif_neighbours(rig.n), before);
+	assert_int_equal(CNT(address_conflict), 0);
 }
 
 // What is for others is a candidate for forwarding on core alone.
@@ -702,9 +730,9 @@ static void prefixes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {NETIF_TEST(solicitation_is_answered),
-		NETIF_TEST(sessions_are_answered_for), NETIF_TEST(others_are_forwarded),
-		NETIF_TEST(duplicate_address_detection_is_told), NETIF_TEST(invalid_messages),
-		NETIF_TEST(resolution), NETIF_TEST(advertisements),
+		NETIF_TEST(sessions_are_answered_for), NETIF_TEST(duplicates_of_sessions_are_told),
+		NETIF_TEST(others_are_forwarded), NETIF_TEST(duplicate_address_detection_is_told),
+		NETIF_TEST(invalid_messages), NETIF_TEST(resolution), NETIF_TEST(advertisements),
 		NETIF_TEST(unreachable_neighbour_is_probed), NETIF_TEST(tcp_and_extension_headers),
 		NETIF_TEST(refused_with_an_error), NETIF_TEST(no_error_where_none_may_be),
 		NETIF_TEST(echo_is_answered), NETIF_TEST(errors_about_our_segments),
