@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/scripts.h"
 #include "client/control.h"
 #include "client/options.h"
 #include "client/session.h"
-#include "controlplane/scripts.h"
 
 #define LOG_TYPE "client"
 

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/scripts.h"
 #include "client/facts.h"
 #include "client/session_internal.h"
 #include "config/value.h"
-#include "controlplane/scripts.h"
 
 #define LOG_TYPE "client"
 

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/scripts.h"
 #include "controlplane/cp_core.h"
 #include "controlplane/cp_ip6.h"
 #include "controlplane/cp_session.h"
 #include "controlplane/last_out.h"
-#include "controlplane/scripts.h"
 
 #define BURST 64
 #define BURSTS_PER_TURN 8 // then timers and descriptors get their turn

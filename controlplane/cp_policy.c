@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/scripts.h"
 #include "controlplane/last_out.h"
-#include "controlplane/scripts.h"
 
 #define ERROR_NO_DIALIN_PERMISSION 649
 #define POLICY_LOG_BURST 20

@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/scripts.h"
 #include "controlplane/cp_policy.h"
-#include "controlplane/scripts.h"
 #include "cp_bed.h"
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))

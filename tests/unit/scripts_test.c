@@ -15,7 +15,7 @@
 
 #include "base/affinity.h"
 #include "base/log.h"
-#include "controlplane/scripts.h"
+#include "base/scripts.h"
 
 static char dir[64], script[80], out[80];
 static int log_fd, saved_stderr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #define LOG_TYPE "cp.script"
-#include "controlplane/scripts.h"
+#include "base/scripts.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -17,7 +17,7 @@
 
 #include "base/affinity.h"
 #include "base/log.h"
-#include "controlplane/scripts_child.h"
+#include "base/scripts_child.h"
 
 #define LOG_BURST 50
 #define KILLED_MS 1000 // for the kernel to end what was killed

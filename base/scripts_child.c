@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "controlplane/scripts_child.h"
+#include "base/scripts_child.h"
 
 #include <errno.h>
 #include <fcntl.h>
