@@ -50,6 +50,8 @@ struct config_dataplane {
 	uint16_t packet_max; // largest packet in one frame
 	uint16_t mrru;       // largest in fragments, 0: none
 	bool policies;       // any session may have a rate limit, a filter, limits or idle-timeout
+	// And what all sessions may publish at once: routes and IPv6 prefixes, members of lists.
+	uint32_t prefixes, list_members;
 	// TCP
 	uint32_t rcv_window;      // tcp.receive-window, 1 MiB
 	uint32_t snd_buffer;      // tcp.send-buffer, 1 MiB

@@ -204,6 +204,7 @@ static int run(const struct config *c)
 	plane.packet_max = c->sstp.max_mtu > c->sstp.max_mru ? c->sstp.max_mtu : c->sstp.max_mru;
 	plane.mrru = c->sstp.mrru;
 	plane.policies = dp_wants_policies(c);
+	dp_count_prefixes(c, &plane);
 	if (sched_getaffinity(0, sizeof(cpus), &cpus)) // the EAL changes it
 		CPU_ZERO(&cpus);
 	dp = dp_create(&plane, err, sizeof(err));

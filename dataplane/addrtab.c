@@ -15,6 +15,7 @@
 #include <rte_prefetch.h>
 
 #define LOOKUP_BATCH 64
+#define BLOCK_OVER 256 // around a block of rte_malloc()
 
 #ifndef ADDRTAB_BEFORE_LOAD // where a test lets the writer in, between a reader's loads
 #define ADDRTAB_BEFORE_LOAD() ((void)0)
@@ -36,10 +37,20 @@ static inline uint32_t home(const struct addrtab *t, uint32_t addr)
 	return (uint32_t)((addr * UINT64_C(0x9e3779b97f4a7c15)) >> t->shift);
 }
 
+static uint64_t nb_slots(uint32_t n)
+{
+	return rte_align64pow2(RTE_MAX((uint64_t)n * 2, UINT64_C(64)));
+}
+
+uint64_t addrtab_memory(uint32_t n)
+{
+	return sizeof(struct addrtab) + nb_slots(n) * sizeof(_Atomic(uint64_t)) + 2 * BLOCK_OVER;
+}
+
 struct addrtab *addrtab_create(uint32_t n)
 {
 	struct addrtab *t = rte_zmalloc("addrtab", sizeof(*t), RTE_CACHE_LINE_SIZE);
-	uint64_t size = rte_align64pow2(RTE_MAX((uint64_t)n * 2, UINT64_C(64)));
+	uint64_t size = nb_slots(n);
 
 	if (!t)
 		return NULL;

@@ -11,6 +11,8 @@ struct addrtab;
 // Room for n addresses at a load factor of at most 1/2. NULL when out of memory.
 struct addrtab *addrtab_create(uint32_t n);
 void addrtab_destroy(struct addrtab *t);
+// Bytes of the EAL's memory that a table for n addresses takes.
+uint64_t addrtab_memory(uint32_t n);
 
 // addr: host order, not 0. ref: 32 bits, not 0 (worker 8 | slot 24). 0, -EEXIST (another ref is
 // there), -ENOSPC. Writer.

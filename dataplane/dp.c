@@ -16,14 +16,13 @@
 #include <rte_malloc.h>
 
 #include "base/secret.h"
+#include "dataplane/dp_int.h"
 #include "dataplane/flowq.h"
 #include "dataplane/session_mp.h"
 #include "dataplane/session_policy.h"
 #include "dataplane/tcp_cc.h"
 #include "dataplane/worker.h"
 
-#define MSGS_PER_WORKER 6144
-#define MSGS_SPARE 2048
 #define TCP_SLACK 1024 // connections that close by themselves after their session's end
 // A record has to fit the windows, whatever the configuration says.
 #define TCP_BUFFER_MIN (64u * 1024)
@@ -74,63 +73,6 @@ static void level_mbufs(void *arg, uint32_t *in_use, uint32_t *size)
 
 	*in_use = used - RTE_MIN(used, w->driver_mbufs);
 	*size = w->small_pool->size;
-}
-
-// ---- memory
-
-// Who holds one for long gives way (session_stash.c).
-static uint32_t nb_stashes(uint32_t sessions)
-{
-	return RTE_MIN(sessions, RTE_MAX(sessions / 16, 1024u));
-}
-
-// For sessions whose queue stands; the others' stays plain (session_flows.c).
-static uint32_t nb_flowqs(uint32_t sessions)
-{
-	return RTE_MIN(sessions, RTE_MAX(sessions / 32, 256u));
-}
-
-// SSTP and PPP headers and a record around a packet.
-#define RECORD_ROOM 64
-
-// Of an mbuf: every packet of ports and sessions fits one, alone or in its record.
-static uint16_t data_room(const struct config_dataplane *c)
-{
-	uint32_t packet = RTE_MAX(c->access.mtu, c->core.mtu);
-
-	// A packet socket's slot is a little more than its frame.
-	return mbuf_room_for(RTE_MAX(packet + 16, (uint32_t)c->packet_max + RECORD_ROOM));
-}
-
-// Whether some mbufs have to be smaller than the others: half of them are then.
-static bool needs_small(const struct config_dataplane *c)
-{
-	return data_room(c) > PORT_SMALL_ROOM_MAX &&
-	       (port_small_buffers(c->access.device) || port_small_buffers(c->core.device));
-}
-
-static uint32_t sessions_per_worker(const struct config_dataplane *c)
-{
-	return (c->max_sessions + c->nb_workers - 1) / c->nb_workers;
-}
-
-unsigned int dp_memory_mb(const struct config_dataplane *c)
-{
-	uint64_t bytes = (uint64_t)c->mbufs * (sizeof(struct rte_mbuf) + data_room(c) + 64);
-
-	if (c->mrru)
-		bytes += c->nb_workers * session_mp_pool_size(sessions_per_worker(c), c->mrru,
-						 data_room(c) - MBUF_FRONT - MBUF_TAIL);
-	if (c->policies)
-		bytes += c->nb_workers * session_policy_size(sessions_per_worker(c));
-	bytes += (uint64_t)c->max_sessions * (sizeof(struct session) + 2 * REC_KEY_SIZE_MAX + 2048);
-	bytes += (uint64_t)(c->nb_workers * MSGS_PER_WORKER + MSGS_SPARE) *
-		 (sizeof(struct dp_msg) + 64);
-	bytes += (uint64_t)c->nb_workers * nb_stashes(c->max_sessions / c->nb_workers + 1) *
-		 (WORKER_STASH_SIZE + 64);
-	bytes += (uint64_t)c->nb_workers * nb_flowqs(c->max_sessions / c->nb_workers + 1) *
-		 (sizeof(struct flowq) + 64);
-	return (unsigned int)(bytes >> 20) + 128;
 }
 
 static int start_eal(const struct config_dataplane *c, char *err, size_t cap)
@@ -279,11 +221,13 @@ static int make_pools(struct worker *w, uint16_t mrru)
 	w->keys = rte_mempool_create(name, w->max_sessions * 2 + 64, (unsigned int)key, 0, 0, NULL,
 		NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	snprintf(name, sizeof(name), "stashes_%u", w->id);
-	w->stashes = rte_mempool_create(name, nb_stashes(w->max_sessions), WORKER_STASH_SIZE, 0, 0,
-		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	w->stashes = rte_mempool_create(name, dp_nb_stashes(w->max_sessions), WORKER_STASH_SIZE, 0,
+		0, NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
+		RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	snprintf(name, sizeof(name), "flowqs_%u", w->id);
-	w->flowqs = rte_mempool_create(name, nb_flowqs(w->max_sessions), sizeof(struct flowq), 0, 0,
-		NULL, NULL, NULL, NULL, SOCKET_ID_ANY, RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
+	w->flowqs = rte_mempool_create(name, dp_nb_flowqs(w->max_sessions), sizeof(struct flowq), 0,
+		0, NULL, NULL, NULL, NULL, SOCKET_ID_ANY,
+		RTE_MEMPOOL_F_SP_PUT | RTE_MEMPOOL_F_SC_GET);
 	if (mrru && !(w->mp = session_mp_pool_create(
 			      w->id, w->max_sessions, mrru, w->mbuf_room, w->pool->size)))
 		return -ENOMEM;
@@ -333,7 +277,7 @@ static int worker_setup(struct dp *dp, struct worker *w, char *err, size_t cap)
 	w->dispatch_tcp =
 		dp->nb_workers > 1 && (dp->access.nb_rxq < dp->nb_workers || dp->access.spills);
 	w->adaptive = c->poll == CONFIG_POLL_ADAPTIVE;
-	w->max_sessions = sessions_per_worker(c);
+	w->max_sessions = dp_sessions_per_worker(c);
 	w->core_has6 = c->core.has6;
 	if (c->core.has6)
 		w->core_addr6 = ipaddr_from6(&c->core.addr6);
@@ -440,14 +384,14 @@ static void worker_destroy(struct worker *w)
 
 static int make_mbuf_pools(struct dp *dp)
 {
-	bool small = needs_small(dp->c);
+	bool small = dp_needs_small(dp->c);
 	uint32_t n = dp->c->mbufs / dp->nb_workers / (small ? 2 : 1);
 
 	for (unsigned int i = 0; i < dp->nb_workers; i++) {
 		char name[RTE_MEMPOOL_NAMESIZE];
 
 		snprintf(name, sizeof(name), "mbufs_%u", i);
-		dp->pools[i] = mbuf_pool_create_room(name, n, data_room(dp->c), SOCKET_ID_ANY);
+		dp->pools[i] = mbuf_pool_create_room(name, n, dp_data_room(dp->c), SOCKET_ID_ANY);
 		if (!dp->pools[i])
 			return -rte_errno;
 		dp->small_pools[i] = dp->pools[i];
@@ -523,8 +467,8 @@ static struct dp *create(
 		goto fail;
 	dp->access.tx_offloads |= tx_offloads;
 	dp->core.tx_offloads |= tx_offloads;
-	dp->ch = dp_chan_create(dp->nb_workers, dp->nb_workers * MSGS_PER_WORKER + MSGS_SPARE,
-		c->max_sessions + 256);
+	dp->ch = dp_chan_create(
+		dp->nb_workers, dp->nb_workers * MSGS_PER_WORKER + MSGS_SPARE, dp_nb_addresses(c));
 	if (!dp->ch) {
 		snprintf(err, cap, "no memory for the message rings (%s)", rte_strerror(rte_errno));
 		goto fail;
@@ -575,21 +519,6 @@ struct dp_chan *dp_channel(struct dp *dp)
 	return dp->ch;
 }
 
-bool dp_wants_policies(const struct config *c)
-{
-	for (unsigned int i = 0; i < c->nb_profiles; i++) {
-		const struct config_profile *p = &c->profiles[i];
-
-		if (p->has_rate || p->filter ||
-			(p->idle_timeout_s && p->idle_timeout_s != CONFIG_UNSET))
-			return true;
-	}
-	for (unsigned int i = 0; i < c->nb_secrets; i++)
-		if (c->secrets[i].limit_bytes_in || c->secrets[i].limit_bytes_out)
-			return true;
-	return false;
-}
-
 int dp_set_filters(struct dp *dp, const struct config *c)
 {
 	struct dp_chan *ch = dp->ch;
@@ -597,7 +526,7 @@ int dp_set_filters(struct dp *dp, const struct config *c)
 	if (c->nb_filters && !(ch->filters = filter_set_create(c)))
 		return -errno;
 	if (c->nb_address_lists &&
-		!(ch->lists = lists_create(c, dp->nb_workers, sessions_per_worker(dp->c))))
+		!(ch->lists = lists_create(c, dp->nb_workers, dp_sessions_per_worker(dp->c))))
 		return -ENOMEM;
 	return 0;
 }

@@ -19,6 +19,9 @@ struct dp *dp_create(const struct config_dataplane *c, char *err, size_t cap);
 struct dp_chan *dp_channel(struct dp *dp);
 // Whether c lets any session have what session_policy.h is for: config_dataplane.policies.
 bool dp_wants_policies(const struct config *c);
+// How many prefixes and members of address lists there may be: d->prefixes and d->list_members, for
+// dp_memory_mb().
+void dp_count_prefixes(const struct config *c, struct config_dataplane *d);
 // The filters and address lists that OPEN_DATA names by number: compiled here, nothing of theirs is
 // kept. Before dp_start(). 0, -ENOMEM, or -E2BIG: a filter has more than FILTER_RULES_MAX rules.
 int dp_set_filters(struct dp *dp, const struct config *c);

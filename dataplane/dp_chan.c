@@ -81,7 +81,7 @@ struct dp_chan *dp_chan_create(unsigned int nb_workers, unsigned int nb_msgs, ui
 	ch->msgs = rte_mempool_create("dp_msgs", nb_msgs, sizeof(struct dp_msg), 64, 0, NULL, NULL,
 		NULL, NULL, SOCKET_ID_ANY, 0);
 	ch->addrs = addrtab_create(nb_addresses);
-	ch->prefixes = prefixtab_create(nb_addresses * 4 + DP_PREFIXES_SPARE);
+	ch->prefixes = prefixtab_create(DP_PREFIXES_MAX(nb_addresses));
 	if (!ch->msgs || !ch->addrs || !ch->prefixes)
 		goto fail;
 	for (unsigned int w = 0; w < nb_workers; w++) {

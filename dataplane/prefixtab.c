@@ -23,6 +23,7 @@
 
 #define SLOTS_MIN 64
 #define LOOKUP_BATCH 32
+#define BLOCK_OVER 256 // around a block of rte_malloc()
 #define NO_LENGTH (-1)
 
 #ifndef PREFIXTAB_BEFORE_LOAD // where a test lets the writer in, between a reader's loads
@@ -117,6 +118,30 @@ static struct prefixtab_slots *slots_create(uint64_t size)
 	s->mask = (uint32_t)(size - 1);
 	s->shift = 64 - rte_log2_u64(size);
 	return s;
+}
+
+// So many entries a table of this size takes: with one more it is replaced.
+static uint32_t slots_for(uint64_t size)
+{
+	return (uint32_t)((size - 1) / 2);
+}
+
+static uint64_t slots_memory(uint64_t size)
+{
+	return sizeof(struct prefixtab_slots) + size * sizeof(struct slot) + BLOCK_OVER;
+}
+
+uint64_t prefixtab_memory(uint32_t n)
+{
+	uint64_t size = SLOTS_MIN,
+		 bytes = sizeof(struct prefixtab) + BLOCK_OVER + slots_memory(size);
+
+	// The old ones stay.
+	while (n > slots_for(size)) {
+		size *= 2;
+		bytes += slots_memory(size);
+	}
+	return bytes;
 }
 
 struct prefixtab *prefixtab_create(uint32_t max)
@@ -281,7 +306,7 @@ int prefixtab_insert(struct prefixtab *t, const struct in6_addr *prefix, uint8_t
 		return -EEXIST;
 	if (e.n == PREFIXTAB_MAX_EQUAL || count >= t->max)
 		return -ENOSPC;
-	if (count >= s->mask / 2) {
+	if (count >= slots_for((uint64_t)s->mask + 1)) {
 		if (grow(t))
 			return -ENOSPC;
 		s = atomic_load_explicit(&t->slots, memory_order_relaxed);

@@ -28,6 +28,8 @@ struct prefixtab {
 // Room for max entries; memory grows with what is there. NULL when out of memory.
 struct prefixtab *prefixtab_create(uint32_t max);
 void prefixtab_destroy(struct prefixtab *t); // NULL is fine
+// Bytes of the EAL's memory that a table takes when n entries are in it, or have been.
+uint64_t prefixtab_memory(uint32_t n);
 
 // ref: 32 bits, not 0. Bits of prefix behind plen are ignored. Of equal prefixes the lowest metric
 // is found, then the oldest. 0, -EEXIST (ref has this prefix), -ENOSPC (full, out of memory, or

@@ -451,6 +451,41 @@ static void writer_between_any_two_loads(void **state)
 	assert_true(moved > 100);
 }
 
+// ---- memory
+
+static size_t allocated(void)
+{
+	struct rte_malloc_socket_stats st;
+
+	assert_int_equal(rte_malloc_get_socket_stats(0, &st), 0);
+	return st.heap_allocsz_bytes;
+}
+
+// What a table is said to take is what it takes, old ones included, to the entry at which it grows.
+static void memory_is_known(void **state)
+{
+	static const uint32_t counts[] = {0, 1, 30, 31, 32, 62, 63, 64, 1000, 16383, 16384, 40000};
+
+	for (size_t i = 0; i < RTE_DIM(counts); i++) {
+		size_t before = allocated(), took;
+		struct prefixtab *t = prefixtab_create(counts[i]);
+
+		assert_non_null(t);
+		for (uint32_t n = 0; n < counts[i]; n++) {
+			struct in6_addr a = {.s6_addr = {0x20, 1, [5] = (uint8_t)(n >> 16),
+						     [6] = (uint8_t)(n >> 8), [7] = (uint8_t)n}};
+
+			assert_int_equal(prefixtab_insert(t, &a, 64, 0, 1), 0);
+		}
+		took = allocated() - before;
+		assert_true(took <= prefixtab_memory(counts[i]));
+		assert_true(took + took / 16 + 4096 >= prefixtab_memory(counts[i]));
+		prefixtab_destroy(t);
+		assert_int_equal(allocated(), before);
+	}
+	assert_true(prefixtab_memory(UINT32_MAX) > UINT32_MAX); // and comes to an end
+}
+
 // ---- threads
 
 enum { STAY = 12, CHURN = 300, ROUNDS = 50000 };
@@ -529,7 +564,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(basics),
 		cmocka_unit_test(bad_arguments), cmocka_unit_test(metrics), cmocka_unit_test(lists),
 		cmocka_unit_test(many), cmocka_unit_test(against_model),
-		cmocka_unit_test(writer_between_any_two_loads),
+		cmocka_unit_test(writer_between_any_two_loads), cmocka_unit_test(memory_is_known),
 		cmocka_unit_test(readers_never_miss)};
 
 	net_init();
