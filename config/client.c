@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/secret.h"
 #include "config/parse.h"
 
 // What is returned is the first member of this.
@@ -14,69 +12,56 @@ struct client_full {
 	struct arena arena;
 };
 
-static struct client_config *parse_file(
-	const char *name, const char *buf, size_t n, unsigned int mode, bool check_files, FILE *err)
+static void check(struct parse *p)
+{
+	parse_client_check(p);
+	if (p->check_files)
+		parse_client_check_files(p);
+}
+
+// A configuration to be filled by p; NULL, and a line in err, without memory.
+static struct client_full *begin(struct parse *p, const char *name, bool check_files, FILE *err)
 {
 	struct client_full *f = calloc(1, sizeof(*f));
-	struct arena tree = {0};
-	struct report report;
-	struct ynode *root;
-	struct parse p;
 
 	if (!f) {
 		fprintf(err, "%s: out of memory\n", name);
 		return NULL;
 	}
-	report_init(&report, name);
-	root = yaml_tree_parse(&tree, buf, n, &report, 0);
-	if (root) {
-		p = (struct parse){.arena = &f->arena,
-			.tree = &tree,
-			.report = &report,
-			.client = &f->c,
-			.check_files = check_files,
-			.file_mode = mode,
-			.root = root};
-		parse_section(&p, CONFIG_SECTION_CLIENT_ROOT, &f->c, root, root, "");
-		if (root->kind == YNODE_MAP)
-			parse_client_check(&p);
-		if (root->kind == YNODE_MAP && check_files)
-			parse_client_check_files(&p);
-	}
-	arena_free(&tree);
-	if (report_print(&report, err)) {
-		client_config_free(&f->c);
-		f = NULL;
-	}
-	report_free(&report);
-	return f ? &f->c : NULL;
+	*p = (struct parse){.section = CONFIG_SECTION_CLIENT_ROOT,
+		.base = &f->c,
+		.client = &f->c,
+		.arena = &f->arena,
+		.check = check,
+		.check_files = check_files};
+	return f;
+}
+
+static struct client_config *finish(struct client_full *f, bool good)
+{
+	if (good)
+		return &f->c;
+	client_config_free(&f->c);
+	return NULL;
 }
 
 struct client_config *client_config_parse(
 	const char *name, const char *buf, size_t n, bool check_files, FILE *err)
 {
-	return parse_file(name, buf, n, 0600, check_files, err);
+	struct client_full *f;
+	struct parse p;
+
+	f = begin(&p, name, check_files, err);
+	return f ? finish(f, parse_document(&p, name, buf, n, err)) : NULL;
 }
 
 struct client_config *client_config_load(const char *file, FILE *err)
 {
-	struct client_config *c;
-	char why[512], *buf;
-	struct stat st;
-	size_t n;
+	struct client_full *f;
+	struct parse p;
 
-	buf = parse_read_file(file, &n, false, why, sizeof(why));
-	if (!buf || stat(file, &st)) {
-		fprintf(err, "%s\n", buf ? file : why);
-		if (buf) // it may hold passwords
-			secret_wipe(buf, n);
-		free(buf);
-		return NULL;
-	}
-	c = parse_file(file, buf, n, st.st_mode & 07777, true, err);
-	secret_wipe(buf, n);
-	free(buf);
-	return c;
+	f = begin(&p, file, true, err);
+	return f ? finish(f, parse_document_file(&p, file, err)) : NULL;
 }
 
 // --- the command line ---
@@ -147,19 +132,19 @@ static struct ynode *map_of(
 struct client_config *client_config_args(
 	const char *program, const struct config_arg *args, unsigned int nb_args, FILE *err)
 {
-	struct client_full *f = calloc(1, sizeof(*f));
 	struct arena tree = {0};
 	struct report report;
+	struct client_full *f;
 	struct ynode *root;
 	struct parse p;
 	bool wrong;
 
-	if (!f) {
-		fprintf(err, "%s: out of memory\n", program);
+	f = begin(&p, program, false, err);
+	if (!f)
 		return NULL;
-	}
 	report_init(&report, program);
-	p = (struct parse){.arena = &f->arena, .tree = &tree, .report = &report, .client = &f->c};
+	p.tree = &tree;
+	p.report = &report;
 	root = map_of(&p, CONFIG_SECTION_CLIENT, args, nb_args);
 	p.root = root;
 	parse_client_profiles(&p, NULL, "");
@@ -174,11 +159,7 @@ struct client_config *client_config_args(
 	wrong = report.nb || report.nb_more;
 	report_free(&report);
 	arena_free(&tree);
-	if (wrong) {
-		client_config_free(&f->c);
-		return NULL;
-	}
-	return &f->c;
+	return finish(f, !wrong);
 }
 
 void client_config_free(struct client_config *c)

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "config/config.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/log.h"
-#include "base/secret.h"
 #include "config/parse.h"
 
 // What config_load() returns is the first member of this.
@@ -61,45 +57,40 @@ void config_problem(struct config_report *r, const char *section, const char *ke
 	parse_error_found(r->p, at, path, found, "%s", expected);
 }
 
-static struct config *parse_checked(const char *name, const char *buf, size_t n, bool check_files,
-	config_check_fn *more, FILE *err)
+static void check(struct parse *p)
 {
-	struct arena tree_arena = {0};
+	parse_check(p);
+	if (p->more)
+		p->more(p->c, &(struct config_report){p});
+}
+
+// A configuration to be filled by p; NULL, and a line in err, without memory.
+static struct config_full *begin(
+	struct parse *p, const char *name, bool check_files, config_check_fn *more, FILE *err)
+{
 	struct config_full *f = calloc(1, sizeof(*f));
-	struct report report;
-	struct ynode *root;
-	struct parse p;
 
 	if (!f) {
 		fprintf(err, "%s: out of memory\n", name);
 		return NULL;
 	}
-	report_init(&report, name);
-	root = yaml_tree_parse(&tree_arena, buf, n, &report, 0);
-	if (root) {
-		p = (struct parse){.arena = &f->arena,
-			.tree = &tree_arena,
-			.report = &report,
-			.c = &f->c,
-			.check_files = check_files,
-			.root = root};
-		f->c.file = arena_strndup(&f->arena, name, strlen(name));
-		parse_root(&p);
-		// Further checks read what the tables promise: only when that holds.
-		if (root->kind == YNODE_MAP) {
-			parse_check(&p);
-			if (more)
-				more(&f->c, &(struct config_report){&p});
-		}
-	}
-	arena_free(&tree_arena);
-	if (report_print(&report, err)) {
+	f->c.file = arena_strndup(&f->arena, name, strlen(name));
+	*p = (struct parse){.section = CONFIG_SECTION_ROOT,
+		.base = &f->c,
+		.c = &f->c,
+		.arena = &f->arena,
+		.check = check,
+		.more = more,
+		.check_files = check_files};
+	return f;
+}
+
+static struct config *finish(struct config_full *f, bool good)
+{
+	if (!good) {
 		config_free(&f->c);
-		f = NULL;
-	}
-	report_free(&report);
-	if (!f)
 		return NULL;
+	}
 	build_hash(f);
 	return &f->c;
 }
@@ -107,75 +98,11 @@ static struct config *parse_checked(const char *name, const char *buf, size_t n,
 struct config *config_parse(
 	const char *name, const char *buf, size_t n, bool check_files, FILE *err)
 {
-	return parse_checked(name, buf, n, check_files, NULL, err);
-}
+	struct config_full *f;
+	struct parse p;
 
-// Grown by copying, so that what is left behind can be wiped: it holds passwords.
-static char *grow(char *buf, size_t n, size_t *cap)
-{
-	char *more;
-
-	*cap = *cap ? *cap * 2 : 65536;
-	more = *cap <= 2 * (size_t)YAML_MAX_BYTES ? malloc(*cap) : NULL;
-	if (buf) {
-		if (more)
-			memcpy(more, buf, n);
-		secret_wipe(buf, n);
-		free(buf);
-	}
-	return more;
-}
-
-// Whether an open file may be read here; else why not.
-static bool may_read(FILE *in, const char *file, bool private, char *why, size_t cap)
-{
-	struct stat st;
-
-	if (fstat(fileno(in), &st)) {
-		snprintf(why, cap, "%s: %s", file, log_strerror(errno));
-		return false;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		snprintf(why, cap, "%s: it is a folder", file);
-		return false;
-	}
-	if (private && (st.st_mode & 077)) {
-		snprintf(why, cap, "%s with mode %04o", file, (unsigned int)st.st_mode & 07777);
-		return false;
-	}
-	return true;
-}
-
-char *parse_read_file(const char *file, size_t *n, bool private, char *why, size_t cap)
-{
-	FILE *in = fopen(file, "re");
-	char *buf = NULL;
-	size_t size = 0;
-
-	*n = 0;
-	if (!in) {
-		snprintf(why, cap, "%s: %s", file, log_strerror(errno));
-		return NULL;
-	}
-	if (!may_read(in, file, private, why, cap))
-		goto out;
-	do {
-		buf = grow(buf, *n, &size);
-		if (!buf) {
-			snprintf(why, cap, "%s: too big, or out of memory", file);
-			goto out;
-		}
-		*n += fread(buf + *n, 1, size - *n, in);
-	} while (*n == size);
-	if (ferror(in)) {
-		snprintf(why, cap, "%s: %s", file, log_strerror(errno));
-		secret_wipe(buf, *n);
-		free(buf);
-		buf = NULL;
-	}
-out:
-	fclose(in);
-	return buf;
+	f = begin(&p, name, check_files, NULL, err);
+	return f ? finish(f, parse_document(&p, name, buf, n, err)) : NULL;
 }
 
 struct config *config_load(const char *file, FILE *err)
@@ -185,19 +112,11 @@ struct config *config_load(const char *file, FILE *err)
 
 struct config *config_load_checked(const char *file, config_check_fn *more, FILE *err)
 {
-	char why[512], *buf;
-	struct config *c;
-	size_t n;
+	struct config_full *f;
+	struct parse p;
 
-	buf = parse_read_file(file, &n, false, why, sizeof(why));
-	if (!buf) {
-		fprintf(err, "%s\n", why);
-		return NULL;
-	}
-	c = parse_checked(file, buf, n, true, more, err);
-	secret_wipe(buf, n);
-	free(buf);
-	return c;
+	f = begin(&p, file, true, more, err);
+	return f ? finish(f, parse_document_file(&p, file, err)) : NULL;
 }
 
 void config_free(struct config *c)

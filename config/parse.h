@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <sys/stat.h>
 
 #include "config/arena.h"
 #include "config/config.h"
@@ -14,13 +16,18 @@
 #define PARSE_KEY_MAX 256
 
 struct parse {
-	struct arena *arena; // the configuration's
-	struct arena *tree;  // the nodes'
-	struct report *report;
+	enum config_section section; // of the root, and the structure that it fills: *c or *client
+	void *base;
 	struct config *c;
 	struct client_config *client; // instead of c: culvert-client's file
+	struct arena *arena;          // the configuration's
+	void (*check)(
+		struct parse *p); // what one key alone cannot show: when the root is a mapping
+	config_check_fn *more;    // and then what its user checks; NULL: nothing
 	bool check_files;
-	unsigned int file_mode; // of a client's file, for passwords in it
+	unsigned int file_mode; // for passwords in it; 0: it was no file
+	struct arena *tree;     // the nodes'
+	struct report *report;
 	const struct ynode *root;
 	unsigned int worker_count; // "workers: N": the CPUs are chosen when control-core is known
 	bool workers_bad;          // already reported
@@ -31,8 +38,12 @@ struct parse {
 	unsigned int *secret_numbers; // users counted from 1 in their own file
 };
 
-// Everything below the root: parse_section() of the whole file.
-void parse_root(struct parse *p);
+// Parse a whole file, n bytes of YAML, and check it. p: up to check_files as its caller wants it,
+// the rest zero; what this sets in it is dead afterwards. Whether nothing was wrong: else every
+// error is written to err, a line each, and what came into *p->base is of no use.
+bool parse_document(struct parse *p, const char *name, const char *buf, size_t n, FILE *err);
+// The same of a file; what was read is wiped.
+bool parse_document_file(struct parse *p, const char *file, FILE *err);
 
 // Fill the structure at base with section s's keys of the mapping n (NULL: all defaults). at: where
 // to report what is missing. path: full name of the section, for errors.
@@ -60,8 +71,10 @@ void parse_refuse_duplicates(struct parse *p, const struct ynode *map, const cha
 void parse_path(char dst[PARSE_KEY_MAX], const char *parent, const char *key);
 
 // Read a whole file for the parser; the caller wipes and frees. private: refuse one that others
-// than the owner may read. NULL with what was found in *why (of cap bytes).
-char *parse_read_file(const char *file, size_t *n, bool private, char *why, size_t cap);
+// than the owner may read. *st: mode and owner of what was read. NULL with what was found in *why
+// (of cap bytes).
+char *parse_read_file(
+	const char *file, size_t *n, bool private, struct stat *st, char *why, size_t cap);
 
 // A list's items, or the scalar itself.
 #define FOR_EACH(it, n)                                                               \

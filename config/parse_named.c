@@ -242,6 +242,7 @@ void parse_secrets_file(struct parse *p, const struct ynode *n, const char *path
 {
 	char found[256], *buf;
 	struct ynode *list;
+	struct stat st;
 	size_t len;
 
 	if (!n || n->kind == YNODE_BAD || parse_is_word(n, "none"))
@@ -253,7 +254,7 @@ void parse_secrets_file(struct parse *p, const struct ynode *n, const char *path
 	p->c->secrets_file = parse_copy(p, n);
 	if (!p->check_files)
 		return;
-	buf = parse_read_file(p->c->secrets_file, &len, true, found, sizeof(found));
+	buf = parse_read_file(p->c->secrets_file, &len, true, &st, found, sizeof(found));
 	if (!buf) {
 		parse_error_found(p, n, path, found,
 			"a file with a list of users that only its owner may read (mode 0600)");

@@ -153,8 +153,3 @@ void parse_section(struct parse *p, enum config_section s, void *base, const str
 		parse_option(p, o, base, map ? ynode_get(n, o->key) : NULL, at, key);
 	}
 }
-
-void parse_root(struct parse *p)
-{
-	parse_section(p, CONFIG_SECTION_ROOT, p->c, p->root, p->root, "");
-}
