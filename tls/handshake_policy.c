@@ -14,6 +14,7 @@
 #include <openssl/params.h>
 
 #include "tls/handshake_priv.h"
+#include "tls/suites.h"
 
 // AEADs first, for the workers can do them; CBC with SHA-1 for RouterOS, through OpenSSL.
 #define DEFAULT_CIPHERS                                                                  \
@@ -28,69 +29,16 @@
 #define ANONYMOUS_CIPHERS                              \
 	"ADH-AES256-GCM-SHA384:ADH-AES128-GCM-SHA256:" \
 	"AECDH-AES256-SHA:ADH-AES256-SHA:AECDH-AES128-SHA:ADH-AES128-SHA"
-#define EC_GROUPS "X25519:P-256:P-384:P-521:X448"
 #define FF_GROUPS ":ffdhe2048:ffdhe3072:ffdhe4096"
-#define LIST_MAX 4096 // bytes of a cipher string, ours or the operator's
-
-static const struct {
-	const char *name;
-	int bulk;
-} suites_13[] = {
-	{"TLS_AES_256_GCM_SHA384", NID_aes_256_gcm},
-	{"TLS_AES_128_GCM_SHA256", NID_aes_128_gcm},
-	{"TLS_CHACHA20_POLY1305_SHA256", NID_chacha20_poly1305},
-};
-#define NB_SUITES_13 (sizeof(suites_13) / sizeof(suites_13[0]))
 
 struct policy {
 	struct tls_ctx *ctx;
 	const struct tls_server_conf *conf;
 	bool anonymous;
-	char classic[LIST_MAX];  // the cipher string without names of TLS 1.3
-	char named_13[LIST_MAX]; // those names
+	struct tls_suites lists; // the operator's, or the default
 	char suites[512];        // TLS 1.3 in the end
 	bool have_12;            // a suite of TLS 1.2 or before is left
 };
-
-static void append(char *list, size_t cap, const char *name, size_t n)
-{
-	size_t len = strlen(list);
-
-	snprintf(list + len, cap - len, "%s%.*s", len ? ":" : "", (int)n, name);
-}
-
-static bool has_name(const char *list, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *at = list; (at = strstr(at, name)); at += n)
-		if ((at == list || at[-1] == ':') && (!at[n] || at[n] == ':'))
-			return true;
-	return false;
-}
-
-// "TLS_..." is TLS 1.3, all else OpenSSL's cipher string.
-static int split(struct policy *p, char *err, size_t cap)
-{
-	const char *s = p->conf->ciphers;
-
-	if (s && strlen(s) >= LIST_MAX) {
-		snprintf(err, cap, "the list of ciphers is too long");
-		return -1;
-	}
-	while (s && *s) {
-		size_t n = strcspn(s, ":, ");
-
-		if (n && !strncmp(s, "TLS_", 4))
-			append(p->named_13, sizeof(p->named_13), s, n);
-		else if (n)
-			append(p->classic, sizeof(p->classic), s, n);
-		s += n + (s[n] != 0);
-	}
-	if (!p->classic[0] && !p->named_13[0])
-		strcpy(p->classic, p->anonymous ? ANONYMOUS_CIPHERS : DEFAULT_CIPHERS);
-	return 0;
-}
 
 static bool exchange_allowed(const struct policy *p, const SSL_CIPHER *c)
 {
@@ -114,7 +62,7 @@ static bool has_twin(STACK_OF(SSL_CIPHER) * listed, const SSL_CIPHER *c)
 
 		if (SSL_CIPHER_get_cipher_nid(l) == SSL_CIPHER_get_cipher_nid(c) &&
 			SSL_CIPHER_get_digest_nid(l) == SSL_CIPHER_get_digest_nid(c) &&
-			SSL_CIPHER_get_protocol_id(l) >> 8 != 0x13)
+			!tls_suites_is_13(l))
 			return true;
 	}
 	return false;
@@ -124,9 +72,8 @@ static bool is_allowed(const struct policy *p, const SSL_CIPHER *c)
 {
 	bool anonymous = SSL_CIPHER_get_auth_nid(c) == NID_auth_null;
 
-	return SSL_CIPHER_get_protocol_id(c) >> 8 != 0x13 &&
-	       SSL_CIPHER_get_cipher_nid(c) != NID_undef && anonymous == p->anonymous &&
-	       exchange_allowed(p, c);
+	return !tls_suites_is_13(c) && SSL_CIPHER_get_cipher_nid(c) != NID_undef &&
+	       anonymous == p->anonymous && exchange_allowed(p, c);
 }
 
 // The suites left of those that the context has now, as a list of names.
@@ -139,7 +86,7 @@ static void filter(const struct policy *p, char *list, size_t cap)
 		const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
 
 		if (is_allowed(p, c))
-			append(list, cap, SSL_CIPHER_get_name(c), strlen(SSL_CIPHER_get_name(c)));
+			tls_suites_append(list, cap, SSL_CIPHER_get_name(c));
 	}
 }
 
@@ -148,7 +95,7 @@ static int set_twins(const struct policy *p)
 {
 	STACK_OF(SSL_CIPHER) *listed = sk_SSL_CIPHER_dup(SSL_CTX_get_ciphers(p->ctx->ssl));
 	STACK_OF(SSL_CIPHER) * all;
-	char list[LIST_MAX] = "";
+	char list[TLS_SUITES_MAX] = "";
 	int ok = listed && SSL_CTX_set_cipher_list(p->ctx->ssl, ANONYMOUS_CIPHERS);
 
 	all = SSL_CTX_get_ciphers(p->ctx->ssl);
@@ -156,7 +103,7 @@ static int set_twins(const struct policy *p)
 		const char *name = SSL_CIPHER_get_name(sk_SSL_CIPHER_value(all, i));
 
 		if (has_twin(listed, sk_SSL_CIPHER_value(all, i)))
-			append(list, sizeof(list), name, strlen(name));
+			tls_suites_append(list, sizeof(list), name);
 	}
 	sk_SSL_CIPHER_free(listed);
 	if (list[0])
@@ -166,51 +113,36 @@ static int set_twins(const struct policy *p)
 	return ok;
 }
 
-// Which suites of TLS 1.3 the string stands for.
-static void choose_13(struct policy *p)
-{
-	STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(p->ctx->ssl);
-
-	for (size_t k = 0; k < NB_SUITES_13; k++) {
-		bool take = has_name(p->named_13, suites_13[k].name);
-
-		for (int i = 0; !take && p->classic[0] && i < sk_SSL_CIPHER_num(all); i++) {
-			const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
-
-			take = SSL_CIPHER_get_protocol_id(c) >> 8 != 0x13 &&
-			       SSL_CIPHER_get_auth_nid(c) != NID_auth_null &&
-			       SSL_CIPHER_get_cipher_nid(c) == suites_13[k].bulk;
-		}
-		if (take)
-			append(p->suites, sizeof(p->suites), suites_13[k].name,
-				strlen(suites_13[k].name));
-	}
-}
-
 // A name of TLS 1.3 that does not exist would go unnoticed.
 static int check_named(const struct policy *p, char *err, size_t cap)
 {
-	if (p->named_13[0] && !SSL_CTX_set_ciphersuites(p->ctx->ssl, p->named_13))
-		return tls_err(err, cap, "TLS 1.3 cipher suites %s", p->named_13);
+	const char *named = p->lists.named;
+
+	if (named[0] && !SSL_CTX_set_ciphersuites(p->ctx->ssl, named))
+		return tls_err(err, cap, "TLS 1.3 cipher suites %s", named);
 	return 0;
 }
 
 static int set_suites(struct policy *p, char *err, size_t cap)
 {
+	char list[TLS_SUITES_MAX], *classic = p->lists.classic;
 	SSL_CTX *s = p->ctx->ssl;
-	char list[LIST_MAX];
 
-	if (split(p, err, cap) || check_named(p, err, cap))
+	if (tls_suites_split(&p->lists, p->conf->ciphers, err, cap))
 		return -1;
-	if (p->classic[0] && !SSL_CTX_set_cipher_list(s, p->classic))
-		return tls_err(err, cap, "ciphers %s", p->classic);
+	if (!classic[0] && !p->lists.named[0])
+		strcpy(classic, p->anonymous ? ANONYMOUS_CIPHERS : DEFAULT_CIPHERS);
+	if (check_named(p, err, cap))
+		return -1;
+	if (classic[0] && !SSL_CTX_set_cipher_list(s, classic))
+		return tls_err(err, cap, "ciphers %s", classic);
 	if (p->conf->ciphersuites && *p->conf->ciphersuites)
 		snprintf(p->suites, sizeof(p->suites), "%s", p->conf->ciphersuites);
 	else
-		choose_13(p);
+		tls_suites_choose_13(s, &p->lists, false, p->suites, sizeof(p->suites));
 	if (p->suites[0] && !SSL_CTX_set_ciphersuites(s, p->suites))
 		return tls_err(err, cap, "TLS 1.3 cipher suites %s", p->suites);
-	if (!p->classic[0])
+	if (!classic[0])
 		return 0;
 	if (p->anonymous && p->conf->ciphers && *p->conf->ciphers && !set_twins(p)) {
 		ERR_clear_error();
@@ -273,7 +205,8 @@ static int set_groups(const struct policy *p, char *err, size_t cap)
 {
 	bool finite = p->conf->pfs != TLS_PFS_REQUIRED;
 
-	if (!SSL_CTX_set1_groups_list(p->ctx->ssl, finite ? EC_GROUPS FF_GROUPS : EC_GROUPS))
+	if (!SSL_CTX_set1_groups_list(
+		    p->ctx->ssl, finite ? TLS_EC_GROUPS FF_GROUPS : TLS_EC_GROUPS))
 		return tls_err(err, cap, "key exchange groups");
 	if (finite && !set_dh(p->ctx->ssl))
 		return tls_err(err, cap, "Diffie-Hellman parameters");
