@@ -124,6 +124,7 @@ static void on_up(void *user, const struct call_info *info)
 	}
 	if (!set_addresses(s, info))
 		return;
+	s->clamp_mtu = s->conf->ppp->change_tcp_mss == CONFIG_YES ? info->mtu : 0;
 	s->state = STATE_UP;
 	s->up_ms = conn_now_ms();
 	s->nb_calls++;

@@ -2,9 +2,11 @@
 // Packets between a session's interface and its call.
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "client/mss.h"
 #include "client/session_internal.h"
 
 #define LOG_TYPE "client"
@@ -12,10 +14,23 @@
 #define TUN_BATCH 256
 #define PACKET_MAX 65536
 
+// The packet with an MSS that fits: in a copy, as the bytes are the call's.
+static const uint8_t *clamped(const struct session *s, const uint8_t *ip, size_t len)
+{
+	static uint8_t copy[PACKET_MAX]; // the loop's thread, written before return
+
+	if (!s->clamp_mtu || !mss_is_large(ip, len, s->clamp_mtu) || len > sizeof(copy))
+		return ip;
+	memcpy(copy, ip, len);
+	mss_clamp(copy, len, s->clamp_mtu);
+	return copy;
+}
+
 void session_on_packet(void *user, const uint8_t *ip, size_t len)
 {
 	struct session *s = user;
 
+	ip = clamped(s, ip, len);
 	// A full interface queue drops, as any router's would.
 	if (s->tun.fd >= 0 && write(s->tun.fd, ip, len) < 0 && errno != EAGAIN)
 		LOG_RATELIMIT(LOG_WARNING, 1, "interface=%s a packet was refused: %s", s->tun.name,
@@ -49,8 +64,11 @@ static void take_packets(struct session *s, uint64_t now)
 				session_interface_lost(s, errno);
 			break;
 		}
-		if (is_wanted(s, buf))
-			upq_put(&s->upq, buf, (size_t)n, now);
+		if (!is_wanted(s, buf))
+			continue;
+		if (s->clamp_mtu && mss_is_large(buf, (size_t)n, s->clamp_mtu))
+			mss_clamp(buf, (size_t)n, s->clamp_mtu);
+		upq_put(&s->upq, buf, (size_t)n, now);
 	}
 }
 

@@ -41,6 +41,7 @@ struct session {
 	bool has_ip4, has_ip6;     // addresses that it has
 	struct ppp_addresses addr; // with has_ip4
 	bool tun_lost;
+	uint16_t clamp_mtu;      // MSS of SYNs is lowered to fit it, 0: they stay
 	struct upq upq;          // from it
 	struct upq_packet *held; // the one of them that found no room
 	// the server being tried
