@@ -133,8 +133,10 @@ static void to_session_in_pieces(struct worker *w, struct session *s, struct rte
 
 	COUNT(&w->counters, inner_fragmented);
 	n = inner4_fragment(m, mtu, w->pool, frag, RTE_DIM(frag));
-	if (!n)
+	if (!n) {
 		COUNT(&w->counters, mbuf_alloc_failed);
+		s->tx_drops++;
+	}
 	for (uint16_t i = 0; i < n; i++)
 		session_tx_enqueue(w, s, frag[i]);
 }

@@ -477,7 +477,6 @@ uint16_t session_mp_fragment(
 	uint32_t left = m->data_len, most, n;
 	uint16_t nb = 0;
 
-	session_mp_unqueue(w, s, m);
 	for (bool begin = true; left; begin = false) {
 		struct rte_mbuf *f;
 
@@ -488,9 +487,7 @@ uint16_t session_mp_fragment(
 		if (unlikely(!f)) {
 			mbufq_free(&made);
 			mp->tx = was;
-			s->tx_drops++;
-			nb = 0;
-			break;
+			return 0;
 		}
 		mbuf_priv(f)->sent_us = mbuf_priv(m)->sent_us;
 		mbuf_priv(f)->flags = MBUF_MP_FRAGMENT;
@@ -499,9 +496,8 @@ uint16_t session_mp_fragment(
 		left -= n;
 		nb++;
 	}
+	session_mp_unqueue(w, s, m);
 	rte_pktmbuf_free(m);
-	if (!nb)
-		return 0;
 	COUNT(&w->counters, mp_tx_packets);
 	COUNT_N(&w->counters, mp_tx_fragments, nb);
 	if (q->tail)

@@ -54,8 +54,8 @@ void session_mp_end(struct worker *w, struct session *s);
 bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t n,
 	struct rte_mbuf *m, bool *taken);
 
-// The packet m, above the MTU, as fragments at the end of q. Consumes m. Returns how many, 0: no
-// memory.
+// The packet m, above the MTU, as fragments at the end of q. Returns how many and consumes m; or 0:
+// no memory now, m stays the caller's and nothing was done.
 uint16_t session_mp_fragment(
 	struct worker *w, struct session *s, struct rte_mbuf *m, struct mbuf_queue *q);
 // Whether packet m, that no ordinary mbuf holds, may wait somewhere beside `held` others of the

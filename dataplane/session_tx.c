@@ -115,23 +115,45 @@ static struct rte_mbuf *txq_next(struct worker *w, struct session *s)
 	return NULL;
 }
 
-// An mbuf that can be framed, sealed and kept by TCP: alone, unshared, with room in front and
-// behind. Consumes m; NULL: no memory.
-static struct rte_mbuf *tx_prepare(struct worker *w, struct rte_mbuf *m)
+static void txq_put_back(struct worker *w, struct session *s, struct rte_mbuf *m)
+{
+	mbufq_put_head(&s->txq, m);
+	w->txq_held++;
+}
+
+// The same in an mbuf of its own. NULL: m went, or waits in front of the queue until there is
+// memory, with *starved.
+static __rte_noinline struct rte_mbuf *tx_copy(
+	struct worker *w, struct session *s, struct rte_mbuf *m, bool *starved)
 {
 	struct rte_mbuf *c;
 
-	if (likely(m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
-		    rte_pktmbuf_headroom(m) >= 139 && rte_pktmbuf_tailroom(m) >= MBUF_TAIL))
-		return m;
-	if (m->pkt_len > w->mbuf_room || !(c = worker_mbuf(w))) {
-		rte_pktmbuf_free(m);
+	if (m->pkt_len > w->mbuf_room) {
+		txq_drop_one(w, s, m);
+		return NULL;
+	}
+	c = worker_mbuf(w);
+	if (!c) {
+		txq_put_back(w, s, m);
+		*starved = true;
 		return NULL;
 	}
 	rte_memcpy(rte_pktmbuf_append(c, (uint16_t)m->pkt_len),
 		rte_pktmbuf_read(m, 0, m->pkt_len, rte_pktmbuf_mtod(c, void *)), m->pkt_len);
+	mbuf_priv(c)->flags = mbuf_priv(m)->flags;
 	rte_pktmbuf_free(m);
 	return c;
+}
+
+// An mbuf that can be framed, sealed and kept by TCP: alone, unshared, with room in front and
+// behind. Consumes m. NULL: see tx_copy().
+static inline struct rte_mbuf *tx_prepare(
+	struct worker *w, struct session *s, struct rte_mbuf *m, bool *starved)
+{
+	if (likely(m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
+		    rte_pktmbuf_headroom(m) >= 139 && rte_pktmbuf_tailroom(m) >= MBUF_TAIL))
+		return m;
+	return tx_copy(w, s, m, starved);
 }
 
 // A packet in fragments counts as one, with its last.
@@ -244,12 +266,6 @@ static void batch_send(struct worker *w)
 	stage_enter(w->stages, WORKER_STAGE_FRAME);
 }
 
-static void txq_put_back(struct worker *w, struct session *s, struct rte_mbuf *m)
-{
-	mbufq_put_head(&s->txq, m);
-	w->txq_held++;
-}
-
 // Whether m finds room behind the packets of the record in head. What is above the MTU goes in
 // fragments, if at all.
 static inline bool fits(const struct session *s, const struct rte_mbuf *head,
@@ -310,9 +326,9 @@ static bool tx_key_good(struct worker *w, struct session *s)
 }
 
 // One record from the head of the queue on, framed, with the small packets behind it. NULL: nothing
-// (dropped).
+// (dropped; or with *starved there is no memory now).
 static struct rte_mbuf *record_make(
-	struct worker *w, struct session *s, uint32_t most, uint16_t *nb)
+	struct worker *w, struct session *s, uint32_t most, uint16_t *nb, bool *starved)
 {
 	struct rte_mbuf *m = txq_next(w, s);
 	uint32_t proto;
@@ -324,7 +340,7 @@ static struct rte_mbuf *record_make(
 		txq_put_back(w, s, m);
 		return NULL;
 	}
-	m = tx_prepare(w, m);
+	m = tx_prepare(w, s, m, starved);
 	if (!m)
 		return NULL;
 	len = m->data_len;
@@ -347,30 +363,34 @@ static bool room_to_split(const struct worker *w, const struct session *s, const
 	return session_txq_len(s) + 2 * session_mp_fragments(s, m->pkt_len) <= room;
 }
 
-// The packet in front of the queue is above the MTU: fragments take its place.
-static void txq_split(struct worker *w, struct session *s)
+// The packet in front of the queue is above the MTU: fragments take its place. False: it stays, for
+// there is no memory now.
+static bool txq_split(struct worker *w, struct session *s)
 {
 	struct rte_mbuf *m = txq_next(w, s);
 	struct mbuf_queue q = {0};
 
 	if (!m)
-		return;
+		return true;
 	if (!must_split(s, m)) { // CoDel dropped the other
 		txq_put_back(w, s, m);
-		return;
+		return true;
 	}
 	if (!room_to_split(w, s, m)) {
 		txq_drop_one(w, s, m);
-		return;
+		return true;
 	}
-	if (!session_mp_fragment(w, s, m, &q))
-		return;
+	if (!session_mp_fragment(w, s, m, &q)) {
+		txq_put_back(w, s, m);
+		return false;
+	}
 	mbuf_priv(q.tail)->next = s->txq.head;
 	if (!s->txq.tail)
 		s->txq.tail = q.tail;
 	s->txq.head = q.head;
 	s->txq.len += q.len;
 	w->txq_held += q.len;
+	return true;
 }
 
 // What windows, the bound of TCP's memory and the record layer leave to s now.
@@ -427,7 +447,7 @@ static bool session_tx(struct worker *w, struct session *s)
 {
 	uint32_t over, mss, most, room, need;
 	struct tx_batch *b = &w->txb;
-	bool any = false;
+	bool any = false, starved = false;
 
 	if (!tx_possible(w, s))
 		return false;
@@ -454,12 +474,16 @@ static bool session_tx(struct worker *w, struct session *s)
 		if (unlikely(w->snd_left < segs))
 			break;
 		if (unlikely(must_split(s, s->txq.head))) {
-			txq_split(w, s);
+			starved = !txq_split(w, s);
+			if (starved)
+				break;
 			continue;
 		}
 		if (b->n == WORKER_BURST)
 			return true;
-		m = record_make(w, s, RTE_MIN(most, room > over ? room - over : 0), &nb);
+		m = record_make(w, s, RTE_MIN(most, room > over ? room - over : 0), &nb, &starved);
+		if (unlikely(starved))
+			break;
 		if (!m)
 			continue;
 		any = true;
@@ -470,6 +494,12 @@ static bool session_tx(struct worker *w, struct session *s)
 		}
 		w->snd_left -= segs;
 		batch_add(b, s, m);
+	}
+	if (unlikely(starved)) {
+		// What others free may do for the next turn; CoDel has its say meanwhile.
+		COUNT(&w->counters, session_tx_starved);
+		session_want_tx(w, s);
+		return false;
 	}
 	// With records in the batch, batch_sent() looks again.
 	if (s->txq.head && (!any || s->flags & SES_REMOTE))
