@@ -28,8 +28,10 @@ struct job {
 	struct key *key;
 	const char *event;
 	uint64_t session;
-	char *env;
-	char path[];
+	char *env;                        // owned
+	const char *input;                // in text, NULL: none
+	char *argv[SCRIPTS_ARGS_MAX + 1]; // in text
+	char text[];
 };
 
 // One that has jobs: one of them runs, or it is in line for that.
@@ -133,7 +135,7 @@ static void count(struct scripts *st, uint64_t *total)
 
 #define JLOG(level, j, fmt, ...)                                                \
 	LOG_RATELIMIT(level, LOG_BURST, "session=%llu script=%s event=%s " fmt, \
-		(unsigned long long)(j)->session, (j)->path, (j)->event, ##__VA_ARGS__)
+		(unsigned long long)(j)->session, (j)->argv[0], (j)->event, ##__VA_ARGS__)
 
 static void start(struct scripts *st, struct job *j)
 {
@@ -142,7 +144,7 @@ static void start(struct scripts *st, struct job *j)
 
 	while (r->job)
 		r++;
-	rc = child_start(&r->child, j->path, j->event, j->env);
+	rc = child_start(&r->child, j->argv, j->input, j->env);
 	count(st, rc ? &st->totals.failed : &st->totals.started);
 	if (rc) {
 		JLOG(LOG_WARNING, j, "cannot be started: %s", log_strerror(rc));
@@ -379,20 +381,45 @@ static int queue_job(struct scripts *st, struct job *j, uint64_t number)
 	return 0;
 }
 
-int scripts_run(struct scripts *st, const char *path, const char *event, uint64_t key,
-	uint64_t session, char *env)
+static char *put_text(char **at, const char *text)
 {
-	struct job *j = calloc(1, sizeof(*j) + strlen(path) + 1);
+	char *p = *at;
+
+	*at = stpcpy(p, text) + 1;
+	return p;
+}
+
+static struct job *job_create(const struct scripts_program *p)
+{
+	size_t n = p->input ? strlen(p->input) + 1 : 0;
+	struct job *j;
+	char *at;
+
+	for (unsigned int i = 0; i < SCRIPTS_ARGS_MAX && p->argv[i]; i++)
+		n += strlen(p->argv[i]) + 1;
+	j = calloc(1, sizeof(*j) + n);
+	if (!j)
+		return NULL;
+	at = j->text;
+	for (unsigned int i = 0; i < SCRIPTS_ARGS_MAX && p->argv[i]; i++)
+		j->argv[i] = put_text(&at, p->argv[i]);
+	j->input = p->input ? put_text(&at, p->input) : NULL;
+	return j;
+}
+
+int scripts_run_program(struct scripts *st, const struct scripts_program *p, const char *event,
+	uint64_t key, uint64_t session)
+{
+	struct job *j = p->env ? job_create(p) : NULL;
 	int rc;
 
 	if (!j) {
-		free(env);
+		free(p->env);
 		return -ENOMEM;
 	}
 	j->event = event;
 	j->session = session;
-	j->env = env;
-	strcpy(j->path, path);
+	j->env = p->env;
 	pthread_mutex_lock(&st->lock);
 	rc = queue_job(st, j, key);
 	st->totals.dropped += rc != 0;
@@ -403,6 +430,15 @@ int scripts_run(struct scripts *st, const char *path, const char *event, uint64_
 	}
 	wake(st);
 	return 0;
+}
+
+int scripts_run(struct scripts *st, const char *path, const char *event, uint64_t key,
+	uint64_t session, char *env)
+{
+	const struct scripts_program p = {
+		.argv = (const char *const[]){path, event, NULL}, .env = env};
+
+	return scripts_run_program(st, &p, event, key, session);
 }
 
 void scripts_totals(struct scripts *st, struct scripts_totals *t)

@@ -31,6 +31,17 @@ struct scripts *scripts_create(const struct scripts_conf *conf, char *err, size_
 int scripts_run(struct scripts *st, const char *path, const char *event, uint64_t key,
 	uint64_t session, char *env);
 
+// The same with arguments of the caller's, and something to read.
+#define SCRIPTS_ARGS_MAX 8     // path included
+#define SCRIPTS_INPUT_MAX 4096 // bytes; it is in a pipe before the program runs
+struct scripts_program {
+	const char *const *argv; // path first, NULL behind the last; copied
+	const char *input;       // copied, NULL: nothing
+	char *env;               // as above, taken in any case
+};
+int scripts_run_program(struct scripts *st, const struct scripts_program *p, const char *event,
+	uint64_t key, uint64_t session);
+
 struct scripts_totals {
 	uint64_t started, failed, killed, dropped; // failed: another status than 0, or not started
 	uint32_t waiting;                          // now

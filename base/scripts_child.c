@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/scripts.h"
+
 #define READS_PER_TURN 16 // then the others get theirs
 
 static int set_attributes(posix_spawnattr_t *a)
@@ -28,9 +30,11 @@ static int set_attributes(posix_spawnattr_t *a)
 	return rc;
 }
 
-static int set_files(posix_spawn_file_actions_t *f, int out)
+static int set_files(posix_spawn_file_actions_t *f, int in, int out)
 {
-	int rc = posix_spawn_file_actions_addopen(f, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	int rc =
+		in < 0 ? posix_spawn_file_actions_addopen(f, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+		       : posix_spawn_file_actions_adddup2(f, in, STDIN_FILENO);
 
 	if (!rc)
 		rc = posix_spawn_file_actions_adddup2(f, out, STDOUT_FILENO);
@@ -57,9 +61,8 @@ static char **vector(char *env)
 	return v;
 }
 
-static int spawn(pid_t *pid, const char *path, const char *arg, char **env, int out)
+static int spawn(pid_t *pid, char *const argv[], char **env, int in, int out)
 {
-	char *argv[] = {(char *)path, (char *)arg, NULL};
 	posix_spawn_file_actions_t f;
 	posix_spawnattr_t a;
 	int rc = posix_spawnattr_init(&a);
@@ -71,31 +74,61 @@ static int spawn(pid_t *pid, const char *path, const char *arg, char **env, int 
 		goto out;
 	rc = set_attributes(&a);
 	if (!rc)
-		rc = set_files(&f, out);
+		rc = set_files(&f, in, out);
 	if (!rc)
-		rc = posix_spawn(pid, path, &f, &a, argv, env);
+		rc = posix_spawn(pid, argv[0], &f, &a, argv, env);
 	posix_spawn_file_actions_destroy(&f);
 out:
 	posix_spawnattr_destroy(&a);
 	return rc;
 }
 
-int child_start(struct child *c, const char *path, const char *arg, char *env)
+// *in: the end of a pipe to read input from, which is whole in it; -1: there is none.
+static int input_pipe(const char *input, int *in)
+{
+	size_t n = input ? strlen(input) : 0;
+	ssize_t put;
+	int fd[2];
+
+	*in = -1;
+	if (!n)
+		return 0;
+	if (n > SCRIPTS_INPUT_MAX)
+		return -E2BIG;
+	if (pipe2(fd, O_CLOEXEC))
+		return -errno;
+	put = write(fd[1], input, n); // less than what a pipe has room for
+	close(fd[1]);
+	if (put == (ssize_t)n) {
+		*in = fd[0];
+		return 0;
+	}
+	close(fd[0]);
+	return -EIO;
+}
+
+int child_start(struct child *c, char *const argv[], const char *input, char *env)
 {
 	char **v = vector(env);
-	int rc, fd[2];
+	int rc, fd[2], in;
 
 	memset(c, 0, sizeof(*c));
 	if (!v)
 		return -ENOMEM;
-	if (pipe2(fd, O_CLOEXEC)) {
-		rc = errno;
+	rc = input_pipe(input, &in);
+	if (!rc && pipe2(fd, O_CLOEXEC))
+		rc = -errno;
+	if (rc) {
+		if (in >= 0)
+			close(in);
 		free(v);
-		return -rc;
+		return rc;
 	}
 	fcntl(fd[0], F_SETFL, O_NONBLOCK);
-	rc = spawn(&c->pid, path, arg, v, fd[1]);
+	rc = spawn(&c->pid, argv, v, in, fd[1]);
 	close(fd[1]);
+	if (in >= 0)
+		close(in);
 	free(v);
 	if (rc) {
 		close(fd[0]);

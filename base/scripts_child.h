@@ -23,10 +23,11 @@ struct child {
 	uint64_t held; // bytes that were not shown
 };
 
-// Start path with one argument and exactly the environment env ("A=1" NUL ... NUL NUL), in a
-// session of its own, in /, with default signals, standard input empty, output and errors in one
-// pipe, and no other descriptor of this process. 0, or -errno.
-int child_start(struct child *c, const char *path, const char *arg, char *env);
+// Start argv[0] with its arguments and exactly the environment env ("A=1" NUL ... NUL NUL), in a
+// session of its own, in /, with default signals, output and errors in one pipe, and no other
+// descriptor of this process. It reads input (NULL: nothing). 0, or -errno; -E2BIG: input is longer
+// than what a pipe takes at once.
+int child_start(struct child *c, char *const argv[], const char *input, char *env);
 
 // Take what it printed, without waiting: each line shown goes to line() (NULL: to nobody).
 void child_read(struct child *c, void (*line)(void *user, const char *p, size_t n), void *user);

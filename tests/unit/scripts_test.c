@@ -307,6 +307,37 @@ static void test_queue_is_bounded(void **state)
 	assert_non_null(strstr(log, "killed after ms="));
 }
 
+// Arguments as they are, whatever a shell would make of them, and a text to read with an end.
+static void test_program(void **state)
+{
+	static const char nasty[] = "$(reboot) ; * 'x' \"y\"\\";
+	static char as[SCRIPTS_INPUT_MAX + 2], want[3 * 64 + sizeof(as)];
+	const char *const argv[] = {script, "", "two words", nasty, NULL};
+	const char *const inputs[] = {"first\nlast", NULL, as + 1, as};
+	struct scripts_program p = {.argv = argv};
+	struct scripts *st = open_scripts(5000, 2, 10);
+	const char *log;
+	size_t n = 0;
+
+	write_script("exec >>$OUT; printf '<%s>' \"$#\" \"$@\"; cat; printf .");
+	memset(as, 'a', SCRIPTS_INPUT_MAX + 1); // one more than there may be
+	for (size_t i = 0; i < 4; i++) {
+		p.input = inputs[i];
+		p.env = env_of("");
+		assert_int_equal(scripts_run_program(st, &p, "set", 1, 1), 0);
+		if (i < 3)
+			n += (size_t)snprintf(want + n, sizeof(want) - n, "<3><><two words><%s>%s.",
+				nasty, inputs[i] ? inputs[i] : "");
+	}
+	p.env = NULL; // no memory
+	assert_int_equal(scripts_run_program(st, &p, "set", 1, 1), -ENOMEM);
+	scripts_destroy(st, 5000);
+	log = log_end();
+	assert_string_equal(result(), want);
+	assert_int_equal(count(log, "ended status=0"), 3);
+	assert_int_equal(count(log, "cannot be started: "), 1);
+}
+
 // Not on the CPU that the thread which made them is pinned to.
 static void test_affinity(void **state)
 {
@@ -346,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_crowded_key),
 		cmocka_unit_test(test_queue_is_bounded),
+		cmocka_unit_test(test_program),
 		cmocka_unit_test(test_affinity),
 	};
 
