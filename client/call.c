@@ -208,6 +208,8 @@ static void start_sstp(struct call *c)
 	ppp.mru = c->conf.max_mru;
 	ppp.mtu = c->conf.max_mtu;
 	ppp.want_wins = c->conf.want_wins;
+	ppp.local_address = c->conf.local_address;
+	ppp.remote_address = c->conf.remote_address;
 	ppp.mrru = c->conf.mrru;
 	ppp.ipv6 = c->conf.ipv6;
 	ppp.short_seq = c->conf.mp_short;

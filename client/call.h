@@ -46,7 +46,9 @@ enum call_phase { CALL_PHASE_LIST(X) };
 	X(TIMEOUT, 11, "timed out")          \
 	X(LOST, 12, "connection lost")       \
 	X(SERVER, 13, "ended by the server") \
-	X(PROXY, 14, "proxy refused")
+	X(PROXY, 14, "proxy refused")        \
+	X(IDLE, 0, "idle")                   \
+	X(SESSION, 0, "session timeout")
 
 #define X(name, status, text) CALL_END_##name,
 enum call_end { CALL_END_LIST(X) CALL_N_ENDS };
@@ -73,6 +75,8 @@ struct call_conf {
 	uint32_t auth_methods;     // PPP_AUTH_* bits agreed to
 	uint16_t max_mtu, max_mru; // 1460
 	bool want_wins;            // ask for WINS servers too
+	uint32_t local_address;    // IPv4, host order: the only one that is taken; 0: any
+	uint32_t remote_address;   // the server's, where it names none; 0: none
 	uint16_t mrru;             // multilink over the one link (RFC 1990), 0: none
 	enum ppp_ipv6_mode ipv6;   // PPP_IPV6_NO
 	bool mp_short;             // with 12-bit sequence numbers, where the server likes

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "client/call_internal.h"
+#include "config/value.h"
 
 static const struct {
 	const char *text;
@@ -57,6 +58,7 @@ static enum call_end end_of_ppp(enum ppp_end why)
 	case PPP_END_PEER_AUTH_FAILED:
 		return CALL_END_AUTH;
 	case PPP_END_NO_ADDRESS:
+	case PPP_END_OTHER_ADDRESS:
 	case PPP_END_IPCP_FAILED:
 		return CALL_END_ADDRESS;
 	case PPP_END_LOCAL_TERMINATED:
@@ -108,11 +110,23 @@ static void readable(char *dst, size_t cap, const char *message)
 		snprintf(dst, cap, "%s", message);
 }
 
+static void note_other_address(struct call *c)
+{
+	char ours[16], given[16];
+
+	call_note_end(c, CALL_END_ADDRESS,
+		"address: the server gives %s, the profile's local-address is %s",
+		value_ip4_text(given, c->ppp.addr.local),
+		value_ip4_text(ours, c->conf.local_address));
+}
+
 void call_note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 {
 	enum call_end end = end_of_ppp(why);
 	char quoted[200], text[160];
 
+	if (why == PPP_END_OTHER_ADDRESS)
+		note_other_address(c);
 	if (c->end == CALL_END_NONE)
 		c->refused = why == PPP_END_AUTH_FAILED || why == PPP_END_AUTH_REFUSED ||
 			     why == PPP_END_PEER_AUTH_FAILED;

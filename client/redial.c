@@ -32,5 +32,5 @@ void redial_was_up(struct redial *r, uint64_t ms)
 
 bool redial_is_worth(enum call_end why, bool refused)
 {
-	return why != CALL_END_HANGUP && why != CALL_END_LOCAL && !refused;
+	return why != CALL_END_HANGUP && why != CALL_END_LOCAL && why != CALL_END_IDLE && !refused;
 }

@@ -26,5 +26,6 @@ uint32_t redial_delay_ms(struct redial *r);
 // A call was up for so long.
 void redial_was_up(struct redial *r, uint64_t ms);
 
-// Whether the next call may end better. refused: what the call says itself (call.h).
+// Whether there is to be a next call, that may end better: not after one that nobody needed.
+// refused: what the call says itself (call.h).
 bool redial_is_worth(enum call_end why, bool refused);

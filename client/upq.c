@@ -119,6 +119,20 @@ static struct upq_packet *pop(struct upq *q, struct upq_flow *f)
 	return p;
 }
 
+static void push(struct upq *q, struct upq_flow *f, struct upq_packet *p)
+{
+	p->next = NULL;
+	if (f->head)
+		f->tail->next = p;
+	else
+		f->head = p;
+	f->tail = p;
+	f->bytes += p->len;
+	f->n++;
+	q->bytes += p->len;
+	q->n++;
+}
+
 // RFC 8290 4.1: half of the flow with the most bytes.
 static void shed(struct upq *q)
 {
@@ -151,20 +165,11 @@ bool upq_put(struct upq *q, const void *ip, size_t len, uint64_t now_us)
 		q->dropped++;
 		return false;
 	}
-	p->next = NULL;
 	p->at_us = now_us;
 	p->len = (uint32_t)len;
 	memcpy(p->data, ip, len);
 	f = find(q, p->data, len);
-	if (f->head)
-		f->tail->next = p;
-	else
-		f->head = p;
-	f->tail = p;
-	f->bytes += p->len;
-	f->n++;
-	q->bytes += p->len;
-	q->n++;
+	push(q, f, p);
 	if (f->list == LIST_NONE) {
 		f->deficit = QUANTUM;
 		append(q, f, LIST_FRESH);
@@ -172,6 +177,30 @@ bool upq_put(struct upq *q, const void *ip, size_t len, uint64_t now_us)
 	if (q->n > UPQ_PACKETS_MAX || q->bytes > UPQ_BYTES_MAX)
 		shed(q);
 	return true;
+}
+
+unsigned int upq_drop_if(struct upq *q,
+	bool (*unfit)(const void *user, const uint8_t *ip, size_t len), const void *user)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < UPQ_FLOWS; i++) {
+		struct upq_flow *f = &q->flow[i];
+		struct upq_packet *p;
+
+		// Taken out one by one, and back at the end if they fit.
+		for (uint32_t left = f->n; left; left--) {
+			p = pop(q, f);
+			if (unfit(user, p->data, p->len)) {
+				free(p);
+				n++;
+			} else {
+				push(q, f, p);
+			}
+		}
+	}
+	q->dropped += n;
+	return n;
 }
 
 // RFC 8290 4.2: the next packet of one flow that CoDel lets pass.

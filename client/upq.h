@@ -50,5 +50,9 @@ void upq_clear(struct upq *q);
 // oldest packets. False: out of memory, dropped.
 bool upq_put(struct upq *q, const void *ip, size_t len, uint64_t now_us);
 
+// Drop what does not fit any more: ip is a packet's. Returns how many went.
+unsigned int upq_drop_if(struct upq *q,
+	bool (*unfit)(const void *user, const uint8_t *ip, size_t len), const void *user);
+
 // The next packet, the caller's to free(); NULL: none waits.
 struct upq_packet *upq_get(struct upq *q, uint64_t now_us);

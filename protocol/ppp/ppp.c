@@ -103,6 +103,10 @@ void ppp_init(
 	*l = (struct ppp_link){.ops = ops, .user = user, .conf = *conf};
 	fill_in(&l->conf);
 	l->peer_mru = PPP_DEFAULT_MRU;
+	if (!conf->server) {
+		l->addr.local = conf->local_address;
+		l->addr.remote = conf->remote_address;
+	}
 	ppp_set_ipv6(l, l->conf.ipv6, 0);
 }
 

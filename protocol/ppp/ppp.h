@@ -78,6 +78,7 @@ enum ppp_timer {
 	X(AUTH_TIMEOUT, "authentication timed out")                                  \
 	X(PEER_AUTH_FAILED, "the server could not prove that it knows the password") \
 	X(NO_ADDRESS, "no address for this session")                                 \
+	X(OTHER_ADDRESS, "another address than the one that was asked for")          \
 	X(IPCP_FAILED, "IPCP did not converge")                                      \
 	X(IPV6CP_FAILED, "IPV6CP did not converge")                                  \
 	X(ECHO_TIMEOUT, "no answer to LCP Echo-Request")                             \
@@ -129,18 +130,21 @@ enum ppp_ipv6_mode {
 
 struct ppp_conf {
 	bool server;
-	uint32_t auth_methods; // PPP_AUTH_* bits: server: offered, strongest first; client: agreed
-			       // to
-	uint16_t mru;          // offered to the peer (max-mru)
-	uint16_t mtu;          // never send more (max-mtu)
-	bool want_wins;        // client: ask for WINS servers beside DNS servers
-	uint16_t mrru;         // multilink: the largest packet put together again, offered to the
-			       // peer; 0: no multilink either way
-	bool short_seq;        // multilink: ask for 12-bit sequence numbers
-	uint32_t restart_ms;   // 3000
-	uint8_t max_configure; // 10
-	uint8_t max_terminate; // 2
-	uint8_t max_failure;   // 5
+	uint32_t auth_methods;  // PPP_AUTH_* bits: server: offered, strongest first; client: agreed
+				// to
+	uint16_t mru;           // offered to the peer (max-mru)
+	uint16_t mtu;           // never send more (max-mtu)
+	bool want_wins;         // client: ask for WINS servers beside DNS servers
+	uint32_t local_address; // client: the only address it takes, 0: any. When the server gives
+				// another one, that is addr.local, and the link ends
+	uint32_t remote_address; // client: the server's, where that names none; 0: none
+	uint16_t mrru;           // multilink: the largest packet put together again, offered to the
+				 // peer; 0: no multilink either way
+	bool short_seq;          // multilink: ask for 12-bit sequence numbers
+	uint32_t restart_ms;     // 3000
+	uint8_t max_configure;   // 10
+	uint8_t max_terminate;   // 2
+	uint8_t max_failure;     // 5
 	// Nothing heard from the peer while authenticating: server 30000; client 60000, since the
 	// server may wait for a second factor.
 	uint32_t auth_timeout_ms;

@@ -98,6 +98,8 @@ static void ipcp_check_option(struct ppp_link *l, const struct ppp_option *o, st
 		check_against(*server, o, r);
 	else if (o->type == IPCP_OPT_IP_ADDRESS && o->len == 4 && get_address(o))
 		ppp_reply_ack(r, o);
+	else if (o->type == IPCP_OPT_IP_ADDRESS) // a server that asks for one
+		check_against(l->conf.remote_address, o, r);
 	else
 		ppp_reply_reject(r, o);
 }
@@ -108,7 +110,7 @@ static void ipcp_commit(struct ppp_link *l, struct cursor options)
 
 	if (l->conf.server)
 		return;
-	l->addr.remote = 0;
+	l->addr.remote = l->conf.remote_address;
 	while (cur_left(&options) && !ppp_option_next(&options, &o))
 		if (o.type == IPCP_OPT_IP_ADDRESS)
 			l->addr.remote = get_address(&o);
@@ -153,6 +155,14 @@ static void ipcp_reject(struct ppp_link *l, const struct ppp_option *o)
 		l->addr.local = 0;
 }
 
+// Client: the address that the server gives.
+static void take_address(struct ppp_link *l, uint32_t address)
+{
+	l->addr.local = address;
+	if (l->conf.local_address && l->conf.local_address != address)
+		ppp_end_link(l, PPP_END_OTHER_ADDRESS, NULL);
+}
+
 static void ipcp_nak(struct ppp_link *l, const struct ppp_option *o)
 {
 	uint32_t *server = name_server(&l->addr, o->type), address = get_address(o);
@@ -165,7 +175,7 @@ static void ipcp_nak(struct ppp_link *l, const struct ppp_option *o)
 	else if (server)
 		*server = address;
 	else
-		l->addr.local = address;
+		take_address(l, address);
 }
 
 static void ipcp_extra(struct ppp_link *l, uint8_t code, uint8_t id, struct cursor data)

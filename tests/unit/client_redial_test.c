@@ -65,7 +65,7 @@ static void test_jitter(void **state)
 static void test_worth(void **state)
 {
 	for (unsigned int e = CALL_END_NONE + 1; e < CALL_N_ENDS; e++) {
-		bool worth = e != CALL_END_HANGUP && e != CALL_END_LOCAL;
+		bool worth = e != CALL_END_HANGUP && e != CALL_END_LOCAL && e != CALL_END_IDLE;
 
 		assert_int_equal(redial_is_worth((enum call_end)e, false), worth);
 		assert_false(redial_is_worth((enum call_end)e, true));

@@ -335,6 +335,72 @@ static void client_without_address(void **state)
 	peer_expect(&p, "ff038021 01 02 0016 0306 00000000 8106 00000000 8306 00000000");
 }
 
+static void client_of(uint32_t local, uint32_t remote)
+{
+	peer_make(&p, false, 5);
+	p.conf.auth_methods = 0;
+	p.conf.local_address = local;
+	p.conf.remote_address = remote;
+	peer_open_lcp(&p);
+	peer_expect(&p, "ff03c021 02 *");
+}
+
+// One address is the only one that will do.
+static void client_own_address(void **state)
+{
+	client_of(0x0a000009, 0);
+	peer_expect(&p, "ff038021 01 01 0016 0306 0a000009 8106 00000000 8306 00000000");
+	peer_feed_packet(&p, IPCP, CONF_NAK, 1, "8106 08080808 | 8306 01010101");
+	peer_expect(&p, "ff038021 01 02 0016 0306 0a000009 8106 08080808 8306 01010101");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000001");
+	peer_feed_packet(&p, IPCP, CONF_ACK, 2, "0306 0a000009 8106 08080808 8306 01010101");
+	assert_int_equal(p.nb_up, 1);
+	assert_int_equal(p.agreed.local, 0x0a000009);
+
+	client_of(0x0a000009, 0);
+	peer_flush(&p);
+	peer_feed_packet(&p, IPCP, CONF_NAK, 1, "0306 0a000002 | 8106 08080808");
+	peer_expect(&p, "ff03c021 05 *");
+	assert_int_equal(p.link.addr.local, 0x0a000002);
+	peer_feed_packet(&p, PPP_PROTO_LCP, PPP_CODE_TERMINATE_ACK, p.link.lcp.id, "");
+	assert_int_equal(p.why, PPP_END_OTHER_ADDRESS);
+	assert_int_equal(p.nb_up, 0);
+
+	// The same one again is not another; none at all is none.
+	client_of(0x0a000009, 0);
+	peer_flush(&p);
+	peer_feed_packet(&p, IPCP, CONF_NAK, 1, "0306 0a000009");
+	peer_expect(&p, "ff038021 01 02 0016 0306 0a000009 8106 00000000 8306 00000000");
+	peer_feed_packet(&p, IPCP, CONF_REJ, 2, "0306 0a000009");
+	peer_feed_packet(&p, IPCP, CONF_ACK, 3, "8106 00000000 8306 00000000");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 0a000001");
+	assert_int_equal(p.link.end, PPP_END_NO_ADDRESS);
+}
+
+// The server's address, where it tells none, asks for one, or has its own.
+static void client_remote_address(void **state)
+{
+	client_of(0, 0x0a0000fe);
+	peer_flush(&p);
+	peer_feed_packet(&p, IPCP, CONF_NAK, 1, "0306 0a000002");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "");
+	peer_feed_packet(&p, IPCP, CONF_ACK, 2, "0306 0a000002 8106 00000000 8306 00000000");
+	assert_int_equal(p.nb_up, 1);
+	assert_int_equal(p.agreed.remote, 0x0a0000fe);
+
+	client_of(0, 0x0a0000fe);
+	peer_flush(&p);
+	peer_feed_packet(&p, IPCP, CONF_REQ, 1, "0306 00000000");
+	peer_expect(&p, "ff038021 03 01 000a 0306 0a0000fe");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 2, "0305 000000");
+	peer_expect(&p, "ff038021 04 02 0009 0305 000000");
+	peer_feed_packet(&p, IPCP, CONF_REQ, 3, "0306 0a000001");
+	peer_expect(&p, "ff038021 02 03 000a 0306 0a000001");
+	peer_feed_packet(&p, IPCP, CONF_NAK, 1, "0306 0a000002");
+	peer_feed_packet(&p, IPCP, CONF_ACK, 2, "0306 0a000002 8106 00000000 8306 00000000");
+	assert_int_equal(p.agreed.remote, 0x0a000001);
+}
+
 // No truncation of a valid packet has any effect.
 static void truncations(void **state)
 {
@@ -385,6 +451,8 @@ int main(void)
 		cmocka_unit_test(client_asks_for_wins),
 		cmocka_unit_test(client_rejects),
 		cmocka_unit_test(client_without_address),
+		cmocka_unit_test(client_own_address),
+		cmocka_unit_test(client_remote_address),
 		cmocka_unit_test(truncations),
 	};
 
