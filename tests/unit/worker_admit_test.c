@@ -7,11 +7,6 @@
 
 #include "worker_rig.h"
 
-static uint64_t counter(const struct rig *r, unsigned int i)
-{
-	return r->w->counters.v[i];
-}
-
 static void listen_on(struct rig *r, bool on)
 {
 	struct dp_msg *m = rig_msg(r, DP_CMD_LISTEN, 0);
@@ -96,7 +91,7 @@ static void in_line(void **state)
 	assert_quiet(r);
 	assert_int_equal(r->w->admit.line.n, 3);
 	assert_int_equal(r->w->admit.mbufs, 3);
-	assert_int_equal(counter(r, CNT_admit_waited), 3);
+	assert_int_equal(rig_counter(r, CNT_admit_waited), 3);
 	admit(r, 1);
 	expect_accepted(r, c, 2);
 	assert_quiet(r);
@@ -109,7 +104,7 @@ static void in_line(void **state)
 	expect_accepted(r, d, 0);
 	assert_int_equal(r->w->admit.mbufs, 0);
 	assert_int_equal(r->w->admit.credit, 0);
-	assert_int_equal(counter(r, CNT_admit_waited), 3);
+	assert_int_equal(rig_counter(r, CNT_admit_waited), 3);
 	rig_destroy(r);
 }
 
@@ -145,10 +140,10 @@ static void waits_no_longer(void **state)
 	rig_run(r, 4800000);
 	assert_true(silent->closed);
 	assert_false(spoke->closed);
-	assert_int_equal(counter(r, CNT_admit_silent), 1);
+	assert_int_equal(rig_counter(r, CNT_admit_silent), 1);
 	rig_run(r, 400000);
 	assert_true(spoke->closed);
-	assert_int_equal(counter(r, CNT_admit_too_long), 1);
+	assert_int_equal(rig_counter(r, CNT_admit_too_long), 1);
 	assert_int_equal(r->nb_ev, 0);
 	assert_int_equal(r->w->nb_free, RIG_SESSIONS);
 	rig_destroy(r);
@@ -192,7 +187,7 @@ static void sends_too_much(void **state)
 	rig_run(r, 100000);
 	assert_true(bulk->closed);
 	assert_false(hello->closed);
-	assert_true(counter(r, CNT_admit_flood) >= 1);
+	assert_true(rig_counter(r, CNT_admit_flood) >= 1);
 	assert_true(r->w->admit.mbufs <= 16);
 	admit(r, 3);
 	rig_destroy(r);
@@ -212,7 +207,7 @@ static void long_line(void **state)
 	rig_run(r, 1000);
 	late = dial(r);
 	rig_run(r, 200000);
-	assert_true(counter(r, CNT_tcp_syn_deferred) >= 1);
+	assert_true(rig_counter(r, CNT_tcp_syn_deferred) >= 1);
 	assert_int_equal(r->w->nb_free, RIG_SESSIONS - 2);
 	admit(r, 2);
 	expect_accepted(r, a, 1);

@@ -36,11 +36,6 @@ static struct in6_addr ip6(const char *text)
 	return a;
 }
 
-static uint64_t counter(const struct rig *r, enum counter c)
-{
-	return r->w->counters.v[c];
-}
-
 static struct rig *make_rig(void)
 {
 	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
@@ -217,7 +212,7 @@ static void both_ways(void **state)
 	len = rig_take_sstp(r, c, pkt);
 	assert_int_equal(len, 208);
 	assert_memory_equal(pkt + 4, "\xff\x03\x00\x21", 4);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 0);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 0);
 	withdraw(r, c, P1, 64);
 	dp_address_withdraw(r->ch, IP4(10, 0, 0, 2));
 	rig_destroy(r);
@@ -275,7 +270,7 @@ static void spoofed(void **state)
 		make(pkt, 100, sources[i], HOST, 64, 17);
 		send_up(r, c, pkt, 100);
 		nothing_more(r, c);
-		assert_true(counter(r, CNT_inner_spoofed) >= i);
+		assert_true(rig_counter(r, CNT_inner_spoofed) >= i);
 	}
 	make(pkt, 100, sources[1], HOST, 64, 17);
 	send_up(r, c, pkt, 100);
@@ -326,7 +321,7 @@ static void between_sessions(void **state)
 	got = client_packet(r, b, &len);
 	assert_non_null(got);
 	assert_int_equal(got[7], 63);
-	assert_int_equal(counter(r, CNT_fwd_hairpin), 1);
+	assert_int_equal(rig_counter(r, CNT_fwd_hairpin), 1);
 	// Its own prefix, where nobody is: it does not come back.
 	make(pkt, 100, A1, "2001:db8:1:1::99", 64, 17);
 	send_up(r, a, pkt, 100);
@@ -417,7 +412,7 @@ static void ping_too_big(void **state)
 		send_up(r, c, pkt, n);
 		assert_int_equal(client_packet(r, c, &len) != NULL, n == 1300);
 	}
-	assert_int_equal(counter(r, CNT_inner_too_big), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_too_big), 1);
 	withdraw(r, c, P1, 64);
 	rig_destroy(r);
 }
@@ -464,10 +459,10 @@ static void malformed(void **state)
 		send_up(r, c, pkt, n);
 		assert_null(core_packet(r, &len));
 	}
-	assert_int_equal(counter(r, CNT_inner_malformed), 99);
+	assert_int_equal(rig_counter(r, CNT_inner_malformed), 99);
 	pkt[0] = 0x45;
 	send_up(r, c, pkt, 100);
-	assert_int_equal(counter(r, CNT_inner_malformed), 100);
+	assert_int_equal(rig_counter(r, CNT_inner_malformed), 100);
 	// What is behind its own length is padding.
 	make(pkt, 60, A1, HOST, 64, 17);
 	send_up(r, c, pkt, 100);
@@ -527,7 +522,7 @@ static void for_this_end(void **state)
 	set_icmp(pkt, 48, ICMP6_ROUTER_SOLICIT);
 	send_up(r, c, pkt, 48);
 	nothing_more(r, c);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 1);
 
 	// Ping: link-local, all nodes, the router's own address.
 	static const char *const asked[] = {OUR_LL, "ff02::1", CORE};
@@ -593,13 +588,13 @@ static void not_open(void **state)
 	make(pkt, 100, A1, HOST, 64, 17);
 	send_up(r, a, pkt, 100);
 	nothing_more(r, a);
-	assert_int_equal(counter(r, CNT_ppp_rx_early_data), 1);
+	assert_int_equal(rig_counter(r, CNT_ppp_rx_early_data), 1);
 	open6(r, b, 0, P2, 1400);
 	rig_packet(pkt, 100, 0, IP4(203, 0, 113, 5), 64, false, 1); // from 0.0.0.0
 	rig_send_record(r, b, TLS_CT_APPLICATION_DATA, sstp, rig_sstp_data(sstp, pkt, 100));
 	rig_run(r, 2000);
 	nothing_more(r, b);
-	assert_int_equal(counter(r, CNT_ppp_rx_early_data), 2);
+	assert_int_equal(rig_counter(r, CNT_ppp_rx_early_data), 2);
 	make(pkt, 100, A2, HOST, 64, 17);
 	send_up(r, b, pkt, 100);
 	assert_non_null(core_packet(r, &len));

@@ -23,16 +23,6 @@
 #define SECOND 1000000u
 #define M UINT64_C(1000000)
 
-static uint64_t counter(const struct rig *r, enum counter c)
-{
-	return r->w->counters.v[c];
-}
-
-static struct session *session_of(const struct rig *r, const struct rig_client *c)
-{
-	return &r->w->sessions[dp_handle_slot(c->handle)];
-}
-
 static struct dp_msg *open_msg(struct rig *r, struct rig_client *c, uint32_t inner)
 {
 	struct dp_msg *m = rig_msg(r, DP_CMD_OPEN_DATA, c->handle);
@@ -153,14 +143,14 @@ static void routes(void **state)
 	ip = take(r, c1);
 	assert_non_null(ip);
 	assert_int_equal(rte_be_to_cpu_16(ip->total_length), 200);
-	assert_int_equal(counter(r, CNT_fwd_hairpin), 1);
+	assert_int_equal(rig_counter(r, CNT_fwd_hairpin), 1);
 	send_up(r, c1, 100, IP4(10, 50, 1, 1), HOST);
 	assert_int_equal(r->nb_core, 1);
 	assert_int_equal(rte_be_to_cpu_32(core_ip(r, 0)->src_addr), IP4(10, 50, 1, 1));
 	// Not another's, and not the other client's own within it.
 	send_up(r, c2, 100, IP4(10, 50, 1, 1), HOST);
 	send_up(r, c1, 100, IP4(10, 51, 1, 1), HOST);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 2);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 2);
 	// What the client does not have itself does not go to and fro.
 	send_up(r, c1, 100, IN_1, IP4(10, 50, 9, 9));
 	assert_icmp(take(r, c1), 3, 1);
@@ -171,7 +161,7 @@ static void routes(void **state)
 	rig_run(r, 20000);
 	assert_non_null(take(r, c2));
 	send_up(r, c1, 100, IP4(10, 50, 7, 1), HOST);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 3);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 3);
 	assert_int_equal(withdraw(r, c2, NET(10, 50, 7, 0, 24)), 0);
 	send_down(r, 100, HOST, IP4(10, 50, 7, 1));
 	rig_run(r, 20000);
@@ -183,7 +173,7 @@ static void routes(void **state)
 	send_down(r, 100, HOST, IP4(10, 50, 1, 1));
 	assert_icmp(core_ip(r, 0), 3, 1);
 	send_up(r, c1, 100, IP4(10, 50, 1, 1), HOST);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 4);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 4);
 	rig_destroy(r);
 }
 
@@ -212,7 +202,7 @@ static void default_route(void **state)
 	send_up(r, c1, 100, LOCAL, HOST);
 	send_up(r, c1, 100, IP4(198, 51, 100, 77), HOST);
 	send_up(r, c1, 100, IP4(127, 0, 0, 1), HOST);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 4);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 4);
 	rig_destroy(r);
 }
 
@@ -262,7 +252,7 @@ static void late_handover(void **state)
 		rig_run(r, 20000);
 		assert_int_equal(take(r, c1) != NULL, !withdrawn);
 	}
-	assert_int_equal(counter(r, CNT_inner_no_route), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_no_route), 1);
 	rig_destroy(r);
 }
 
@@ -274,7 +264,7 @@ static void rate_down(uint64_t bps, uint32_t seconds, uint16_t len)
 	struct rig *r = make();
 	struct dp_msg *m;
 	struct rig_client *c = client(r, IN_1, &m);
-	struct session *s = session_of(r, c);
+	struct session *s = rig_session(r, c);
 	uint64_t owed = 0, begin, most = 0;
 
 	m->u.open.rate_tx.bps = bps;
@@ -320,7 +310,7 @@ static void rate_up(uint64_t bps, uint32_t seconds, uint16_t len)
 		core_free(r);
 	}
 	assert_within(bytes, bps / 8 * seconds, 30);
-	assert_true(session_of(r, c)->rx_drops > 0);
+	assert_true(rig_session(r, c)->rx_drops > 0);
 	rig_destroy(r);
 }
 
@@ -365,7 +355,7 @@ static void ping_beside(void **state)
 			assert_int_equal(down, (ms - 2000) / 100 + 1);
 		}
 	}
-	assert_true(session_of(r, c)->rx_drops > 100 && session_of(r, c)->tx_drops > 100);
+	assert_true(rig_session(r, c)->rx_drops > 100 && rig_session(r, c)->tx_drops > 100);
 	rig_destroy(r);
 }
 
@@ -382,11 +372,11 @@ static void below_the_rate(void **state)
 		send_down(r, 1000, HOST, IN_1);
 		put_up(r, c, 1000, IN_1, HOST);
 		rig_run(r, 1000);
-		assert_int_equal(session_of(r, c)->txq.len, 0);
+		assert_int_equal(rig_session(r, c)->txq.len, 0);
 		assert_true(take(r, c) || i == 0);
 	}
 	assert_true(r->nb_core >= 499);
-	assert_int_equal(session_of(r, c)->tx_drops + session_of(r, c)->rx_drops, 0);
+	assert_int_equal(rig_session(r, c)->tx_drops + rig_session(r, c)->rx_drops, 0);
 	rig_destroy(r);
 }
 
@@ -412,7 +402,7 @@ static void rate_taken_away(void **state)
 		n++;
 	assert_int_equal(n, 10);
 	assert_int_equal(r->nb_core, 10);
-	assert_false(session_of(r, c)->flags & SES_POLICY);
+	assert_false(rig_session(r, c)->flags & SES_POLICY);
 	rig_destroy(r);
 }
 
@@ -471,11 +461,11 @@ static void queues_share(void **state)
 		assert_true(r->w->txq_held < r->w->txq_max);
 	}
 	assert_true(r->w->txq_held > 60);
-	assert_true(counter(r, CNT_policy_rate_drop) > 100);
+	assert_true(rig_counter(r, CNT_policy_rate_drop) > 100);
 	send_down(r, 500, HOST, IN_1 + 4);
 	rig_run(r, 1000);
 	assert_non_null(take(r, d));
-	assert_int_equal(counter(r, CNT_session_tx_queue_drop), 0);
+	assert_int_equal(rig_counter(r, CNT_session_tx_queue_drop), 0);
 	core_free(r);
 	rig_destroy(r);
 }
@@ -501,7 +491,7 @@ static void limit_in(void **state)
 	send_down(r, 100, HOST, IN_1);
 	rig_run(r, 20000);
 	assert_null(take(r, c));
-	assert_int_equal(counter(r, CNT_policy_limit_drop), 6);
+	assert_int_equal(rig_counter(r, CNT_policy_limit_drop), 6);
 	// The same again changes nothing; more lets data pass, until that is used up.
 	m = open_msg(r, c, IN_1);
 	m->u.open.limit_rx = 10000;
@@ -510,7 +500,7 @@ static void limit_in(void **state)
 	assert_int_equal(r->nb_core, 10);
 	assert_null(rig_event(r, DP_EV_LIMIT));
 	m = open_msg(r, c, IN_1);
-	m->u.open.limit_rx = session_of(r, c)->rx_bytes + 1000;
+	m->u.open.limit_rx = rig_session(r, c)->rx_bytes + 1000;
 	rig_command(r, m);
 	send_up(r, c, 1000, IN_1, HOST);
 	assert_int_equal(r->nb_core, 11);
@@ -544,7 +534,7 @@ static void limit_out(void **state)
 	send_up(r, c, 1000, IN_1, LOCAL);
 	assert_int_equal(r->nb_core, 0);
 	assert_null(rig_event(r, DP_EV_LIMIT));
-	assert_int_equal(session_of(r, c)->tx_bytes, 10000);
+	assert_int_equal(rig_session(r, c)->tx_bytes, 10000);
 	rig_destroy(r);
 }
 
@@ -560,8 +550,8 @@ static void idle(void **state)
 
 	m->u.open.idle_ms = 16000;
 	rig_command(r, m);
-	assert_false(session_of(r, c)->flags & SES_POLICY); // no packet costs more
-	for (int i = 0; i < 40; i++) {                      // data, a packet every second, in turns
+	assert_false(rig_session(r, c)->flags & SES_POLICY); // no packet costs more
+	for (int i = 0; i < 40; i++) { // data, a packet every second, in turns
 		if (i & 1)
 			send_up(r, c, 100, IN_1, HOST);
 		else
@@ -622,7 +612,7 @@ static void filters(void **state)
 	send_up(r, c, 100, IN_1, HOST);
 	assert_int_equal(r->nb_core, 1);
 	send_up(r, c, 100, IN_1, IP4(192, 0, 2, 77));
-	assert_int_equal(counter(r, CNT_policy_filter_drop), 1);
+	assert_int_equal(rig_counter(r, CNT_policy_filter_drop), 1);
 	assert_null(take(r, c));
 	send_up(r, c, 100, IN_1, IP4(203, 0, 113, 6));
 	assert_icmp(take(r, c), 3, 13);
@@ -635,7 +625,7 @@ static void filters(void **state)
 	assert_null(take(r, c));
 	assert_icmp(core_ip(r, 1), 3, 13);
 	assert_int_equal(rte_be_to_cpu_32(core_ip(r, 1)->dst_addr), IP4(203, 0, 113, 6));
-	assert_int_equal(counter(r, CNT_policy_filter_reject), 2);
+	assert_int_equal(rig_counter(r, CNT_policy_filter_reject), 2);
 	rig_command(r, open_msg(r, c, IN_1)); // without
 	send_up(r, c, 100, IN_1, IP4(203, 0, 113, 6));
 	assert_int_equal(r->nb_core, 3);
@@ -711,7 +701,7 @@ static void address_lists(void **state)
 	rig_run(r, 50000);
 	dp_msg_free(r->ch, rig_expect(r, DP_EV_CLOSED));
 	assert_int_equal(prefixtab_count(lists_table(r->ch->lists)), 1);
-	assert_int_equal(counter(r, CNT_policy_filter_drop), 3);
+	assert_int_equal(rig_counter(r, CNT_policy_filter_drop), 3);
 	rig_destroy(r);
 }
 

@@ -134,6 +134,9 @@ static bool link_run(struct rig *r)
 
 // ---- set-up
 
+const struct rig_suite rig_suites[3] = {{0x0304, TLS_AEAD_AES_256_GCM},
+	{0x0303, TLS_AEAD_AES_128_GCM}, {0x0303, TLS_AEAD_CHACHA20_POLY1305}};
+
 void rig_eal(void)
 {
 	char *argv[] = {"test", "--no-huge", "-m", "256", "--no-pci", "--no-telemetry",
@@ -415,6 +418,23 @@ struct dp_msg *rig_expect(struct rig *r, enum dp_event_type type)
 	return m;
 }
 
+unsigned int rig_events(const struct rig *r, enum dp_event_type type)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < r->nb_ev; i++)
+		n += r->ev[i]->type == type;
+	return n;
+}
+
+void rig_expect_closed(struct rig *r, enum dp_reason why)
+{
+	struct dp_msg *m = rig_expect(r, DP_EV_CLOSED);
+
+	assert_string_equal(dp_reason_text(m->u.closed.reason), dp_reason_text(why));
+	dp_msg_free(r->ch, m);
+}
+
 struct dp_msg *rig_msg(struct rig *r, enum dp_command_type type, dp_handle h)
 {
 	struct dp_msg *m = dp_msg_alloc(r->ch, type, h);
@@ -590,6 +610,14 @@ void rig_core_in(struct rig *r, const uint8_t *packet, uint16_t len)
 	forward_core_flush(r->w);
 }
 
+void rig_core_in_n(struct rig *r, uint32_t src, uint32_t dst, uint16_t len, int n)
+{
+	uint8_t pkt[2048];
+
+	for (int i = 0; i < n; i++)
+		rig_core_in(r, pkt, rig_packet(pkt, len, src, dst, 64, true, (uint32_t)i));
+}
+
 uint16_t rig_take_sstp(struct rig *r, struct rig_client *c, uint8_t *out)
 {
 	uint16_t len;
@@ -605,4 +633,14 @@ uint16_t rig_take_sstp(struct rig *r, struct rig_client *c, uint8_t *out)
 	memmove(c->in, c->in + len, c->in_len - len);
 	c->in_len -= len;
 	return len;
+}
+
+unsigned int rig_take_all(struct rig *r, struct rig_client *c)
+{
+	uint8_t in[4096];
+	unsigned int n = 0;
+
+	while (rig_take_sstp(r, c, in))
+		n++;
+	return n;
 }

@@ -49,6 +49,23 @@ struct rig {
 	enum tls_aead aead;
 };
 
+static inline uint64_t rig_counter(const struct rig *r, enum counter c)
+{
+	return r->w->counters.v[c];
+}
+
+static inline struct session *rig_session(const struct rig *r, const struct rig_client *c)
+{
+	return &r->w->sessions[dp_handle_slot(c->handle)];
+}
+
+// TLS 1.3, TLS 1.2 with an explicit nonce and without one.
+struct rig_suite {
+	uint16_t version;
+	enum tls_aead aead;
+};
+extern const struct rig_suite rig_suites[3];
+
 // Once per process.
 void rig_eal(void);
 struct rig *rig_create(uint16_t tls_version, enum tls_aead aead);
@@ -65,6 +82,10 @@ void rig_run(struct rig *r, uint32_t us);
 struct dp_msg *rig_event(struct rig *r, enum dp_event_type type);
 struct dp_msg *rig_expect(
 	struct rig *r, enum dp_event_type type); // fails the test when there is none
+// How many of a type there are, not yet taken.
+unsigned int rig_events(const struct rig *r, enum dp_event_type type);
+// The session is closed, for that reason.
+void rig_expect_closed(struct rig *r, enum dp_reason why);
 void rig_command(struct rig *r, struct dp_msg *m);
 struct dp_msg *rig_msg(struct rig *r, enum dp_command_type type, dp_handle h);
 
@@ -91,6 +112,10 @@ uint16_t rig_packet(uint8_t *out, uint16_t len, uint32_t src, uint32_t dst, uint
 uint16_t rig_sstp_data(uint8_t *out, const uint8_t *packet, uint16_t len);
 // A packet from core.
 void rig_core_in(struct rig *r, const uint8_t *packet, uint16_t len);
+// n of len bytes, as rig_packet() makes them.
+void rig_core_in_n(struct rig *r, uint32_t src, uint32_t dst, uint16_t len, int n);
 // Take one SSTP packet from what the client received: its length, or 0. Fails the test on bytes
 // that are none.
 uint16_t rig_take_sstp(struct rig *r, struct rig_client *c, uint8_t *out);
+// Take all of them: how many there were.
+unsigned int rig_take_all(struct rig *r, struct rig_client *c);

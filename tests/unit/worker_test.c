@@ -19,21 +19,10 @@
 #define HOST IP4(203, 0, 113, 5)
 #define LOCAL IP4(10, 0, 0, 1)
 
-static const struct {
-	uint16_t version;
-	enum tls_aead aead;
-} suites[] = {{0x0304, TLS_AEAD_AES_256_GCM}, {0x0303, TLS_AEAD_AES_128_GCM},
-	{0x0303, TLS_AEAD_CHACHA20_POLY1305}};
-
 static uint32_t rnd(uint32_t *s)
 {
 	*s = *s * 1664525 + 1013904223;
 	return *s >> 8;
-}
-
-static uint64_t counter(const struct rig *r, enum counter c)
-{
-	return r->w->counters.v[c];
 }
 
 // ---- set-up
@@ -176,9 +165,9 @@ static void up(uint16_t version, enum tls_aead aead, uint32_t seed)
 
 static void up_any_records(void **state)
 {
-	for (size_t i = 0; i < RTE_DIM(suites); i++)
+	for (size_t i = 0; i < RTE_DIM(rig_suites); i++)
 		for (uint32_t seed = 1; seed <= 4; seed++)
-			up(suites[i].version, suites[i].aead, seed);
+			up(rig_suites[i].version, rig_suites[i].aead, seed);
 }
 
 static struct rte_ipv4_hdr *core_ip(struct rig *r, unsigned int i)
@@ -209,24 +198,24 @@ static void up_refused(void **state)
 	struct dp_msg *m;
 
 	send_up(r, c, 100, IN_1, HOST, 64, false);
-	assert_int_equal(counter(r, CNT_ppp_rx_early_data), 1);
+	assert_int_equal(rig_counter(r, CNT_ppp_rx_early_data), 1);
 	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, lcp, sizeof(lcp));
 	m = rig_expect(r, DP_EV_RX_SSTP);
 	assert_memory_equal(m->data, lcp, sizeof(lcp));
 	dp_msg_free(r->ch, m);
 	rig_open_data(r, c, IN_1, 1400, 0);
 	send_up(r, c, 100, IN_2, HOST, 64, false);
-	assert_int_equal(counter(r, CNT_inner_spoofed), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_spoofed), 1);
 	send_up(r, c, 100, IN_1, IP4(224, 0, 0, 1), 64, false);
 	send_up(r, c, 100, IN_1, IP4(255, 255, 255, 255), 64, false);
 	send_up(r, c, 100, IN_1, IP4(127, 0, 0, 1), 64, false);
-	assert_int_equal(counter(r, CNT_inner_no_route), 3);
+	assert_int_equal(rig_counter(r, CNT_inner_no_route), 3);
 	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bad_ppp, sizeof(bad_ppp));
 	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, short_ip, sizeof(short_ip));
 	rig_send_record(r, c, TLS_CT_APPLICATION_DATA, compressed, sizeof(compressed));
 	rig_run(r, 50000);
-	assert_int_equal(counter(r, CNT_ppp_rx_malformed), 1);
-	assert_int_equal(counter(r, CNT_inner_malformed), 2);
+	assert_int_equal(rig_counter(r, CNT_ppp_rx_malformed), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_malformed), 2);
 	assert_int_equal(r->nb_core, 0);
 	send_up(r, c, 100, IN_1, HOST, 64, false);
 	assert_int_equal(r->nb_core, 1);
@@ -326,9 +315,9 @@ static void down(uint16_t version, enum tls_aead aead, uint32_t seed)
 
 static void down_shared_records(void **state)
 {
-	for (size_t i = 0; i < RTE_DIM(suites); i++)
+	for (size_t i = 0; i < RTE_DIM(rig_suites); i++)
 		for (uint32_t seed = 1; seed <= 3; seed++)
-			down(suites[i].version, suites[i].aead, seed * 1000);
+			down(rig_suites[i].version, rig_suites[i].aead, seed * 1000);
 }
 
 // Over the MTU: DF gets an ICMP error to the sender, the rest is fragmented.
@@ -366,8 +355,8 @@ static void down_mtu(void **state)
 	rig_core_in(r, pkt, rig_packet(pkt, 100, HOST, IN_2, 64, false, 0));
 	rig_core_in(r, pkt, rig_packet(pkt, 100, HOST, IN_1, 1, false, 0));
 	rig_run(r, 20000);
-	assert_int_equal(counter(r, CNT_inner_no_route), 1);
-	assert_int_equal(counter(r, CNT_inner_ttl_expired), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_no_route), 1);
+	assert_int_equal(rig_counter(r, CNT_inner_ttl_expired), 1);
 	assert_int_equal(c->in_len, 0);
 	rig_destroy(r);
 }
@@ -385,7 +374,7 @@ static void client_to_client(void **state)
 	rig_packet(want, 400, IN_1, IN_2, 63, false, 1);
 	assert_memory_equal(in + 8, want, 400);
 	assert_int_equal(r->nb_core, 0);
-	assert_int_equal(counter(r, CNT_fwd_hairpin), 1);
+	assert_int_equal(rig_counter(r, CNT_fwd_hairpin), 1);
 	rig_destroy(r);
 }
 
@@ -405,7 +394,7 @@ static void down_bounded_queue(void **state)
 		if (i % 16 == 0)
 			rig_run(r, 500);
 	}
-	assert_true(counter(r, CNT_session_tx_queue_drop) > 2000);
+	assert_true(rig_counter(r, CNT_session_tx_queue_drop) > 2000);
 	assert_true(rte_mempool_in_use_count(r->w->pool) < 1200);
 	r->hold_link = false;
 	for (int i = 0; i < 40; i++) {
@@ -414,244 +403,7 @@ static void down_bounded_queue(void **state)
 			got++;
 	}
 	assert_true(got > 10);
-	assert_int_equal(got + counter(r, CNT_session_tx_queue_drop), 3000);
-	rig_destroy(r);
-}
-
-// ---- records out of the ordinary
-
-static void expect_closed(struct rig *r, enum dp_reason why)
-{
-	struct dp_msg *m = rig_expect(r, DP_EV_CLOSED);
-
-	assert_string_equal(dp_reason_text(m->u.closed.reason), dp_reason_text(why));
-	dp_msg_free(r->ch, m);
-}
-
-static void bad_tag(void **state)
-{
-	for (size_t i = 0; i < RTE_DIM(suites); i++) {
-		struct rig *r = rig_create(suites[i].version, suites[i].aead);
-		struct rig_client *c = rig_connect_sstp(r);
-		uint8_t pkt[256], sstp[300], rec[512];
-		uint32_t n;
-
-		rig_open_data(r, c, IN_1, 1400, 0);
-		rig_packet(pkt, 200, IN_1, HOST, 64, false, 0);
-		n = rig_make_record(
-			r, c, TLS_CT_APPLICATION_DATA, sstp, rig_sstp_data(sstp, pkt, 200), rec);
-		rec[n / 2] ^= 1;
-		rig_send_raw(r, c, rec, n);
-		expect_closed(r, DP_REASON_BAD_RECORD);
-		rig_run(r, 50000);
-		assert_int_equal(c->alert_level, 2);
-		assert_int_equal(c->alert, 20);
-		assert_int_equal(r->nb_core, 0);
-		rig_destroy(r);
-	}
-}
-
-static void bad_header(void **state)
-{
-	static const uint8_t huge[] = {23, 3, 3, 0xff, 0xff}, http[] = "GET / HTTP/1.1\r\n\r\n";
-	const uint8_t *bad[] = {huge, http};
-
-	for (int i = 0; i < 2; i++) {
-		struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-		struct rig_client *c = rig_connect_sstp(r);
-
-		rig_send_raw(r, c, bad[i], 5);
-		expect_closed(r, DP_REASON_BAD_RECORD);
-		rig_run(r, 50000);
-		assert_int_equal(c->alert_level, 2);
-		rig_destroy(r);
-	}
-}
-
-static void close_notify(void **state)
-{
-	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r);
-	struct dp_msg *m;
-
-	rig_send_record(r, c, TLS_CT_ALERT, "\x01\x00", 2);
-	m = rig_expect(r, DP_EV_PEER_CLOSED);
-	assert_int_equal(m->u.closed.reason, DP_REASON_PEER_CLOSE_NOTIFY);
-	dp_msg_free(r->ch, m);
-	m = rig_msg(r, DP_CMD_CLOSE, c->handle);
-	m->u.close.linger_ms = 1000;
-	rig_command(r, m);
-	rig_run(r, 50000);
-	assert_int_equal(c->alert_level, 1);
-	assert_int_equal(c->alert, 0);
-	assert_true(c->eof);
-	assert_null(rig_event(r, DP_EV_CLOSED));
-	tcp_shutdown(c->conn, r->now_us);
-	expect_closed(r, DP_REASON_LOCAL);
-	assert_null(rig_event(r, DP_EV_PEER_CLOSED));
-	rig_destroy(r);
-}
-
-// A peer that never closes its side is cut off when the linger time is over.
-static void close_lingers(void **state)
-{
-	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r);
-	struct dp_msg *m = rig_msg(r, DP_CMD_CLOSE, c->handle);
-
-	m->u.close.linger_ms = 300;
-	rig_command(r, m);
-	rig_run(r, 200000);
-	assert_null(rig_event(r, DP_EV_CLOSED));
-	rig_run(r, 200000);
-	expect_closed(r, DP_REASON_LOCAL);
-	assert_true(c->closed);
-	rig_destroy(r);
-}
-
-static void peer_fin_and_reset(void **state)
-{
-	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r), *d = rig_connect_sstp(r);
-	struct dp_msg *m;
-
-	tcp_shutdown(c->conn, r->now_us);
-	m = rig_expect(r, DP_EV_PEER_CLOSED);
-	assert_int_equal(m->u.closed.reason, DP_REASON_PEER_FIN);
-	dp_msg_free(r->ch, m);
-	m = rig_msg(r, DP_CMD_CLOSE, c->handle);
-	m->u.close.linger_ms = 1000;
-	rig_command(r, m);
-	expect_closed(r, DP_REASON_LOCAL);
-	rig_abort(r, d);
-	expect_closed(r, DP_REASON_PEER_RST);
-	rig_destroy(r);
-}
-
-static void fatal_alert(void **state)
-{
-	struct rig *r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r);
-	struct dp_msg *m;
-
-	rig_send_record(r, c, TLS_CT_ALERT, "\x02\x28", 2);
-	m = rig_expect(r, DP_EV_CLOSED);
-	assert_int_equal(m->u.closed.reason, DP_REASON_PEER_ALERT);
-	assert_int_equal(m->u.closed.stats.alert, 40);
-	dp_msg_free(r->ch, m);
-	rig_destroy(r);
-}
-
-static void renegotiation_refused(void **state)
-{
-	struct rig *r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r);
-
-	rig_send_record(r, c, TLS_CT_HANDSHAKE, "\x01\x00\x00\x00", 4);
-	rig_run(r, 50000);
-	assert_int_equal(c->alert_level, 1);
-	assert_int_equal(c->alert, 100);
-	assert_null(rig_event(r, DP_EV_CLOSED));
-	rig_send_record(r, c, TLS_CT_HANDSHAKE, "\x01\x00\x00\x00", 4);
-	rig_send_record(r, c, TLS_CT_HANDSHAKE, "\x01\x00\x00\x00", 4);
-	expect_closed(r, DP_REASON_BAD_RECORD);
-	rig_destroy(r);
-}
-
-// KeyUpdate with records under the new key right behind it, in the same burst: nothing is lost, and
-// the reply goes out under the old key.
-static void key_update(void **state)
-{
-	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r);
-	uint8_t pkt[256], sstp[300], rec[1024];
-	uint32_t n;
-	struct dp_msg *m, *k;
-
-	rig_open_data(r, c, IN_1, 1400, 0);
-	rig_packet(pkt, 200, IN_1, HOST, 64, false, 0);
-	n = rig_make_record(r, c, TLS_CT_HANDSHAKE, "\x18\x00\x00\x01\x01", 5, rec);
-	k = rig_msg(r, DP_CMD_REKEY, c->handle);
-	k->u.rekey.key = (struct tls_traffic_key){
-		.version = 0x0304, .aead = TLS_AEAD_AES_256_GCM, .key_len = 32};
-	memset(k->u.rekey.key.key, 0xaa, 32);
-	rec_key_remove(r->rc, &c->tx);
-	assert_int_equal(rec_key_install(r->rc, &c->tx, &k->u.rekey.key, c->tx_key), 0);
-	n += rig_make_record(
-		r, c, TLS_CT_APPLICATION_DATA, sstp, rig_sstp_data(sstp, pkt, 200), rec + n);
-	rig_send_raw(r, c, rec, n);
-	m = rig_expect(r, DP_EV_KEY_UPDATE);
-	assert_int_equal(m->u.key_update.request_reply, 1);
-	dp_msg_free(r->ch, m);
-	rig_run(r, 50000);
-	assert_int_equal(r->nb_core, 0);
-	rig_command(r, k);
-	rig_run(r, 50000);
-	assert_int_equal(r->nb_core, 1);
-	k = rig_msg(r, DP_CMD_REKEY, c->handle);
-	k->u.rekey.tx = 1;
-	k->u.rekey.send_update = 1;
-	k->u.rekey.key = (struct tls_traffic_key){
-		.version = 0x0304, .aead = TLS_AEAD_AES_256_GCM, .key_len = 32};
-	memset(k->u.rekey.key.key, 0xbb, 32);
-	struct tls_traffic_key copy = k->u.rekey.key;
-	rig_command(r, k);
-	rig_run(r, 50000);
-	assert_int_equal(c->handshake_records, 1);
-	rec_key_remove(r->rc, &c->rx);
-	assert_int_equal(rec_key_install(r->rc, &c->rx, &copy, c->rx_key), 0);
-	rig_core_in(r, pkt, rig_packet(pkt, 200, HOST, IN_1, 64, true, 0));
-	rig_run(r, 50000);
-	assert_int_equal(rig_take_sstp(r, c, rec), 208);
-	rig_destroy(r);
-}
-
-static void no_sstp(void **state)
-{
-	static const uint8_t bad[][8] = {
-		{0x11, 0, 0, 8}, {0x10, 0, 0, 3}, {0x10, 1, 0, 6}, {0x00}, {'G', 'E', 'T', ' '}};
-
-	for (size_t i = 0; i < RTE_DIM(bad); i++) {
-		struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-		struct rig_client *c = rig_connect_sstp(r);
-
-		// Cut in the middle of the header as well.
-		rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bad[i], 1 + i % 3);
-		rig_send_record(r, c, TLS_CT_APPLICATION_DATA, bad[i] + 1 + i % 3, 7 - i % 3);
-		dp_msg_free(r->ch, rig_expect(r, DP_EV_SSTP_UNDELINEABLE));
-		assert_null(rig_event(r, DP_EV_RX_SSTP));
-		rig_destroy(r);
-	}
-}
-
-static void hello_timer(void **state)
-{
-	struct rig *r = rig_create(0x0304, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect_sstp(r);
-	static const uint8_t echo[8] = {0x10, 1, 0, 8, 0, 9, 0, 0};
-	struct dp_msg *m = rig_msg(r, DP_CMD_SET_HELLO, c->handle);
-
-	m->u.hello.interval_ms = 200;
-	rig_command(r, m);
-	for (int i = 0; i < 4; i++) {
-		rig_run(r, i ? 150000 : 90000);
-		rig_send_record(r, c, TLS_CT_APPLICATION_DATA, echo, 8);
-	}
-	assert_null(rig_event(r, DP_EV_HELLO_EXPIRED));
-	for (unsigned int i = 1; i <= 3; i++) {
-		rig_run(r, 202000);
-		m = rig_expect(r, DP_EV_HELLO_EXPIRED);
-		assert_int_equal(m->u.hello.intervals, i);
-		dp_msg_free(r->ch, m);
-	}
-	// Answered at once each time: every silence is a first one.
-	for (unsigned int i = 0; i < 3; i++) {
-		rig_send_record(r, c, TLS_CT_APPLICATION_DATA, echo, 8);
-		rig_run(r, 202000);
-		m = rig_expect(r, DP_EV_HELLO_EXPIRED);
-		assert_int_equal(m->u.hello.intervals, 1);
-		dp_msg_free(r->ch, m);
-	}
+	assert_int_equal(got + rig_counter(r, CNT_session_tx_queue_drop), 3000);
 	rig_destroy(r);
 }
 
@@ -704,7 +456,7 @@ static void stale_handles(void **state)
 	struct dp_msg *m;
 
 	rig_abort(r, c);
-	expect_closed(r, DP_REASON_PEER_RST);
+	rig_expect_closed(r, DP_REASON_PEER_RST);
 	d = rig_connect_sstp(r);
 	assert_int_equal(dp_handle_slot(d->handle), dp_handle_slot(old));
 	assert_true(d->handle != old);
@@ -712,7 +464,7 @@ static void stale_handles(void **state)
 	m->u.close.abort = 1;
 	rig_command(r, m);
 	rig_command(r, rig_msg(r, DP_CMD_QUERY, old));
-	assert_int_equal(counter(r, CNT_command_stale), 2);
+	assert_int_equal(rig_counter(r, CNT_command_stale), 2);
 	rig_command(r, rig_msg(r, DP_CMD_QUERY, d->handle));
 	dp_msg_free(r->ch, rig_expect(r, DP_EV_STATS));
 	rig_destroy(r);
@@ -739,50 +491,6 @@ static void slots_run_out(void **state)
 	rig_destroy(r);
 }
 
-// A remote record layer: plain bytes come and go through the control plane, SSTP and forwarding are
-// the same.
-static void remote_records(void **state)
-{
-	struct rig *r = rig_create(0x0303, TLS_AEAD_AES_256_GCM);
-	struct rig_client *c = rig_connect(r);
-	uint8_t pkt[1500], sstp[1600];
-	struct dp_msg *m = rig_msg(r, DP_CMD_INSTALL, c->handle);
-	uint16_t n;
-
-	m->u.install.record_layer = DP_RECORD_REMOTE;
-	rig_command(r, m);
-	m = rig_msg(r, DP_CMD_PLAIN_IN, c->handle);
-	m->len = 7;
-	memcpy(m->data, "REQUEST", 7);
-	rig_command(r, m);
-	m = rig_expect(r, DP_EV_RX_PLAIN);
-	assert_int_equal(m->len, 7);
-	dp_msg_free(r->ch, m);
-	m = rig_msg(r, DP_CMD_SSTP_START, c->handle);
-	m->u.consume.offset = 7;
-	rig_command(r, m);
-	rig_open_data(r, c, IN_1, 1400, 0);
-	rig_packet(pkt, 1300, IN_1, HOST, 64, false, 5);
-	n = rig_sstp_data(sstp, pkt, 1300);
-	for (uint16_t at = 0; at < n; at = (uint16_t)(at + 654)) {
-		m = rig_msg(r, DP_CMD_PLAIN_IN, c->handle);
-		m->len = RTE_MIN(654, n - at);
-		memcpy(m->data, sstp + at, m->len);
-		rig_command(r, m);
-	}
-	assert_int_equal(r->nb_core, 1);
-	assert_int_equal(r->core[0]->pkt_len, 1300);
-	rig_core_in(r, pkt, rig_packet(pkt, 600, HOST, IN_1, 64, true, 0));
-	m = rig_expect(r, DP_EV_TX_PLAIN);
-	assert_int_equal(m->len, 608);
-	dp_msg_free(r->ch, m);
-	rig_send_raw(r, c, "raw", 3);
-	m = rig_expect(r, DP_EV_RX_RAW);
-	assert_int_equal(m->len, 3);
-	dp_msg_free(r->ch, m);
-	rig_destroy(r);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -796,20 +504,9 @@ int main(void)
 		cmocka_unit_test(down_mtu),
 		cmocka_unit_test(client_to_client),
 		cmocka_unit_test(down_bounded_queue),
-		cmocka_unit_test(bad_tag),
-		cmocka_unit_test(bad_header),
-		cmocka_unit_test(close_notify),
-		cmocka_unit_test(close_lingers),
-		cmocka_unit_test(peer_fin_and_reset),
-		cmocka_unit_test(fatal_alert),
-		cmocka_unit_test(renegotiation_refused),
-		cmocka_unit_test(key_update),
-		cmocka_unit_test(no_sstp),
-		cmocka_unit_test(hello_timer),
 		cmocka_unit_test(events_wait),
 		cmocka_unit_test(stale_handles),
 		cmocka_unit_test(slots_run_out),
-		cmocka_unit_test(remote_records),
 	};
 
 	rig_eal();
