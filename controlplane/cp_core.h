@@ -40,7 +40,8 @@ struct cp_limits {
 	uint32_t max_half_open;
 	uint32_t ahead; // calls that may come up before the work of those before them is done
 	// At the limit a call in progress gives way when it has been silent for four times what
-	// others take to answer: at most give_way_s, at least a twentieth of that.
+	// others take to answer and that deviates by: at most give_way_s, at least a twentieth of
+	// that. Who has authenticated gives way after give_way_s.
 	double give_way_s;
 	uint32_t hello_ms; // 0: off
 };
@@ -86,7 +87,8 @@ struct cp {
 	struct cp_session_list sessions;
 	struct cp_session_list half_open; // calls in progress, the longest silent one first
 	uint32_t nb_sessions, nb_half_open, nb_up;
-	double answer_s; // longest silence of a call that came up, on a moving average
+	double answer_s;     // longest silence of a call that came up, on a moving average
+	double answer_dev_s; // and how far one is from it
 	struct cp_admit admit;
 	uint64_t next_session; // number of the next session, from 1
 	uint32_t last_query;   // to a back end

@@ -77,12 +77,21 @@ static void enter_half_open(struct cp_session *s)
 }
 
 // Who does not answer is known by how long those take that do: where all are slow, as when
-// thousands dial in over one line, nobody is thrown out half way for it.
+// thousands dial in over one line, nobody is thrown out half way for it. The deviation counts
+// because who loses a segment twice is much slower than the others.
 static double give_way_s(const struct cp *cp)
 {
-	double most = cp->limits.give_way_s, s = 4 * cp->answer_s;
+	double most = cp->limits.give_way_s, s = 4 * (cp->answer_s + cp->answer_dev_s);
 
 	return s > most ? most : s < most / 20 ? most / 20 : s;
+}
+
+// Whether a call has been silent for too long. Who has shown a password is given the most.
+static bool is_silent(const struct cp_session *s, double patience)
+{
+	double silence = ev_now(s->cp->loop) - s->heard;
+
+	return silence >= (s->call && s->call->auth_logged ? s->cp->limits.give_way_s : patience);
 }
 
 // Who waits for its verdict is not silent.
@@ -96,13 +105,13 @@ static bool waits_for_verdict(const struct cp_session *s)
 static struct cp_session *gives_way(struct cp *cp)
 {
 	struct cp_session *s, *waits = TAILQ_FIRST(&cp->half_open);
-	double now = ev_now(cp->loop), most = give_way_s(cp);
+	double now = ev_now(cp->loop), patience = give_way_s(cp);
 
 	TAILQ_FOREACH(s, &cp->half_open, next_half_open)
 	{
-		if (now - s->heard < most)
+		if (now - s->heard < patience)
 			break;
-		if (!waits_for_verdict(s))
+		if (is_silent(s, patience) && !waits_for_verdict(s))
 			return s;
 	}
 	if (!waits || !waits_for_verdict(waits) || now - waits->heard < cp->limits.verdict_s)
@@ -140,10 +149,19 @@ static void setup_free(struct cp_session *s)
 	s->setup = NULL;
 }
 
+// The longest silence of a call that came up, into the averages (as RFC 6298 has them).
+static void note_answer(struct cp *cp, double gap)
+{
+	double off = gap - cp->answer_s;
+
+	cp->answer_s += off / 16;
+	cp->answer_dev_s += ((off < 0 ? -off : off) - cp->answer_dev_s) / 16;
+}
+
 void cp_session_is_up(struct cp_session *s)
 {
 	if (s->setup)
-		s->cp->answer_s += (s->setup->gap - s->cp->answer_s) / 16;
+		note_answer(s->cp, s->setup->gap);
 	leave_half_open(s);
 	setup_free(s);
 	if (s->was_up)

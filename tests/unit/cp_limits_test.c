@@ -307,8 +307,10 @@ static void test_half_open_slow_is_not_silent(void **state)
 
 	// It came up, and counts for a sixteenth.
 	assert_true(b.cp->answer_s > 0.036 && b.cp->answer_s < 0.04);
+	assert_true(b.cp->answer_dev_s > 0 && b.cp->answer_dev_s <= 0.04 / 16);
 
-	b.cp->answer_s = 1;
+	b.cp->answer_s = 0;
+	b.cp->answer_dev_s = 1; // one is quick, another one loses a segment twice
 	{
 		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
 
@@ -319,6 +321,34 @@ static void test_half_open_slow_is_not_silent(void **state)
 	ev_sleep(0.25);
 	ev_now_update(b.cp->loop);
 	assert_false(cp_session_make_room(b.cp));
+	bed_close(&b);
+}
+
+// Who has shown a password is not thrown out for a silence in which others would be.
+static void test_half_open_authenticated_stays(void **state)
+{
+	struct fake_client_conf conf;
+	struct fake_client *known, *late;
+	struct bed b;
+
+	bed_open(&b, &plain);
+	b.cp->limits.max_half_open = 1;
+	b.cp->limits.give_way_s = 4;
+	b.cp->answer_s = 0.04;
+	conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+	conf.halt = FAKE_HALT_NO_CONNECTED;
+	known = bed_dial(&b, &conf);
+	BED_UNTIL(&b, b.cp->totals.authenticated == 1);
+	bed_turns(&b, 20); // and what it has to say after that
+	ev_sleep(0.25);
+	ev_now_update(b.cp->loop);
+	assert_false(cp_session_make_room(b.cp));
+	assert_false(known->conn->closed);
+
+	b.cp->limits.give_way_s = 0.2; // all that anybody is given
+	late = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	assert_true(late->conn->data_open);
+	assert_true(known->conn->closed);
 	bed_close(&b);
 }
 
@@ -722,6 +752,7 @@ int main(void)
 		cmocka_unit_test(test_storm),
 		cmocka_unit_test(test_half_open_gives_way),
 		cmocka_unit_test(test_half_open_slow_is_not_silent),
+		cmocka_unit_test(test_half_open_authenticated_stays),
 		cmocka_unit_test(test_garbage_below_tls),
 		cmocka_unit_test(test_garbage_in_records),
 		cmocka_unit_test(test_garbage_http),
