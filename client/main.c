@@ -10,8 +10,11 @@
 #include "base/log.h"
 #include "base/scripts.h"
 #include "client/control.h"
+#include "client/dns.h"
+#include "client/notes.h"
 #include "client/options.h"
 #include "client/session.h"
+#include "client/tunnel.h"
 
 #define LOG_TYPE "client"
 
@@ -33,7 +36,8 @@ struct client {
 	struct client_options o;
 	struct ev_loop *loop;
 	ev_signal sigint, sigterm, sighup;
-	struct scripts *scripts; // NULL: no profile has one
+	struct scripts *scripts;
+	struct notes notes; // of a connection without a name
 	struct line *lines;
 	unsigned int nb_lines;
 	int status;
@@ -94,7 +98,8 @@ static void watch_signal(struct client *c, ev_signal *w, int signum)
 static int open_line(struct client *c, struct config_connection *conf)
 {
 	struct line *l = &c->lines[c->nb_lines];
-	char err[256], routes[256];
+	char err[256], stem[NOTES_STEM_MAX];
+	const char *notes = c->notes.lock >= 0 ? c->notes.stem : NULL;
 	int rc;
 
 	l->client = c;
@@ -106,11 +111,11 @@ static int open_line(struct client *c, struct config_connection *conf)
 			return 1;
 		}
 	}
-	// The lock that control_create() took is for this file as well.
-	snprintf(routes, sizeof(routes), "%s/client-%s.route", c->o.run_dir,
-		conf->key ? conf->key : "");
-	l->session = session_create(
-		c->loop, conf, c->o.reconnect, conf->key ? routes : NULL, &session_ops, l, &rc);
+	// The lock that control_create() took is for the notes as well.
+	if (conf->key && snprintf(stem, sizeof(stem), "%s/client-%s", c->o.run_dir, conf->key) <
+				 (int)sizeof(stem))
+		notes = stem;
+	l->session = session_create(c->loop, conf, c->o.reconnect, notes, &session_ops, l, &rc);
 	if (!l->session) {
 		control_destroy(l->control);
 		l->control = NULL;
@@ -146,23 +151,42 @@ static int open_all(struct client *c)
 	return rc;
 }
 
-// What runs the profiles' programs, when there are any. 0 or an exit status.
+// What runs the profiles' programs, and those that keep name servers. 0 or an exit status.
 static int make_scripts(struct client *c)
 {
 	const struct scripts_conf conf = {.limit_ms = SCRIPTS_LIMIT_MS,
 		.at_once = SCRIPTS_AT_ONCE,
-		.queue_max = 16 + 4 * c->o.config->nb_connections};
-	bool any = false;
+		.queue_max = 32 + 12 * c->o.config->nb_connections};
 	char err[200];
 
-	for (unsigned int i = 0; i < c->o.config->nb_profiles; i++)
-		any |= c->o.config->profiles[i].on_up || c->o.config->profiles[i].on_down;
-	if (!any)
-		return 0;
 	c->scripts = scripts_create(&conf, err, sizeof(err));
 	if (!c->scripts)
 		LOG(LOG_ERR, "%s", err);
 	return c->scripts ? 0 : 1;
+}
+
+// Of a call without a name whose process crashed.
+static bool take_back(void *user, const char *stem)
+{
+	struct client *c = user;
+	char file[NOTES_STEM_MAX + 8];
+
+	snprintf(file, sizeof(file), "%s.dns", stem);
+	dns_take_back("", file, c->scripts, 0);
+	snprintf(file, sizeof(file), "%s.route", stem);
+	return tunnel_take_back(file);
+}
+
+static void open_notes(struct client *c)
+{
+	int rc;
+
+	notes_sweep(c->o.run_dir, take_back, c);
+	if (c->o.command != CLIENT_DIAL)
+		return;
+	rc = notes_open(&c->notes, c->o.run_dir);
+	if (rc)
+		LOG_ERRNO(LOG_INFO, rc, "%s: a crash would leave what it leaves", c->o.run_dir);
 }
 
 static int dial(struct client *c)
@@ -177,8 +201,10 @@ static int dial(struct client *c)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	rc = make_scripts(c);
-	if (!rc)
-		rc = open_all(c);
+	if (rc)
+		return rc;
+	open_notes(c);
+	rc = open_all(c);
 	if (!rc && !c->nb_lines) {
 		fprintf(stderr, "culvert-client: up: no connection of the file is to be dialed\n");
 		rc = 1;
@@ -296,17 +322,18 @@ static int run(struct client *c)
 
 int main(int argc, char **argv)
 {
-	static struct client c;
+	static struct client c = {.notes = {.lock = -1}};
 	int rc = client_options_parse(&c.o, argc, argv, stderr);
 
 	if (rc)
 		return rc > 0 ? 0 : EXIT_USAGE;
 	rc = run(&c);
+	scripts_destroy(c.scripts, SCRIPTS_GRACE_MS);
 	for (unsigned int i = 0; i < c.nb_lines; i++) {
 		session_destroy(c.lines[i].session);
 		control_destroy(c.lines[i].control);
 	}
-	scripts_destroy(c.scripts, SCRIPTS_GRACE_MS);
+	notes_close(&c.notes);
 	free(c.lines);
 	if (c.loop)
 		ev_loop_destroy(c.loop);

@@ -103,13 +103,35 @@ static bool set_addresses(struct session *s, const struct call_info *info)
 	return !rc;
 }
 
+// The profile's name servers, or those that the server told.
+static void set_name_servers(struct session *s)
+{
+	const struct config_client_profile *p = s->conf->ppp;
+	struct dns_servers servers = {
+		.exclusively = s->conf->peer_dns == CONFIG_PEER_DNS_EXCLUSIVELY};
+	bool own = p->nb_dns || p->nb_dns6;
+
+	if (s->conf->peer_dns == CONFIG_PEER_DNS_NO)
+		return;
+	for (unsigned int i = 0; own && i < p->nb_dns; i++)
+		servers.addr[servers.nb++] = netconf_mapped(p->dns[i]);
+	for (unsigned int i = 0; own && i < p->nb_dns6; i++)
+		servers.addr[servers.nb++] = p->dns6[i];
+	for (unsigned int i = 0; !own && i < 2; i++)
+		if (s->addr.dns[i])
+			servers.addr[servers.nb++] = netconf_mapped(s->addr.dns[i]);
+	dns_set(&s->dns, s->tun.name, s->tun.ifindex, &servers);
+}
+
 static void on_more(void *user, const struct call_info *info)
 {
 	struct session *s = user;
 	bool had_ip4 = s->has_ip4, had_ip6 = s->has_ip6;
 
-	if (s->state == STATE_UP && set_addresses(s, info) &&
-		(s->has_ip4 != had_ip4 || s->has_ip6 != had_ip6))
+	if (s->state != STATE_UP || !set_addresses(s, info))
+		return;
+	set_name_servers(s);
+	if (s->has_ip4 != had_ip4 || s->has_ip6 != had_ip6)
 		SAY(s, LOG_NOTICE, "now with %s", s->has_ip6 ? "IPv4 and IPv6" : "IPv4");
 }
 
@@ -129,6 +151,7 @@ static void on_up(void *user, const struct call_info *info)
 	s->up_ms = conn_now_ms();
 	s->nb_calls++;
 	session_log_up(s, info);
+	set_name_servers(s);
 	session_run_script(s, NULL, NULL);
 	conn_keep_short(s->conn, !strcmp(s->conf->congestion, "auto"));
 	ev_io_init(&s->tun_io, session_on_tun, s->tun.fd, EV_READ);
@@ -147,6 +170,7 @@ static void end(struct session *s, enum call_end why)
 	ev_timer_stop(s->loop, &s->look);
 	resolve_cancel(s->resolve);
 	s->resolve = NULL;
+	dns_unset(&s->dns);
 	s->end = why;
 	s->state = STATE_ENDED;
 	s->ops->ended(s->user, call_end_status(why));
@@ -266,6 +290,7 @@ static void lost(struct session *s, enum call_end why, const char *reason, bool 
 		"down reason=\"%s\" rx_packets=%llu rx_bytes=%llu tx_packets=%llu tx_bytes=%llu",
 		reason, (unsigned long long)c.rx_packets, (unsigned long long)c.rx_bytes,
 		(unsigned long long)c.tx_packets, (unsigned long long)c.tx_bytes);
+	dns_unset(&s->dns);
 	session_run_script(s, reason, &c);
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	conn_destroy(s->conn);
@@ -462,9 +487,16 @@ static SSL_CTX *make_tls(const struct config_connection *c, char *err, size_t ca
 	return call_tls_ctx_create(&tls, err, cap);
 }
 
+// STEM.KIND, to be freed; NULL: it is not noted.
+static char *note_file(const char *stem, const char *kind)
+{
+	char *file;
+
+	return stem && asprintf(&file, "%s.%s", stem, kind) > 0 ? file : NULL;
+}
+
 struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
-	bool reconnect, const char *route_file, const struct session_ops *ops, void *user,
-	int *status)
+	bool reconnect, const char *notes, const struct session_ops *ops, void *user, int *status)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	uint64_t seed = 0;
@@ -494,7 +526,8 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 	} else if (tunnel_open(&s->tun, conf->name, err, sizeof(err))) {
 		SAY(s, LOG_ERR, "call failed: %s", err);
 	} else {
-		s->route_file = route_file ? strdup(route_file) : NULL;
+		s->route_file = note_file(notes, "route");
+		s->dns_file = note_file(notes, "dns");
 		if (s->route_file)
 			tunnel_note_routes(&s->tun, s->route_file);
 		if (reconnect)
@@ -511,6 +544,9 @@ void session_set_scripts(struct session *s, struct scripts *scripts, unsigned in
 {
 	s->scripts = scripts;
 	s->number = number;
+	if (s->dns_file)
+		dns_take_back("", s->dns_file, scripts, number);
+	dns_open(&s->dns, scripts, number, s->dns_file);
 }
 
 void session_start(struct session *s)
@@ -550,6 +586,8 @@ void session_destroy(struct session *s)
 	free(s->held);
 	upq_clear(&s->upq);
 	call_tls_ctx_free(s->tls);
+	dns_close(&s->dns);
 	free(s->route_file);
+	free(s->dns_file);
 	free(s);
 }

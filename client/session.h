@@ -18,14 +18,13 @@ struct session_ops {
 	void (*ended)(void *user, int status);
 };
 
-// conf is borrowed and has a password. route_file: see tunnel_note_routes(), copied; NULL: none.
+// conf is borrowed and has a password. notes: a stem of notes.h's, copied; NULL: none.
 // reconnect: what is lost is dialed again. Makes the interface, which shows in its name. NULL:
 // *status is an exit status, and a line of the log said why.
 struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
-	bool reconnect, const char *route_file, const struct session_ops *ops, void *user,
-	int *status);
-// Run the profile's programs by these, which outlive the session; number: of the session among
-// them.
+	bool reconnect, const char *notes, const struct session_ops *ops, void *user, int *status);
+// Run the profile's programs, and those that set name servers, by these; number: of the session
+// among them. They are through with everything before session_destroy().
 struct scripts;
 void session_set_scripts(struct session *s, struct scripts *scripts, unsigned int number);
 // Begin to dial.

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "client/conn.h"
+#include "client/dns.h"
 #include "client/netwatch.h"
 #include "client/redial.h"
 #include "client/resolve.h"
@@ -36,7 +37,8 @@ struct session {
 	SSL_CTX *tls;
 	// the interface
 	struct tunnel tun;
-	char *route_file; // NULL: none
+	char *route_file, *dns_file; // notes, NULL: none
+	struct dns dns;
 	ev_io tun_io;
 	bool has_ip4, has_ip6;     // addresses that it has
 	struct ppp_addresses addr; // with has_ip4

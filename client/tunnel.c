@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -104,6 +105,14 @@ int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunne
 
 // --- what a crash would leave ---
 
+// Of the network namespace, in which alone a route means anything. 0: cannot be told.
+static uintmax_t namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : (uintmax_t)st.st_ino;
+}
+
 static void note_route(const struct tunnel *t)
 {
 	const struct netconf_route *r = &t->host_route;
@@ -117,7 +126,7 @@ static void note_route(const struct tunnel *t)
 	if (r->has_gateway)
 		inet_ntop(AF_INET6, &r->gateway, gateway, sizeof(gateway));
 	f = fopen(t->route_file, "we");
-	bad = !f || fprintf(f, "%s %s %d\n", dst, gateway, r->ifindex) < 0;
+	bad = !f || fprintf(f, "%s %s %d %ju\n", dst, gateway, r->ifindex, namespace()) < 0;
 	bad |= f && fclose(f);
 	if (bad)
 		LOG_ERRNO(LOG_WARNING, errno, "%s", t->route_file);
@@ -125,7 +134,7 @@ static void note_route(const struct tunnel *t)
 
 // False: there is none, or it is not whole: the crash was in the middle of writing it, before the
 // route was made.
-static bool read_route(const char *path, struct netconf_route *r)
+static bool read_route(const char *path, struct netconf_route *r, uintmax_t *ns)
 {
 	char dst[INET6_ADDRSTRLEN], gateway[INET6_ADDRSTRLEN], end = 0;
 	FILE *f = fopen(path, "re");
@@ -134,24 +143,38 @@ static bool read_route(const char *path, struct netconf_route *r)
 	*r = (struct netconf_route){.dst_len = 128};
 	if (!f)
 		return false;
-	n = fscanf(f, "%45s %45s %d%c", dst, gateway, &r->ifindex, &end);
+	n = fscanf(f, "%45s %45s %d %ju%c", dst, gateway, &r->ifindex, ns, &end);
 	fclose(f);
-	r->has_gateway = n == 4 && strcmp(gateway, "-") != 0;
-	return n == 4 && end == '\n' && inet_pton(AF_INET6, dst, &r->dst) == 1 &&
+	r->has_gateway = n == 5 && strcmp(gateway, "-") != 0;
+	return n == 5 && end == '\n' && inet_pton(AF_INET6, dst, &r->dst) == 1 &&
 	       (!r->has_gateway || inet_pton(AF_INET6, gateway, &r->gateway) == 1);
 }
 
-void tunnel_note_routes(struct tunnel *t, const char *path)
+bool tunnel_take_back(const char *path)
 {
 	struct netconf_route r;
+	struct netconf net;
+	uintmax_t ns;
 	int rc;
 
-	if (read_route(path, &r)) {
-		rc = netconf_route_delete(&t->net, &r);
+	if (read_route(path, &r, &ns)) {
+		if (ns != namespace())
+			return false;
+		rc = netconf_open(&net);
+		if (rc)
+			return false;
+		rc = netconf_route_delete(&net, &r);
+		netconf_close(&net);
 		if (!rc)
 			LOG(LOG_INFO, "a route to the server was left, and is taken back");
 	}
 	unlink(path);
+	return true;
+}
+
+void tunnel_note_routes(struct tunnel *t, const char *path)
+{
+	tunnel_take_back(path);
 	t->route_file = path;
 }
 

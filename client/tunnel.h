@@ -22,10 +22,13 @@ struct tunnel {
 // Make a TUN interface; name may hold a %d. 0 or -errno with the reason in err.
 int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap);
 
-// Note the host route in a file from now on, so that the next one of this name can take back what a
-// crash left: if the file is there, that is done now. path is borrowed. The caller sees to it that
-// no other process has the file.
+// Note the host route in a file from now on, so that what a crash left can be taken back: if the
+// file is there, that is done now. path is borrowed. The caller sees to it that no other process
+// has the file.
 void tunnel_note_routes(struct tunnel *t, const char *path);
+// Take back what a crash left by such a file, which goes. False: the route is another network
+// namespace's, and both stay.
+bool tunnel_take_back(const char *path);
 
 // Take it up.
 int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);
