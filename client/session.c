@@ -54,19 +54,27 @@ void session_interface_lost(struct session *s, int error)
 	conn_fail(s->conn, CALL_END_LOCAL, reason);
 }
 
-// IPCP opened again, with other addresses: the new ones first, so that no route is lost with the
-// last.
+// As the interface gets them: a route to the server's outer address has no place on it.
+static struct tunnel_pair pair_of(const struct session *s, const struct ppp_addresses *a)
+{
+	return (struct tunnel_pair){a->local, a->remote == server_ip4(s) ? 0 : a->remote};
+}
+
+// Other addresses than the interface has, of IPCP that opened again or of the call before: the new
+// ones first, so that no route is lost with the last.
 static int change_address(struct session *s, const struct ppp_addresses *a, char *err, size_t cap)
 {
-	const struct tunnel_pair old = {s->addr.local, s->addr.remote}, now = {a->local, a->remote};
+	const struct tunnel_pair old = s->pair, now = pair_of(s, a);
 	const struct in6_addr server = server_address(s);
 	char text[16];
 	int rc;
 
 	s->addr = *a;
+	s->pair = now;
 	if (old.local == now.local && old.peer == now.peer)
 		return 0;
-	SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, now.local));
+	if (old.local != now.local)
+		SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, now.local));
 	rc = tunnel_address_change(&s->tun, old, now, server_ip4(s), err, cap);
 	if (rc || !s->conf->add_default_route)
 		return rc;
@@ -81,11 +89,13 @@ static bool set_addresses(struct session *s, const struct call_info *info)
 	char err[200];
 	int rc = 0;
 
-	if (info->addr.local && s->has_ip4) {
+	if (info->addr.local && s->pair.local) {
+		s->has_ip4 = true;
 		rc = change_address(s, &info->addr, err, sizeof(err));
 	} else if (info->addr.local) {
 		s->has_ip4 = true;
 		s->addr = info->addr;
+		s->pair = pair_of(s, &info->addr);
 		rc = tunnel_address(&s->tun, info->addr.local, info->addr.remote, server_ip4(s),
 			err, sizeof(err));
 		if (!rc && s->conf->add_default_route)
@@ -256,6 +266,7 @@ static bool renew_interface(struct session *s)
 	tunnel_close(&s->tun);
 	s->has_ip4 = s->has_ip6 = false;
 	s->addr = (struct ppp_addresses){0};
+	s->pair = (struct tunnel_pair){0};
 	free(s->held);
 	s->held = NULL;
 	upq_clear(&s->upq);

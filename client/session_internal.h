@@ -40,8 +40,9 @@ struct session {
 	char *route_file, *dns_file; // notes, NULL: none
 	struct dns dns;
 	ev_io tun_io;
-	bool has_ip4, has_ip6;     // addresses that it has
+	bool has_ip4, has_ip6;     // what the call has
 	struct ppp_addresses addr; // with has_ip4
+	struct tunnel_pair pair;   // that the interface has, local 0: none
 	bool tun_lost;
 	uint16_t clamp_mtu;      // MSS of SYNs is lowered to fit it, 0: they stay
 	struct upq upq;          // from it

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "client/netroute.h"
 
 #define LOG_TYPE "client.tunnel"
 
@@ -93,10 +94,9 @@ int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunne
 	// with the last address all routes.
 	set_sysctl(t, "ipv4", "promote_secondaries", 1);
 	rc = tunnel_address(t, now.local, now.peer, server, err, cap);
-	if (rc || old.local == now.local) // the same one was replaced
+	if (rc || (old.local == now.local && old.peer == now.peer)) // it was replaced
 		return rc;
-	rc = netconf_address_delete(
-		&t->net, t->ifindex, old.local, old.peer == server ? 0 : old.peer);
+	rc = netconf_address_delete(&t->net, t->ifindex, old.local, old.peer);
 	if (rc)
 		return failed(t, rc, err, cap);
 	// Where it could not be promoted.
@@ -178,6 +178,16 @@ void tunnel_note_routes(struct tunnel *t, const char *path)
 	t->route_file = path;
 }
 
+// The way to the server, where a default route through the tunnel may be there already.
+static int way_to_server(struct tunnel *t, const struct in6_addr *server, struct netconf_route *r)
+{
+	int rc = netconf_route_get(&t->net, server, r);
+
+	if (!rc && r->ifindex == t->ifindex)
+		rc = netroute_past(&t->net, server, t->ifindex, r);
+	return rc;
+}
+
 // What goes to the server itself goes on going there, whatever routes there will be.
 static int keep_server_route(struct tunnel *t, const struct in6_addr *server, char *err, size_t cap)
 {
@@ -185,7 +195,7 @@ static int keep_server_route(struct tunnel *t, const struct in6_addr *server, ch
 
 	if (t->has_host_route)
 		return 0;
-	rc = netconf_route_get(&t->net, server, &t->host_route);
+	rc = way_to_server(t, server, &t->host_route);
 	if (!rc && t->host_route.ifindex != (int)if_nametoindex("lo")) {
 		note_route(t); // before it is there: one that never was is no harm
 		rc = netconf_route_add(&t->net, &t->host_route);
@@ -198,6 +208,33 @@ static int keep_server_route(struct tunnel *t, const struct in6_addr *server, ch
 		return 0;
 	snprintf(err, cap, "route to the server: %s", log_strerror(rc));
 	return rc;
+}
+
+static void drop_server_route(struct tunnel *t)
+{
+	int rc;
+
+	if (!t->has_host_route)
+		return;
+	rc = netconf_route_delete(&t->net, &t->host_route);
+	if (rc && rc != -ESRCH)
+		LOG_ERRNO(LOG_WARNING, rc, "the route to the server stays");
+	if (t->route_file)
+		unlink(t->route_file);
+	t->has_host_route = false;
+}
+
+int tunnel_server_route(struct tunnel *t, const struct in6_addr *server, char *err, size_t cap)
+{
+	drop_server_route(t);
+	return keep_server_route(t, server, err, cap);
+}
+
+void tunnel_forget6(struct tunnel *t)
+{
+	// The kernel drops addresses and routes, its own ones as well.
+	set_sysctl(t, "ipv6", "disable_ipv6", 1);
+	set_sysctl(t, "ipv6", "disable_ipv6", 0);
 }
 
 int tunnel_address6(struct tunnel *t, uint64_t local_id, const struct in6_addr *server,
@@ -240,16 +277,7 @@ int tunnel_default_route(
 
 void tunnel_close(struct tunnel *t)
 {
-	int rc;
-
-	if (t->has_host_route) {
-		rc = netconf_route_delete(&t->net, &t->host_route);
-		if (rc && rc != -ESRCH)
-			LOG_ERRNO(LOG_WARNING, rc, "the route to the server stays");
-		if (t->route_file)
-			unlink(t->route_file);
-	}
-	t->has_host_route = false;
+	drop_server_route(t);
 	netconf_close(&t->net);
 	if (t->fd >= 0)
 		close(t->fd);

@@ -35,7 +35,7 @@ int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);
 // Give it addresses. server: the outer IPv4 address, 0: not IPv4. Host byte order.
 int tunnel_address(
 	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
-// Give it these addresses instead of the ones that it has.
+// Give it these addresses instead of the ones that it has. old.peer is 0 where that was left out.
 struct tunnel_pair {
 	uint32_t local, peer;
 };
@@ -47,9 +47,16 @@ int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunne
 int tunnel_address6(struct tunnel *t, uint64_t local_id, const struct in6_addr *server,
 	uint32_t distance, char *err, size_t cap);
 
-// Everything through the tunnel but the server itself, at its outer address (IPv4 mapped). Distance
-// 1: 0.0.0.0/1 and 128.0.0.0/1, which beat any default route and leave it in place; else a default
-// route with that metric.
+// IPv6 is over: its addresses and routes go.
+void tunnel_forget6(struct tunnel *t);
+
+// The route to a server that is dialed while a default route through the tunnel is there already,
+// instead of the one to the server before.
+int tunnel_server_route(struct tunnel *t, const struct in6_addr *server, char *err, size_t cap);
+
+// Everything through the tunnel but the server itself, at its outer address (IPv4 mapped; ::, when
+// there is none yet). Distance 1: 0.0.0.0/1 and 128.0.0.0/1, which beat any default route and leave
+// it in place; else a default route with that metric.
 int tunnel_default_route(
 	struct tunnel *t, const struct in6_addr *server, uint32_t distance, char *err, size_t cap);
 

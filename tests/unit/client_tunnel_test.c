@@ -214,6 +214,132 @@ static void test_readdress(void **state)
 	assert_true(has_address(&t, 0x0a000064));
 	assert_false(has_address(&t, 0x0a000063));
 	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	// Another peer only, and none.
+	assert_int_equal(
+		tunnel_address_change(&t, (struct tunnel_pair){0x0a000064, 0x0a0000fe},
+			(struct tunnel_pair){0x0a000064, 0x0a0000fd}, SERVER, err, sizeof(err)),
+		0);
+	assert_true(has_address(&t, 0x0a000064));
+	assert_int_equal(way(0x0a0000fd, &r), t.ifindex);
+	assert_int_equal(netconf_address_delete(&t.net, t.ifindex, 0x0a000064, 0x0a0000fe),
+		-EADDRNOTAVAIL); // gone
+	assert_int_equal(tunnel_address_change(&t, (struct tunnel_pair){0x0a000064, 0x0a0000fd},
+				 (struct tunnel_pair){0x0a000065, 0}, SERVER, err, sizeof(err)),
+		0);
+	assert_true(has_address(&t, 0x0a000065));
+	assert_false(has_address(&t, 0x0a000064));
+	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	tunnel_close(&t);
+}
+
+static struct netconf_route route(uint32_t dst, uint8_t len, uint32_t gateway, uint32_t metric)
+{
+	return (struct netconf_route){.dst = netconf_mapped(dst),
+		.dst_len = (uint8_t)(96 + len),
+		.has_gateway = true,
+		.gateway = netconf_mapped(gateway),
+		.ifindex = outer.ifindex,
+		.metric = metric};
+}
+
+static bool goes_by(uint32_t dst, uint32_t gateway)
+{
+	const struct in6_addr g = netconf_mapped(gateway);
+	struct netconf_route r;
+
+	return way(dst, &r) == outer.ifindex && r.has_gateway && !memcmp(&r.gateway, &g, sizeof(g));
+}
+
+// Servers that are dialed when all goes through the tunnel already: by the way that is behind it.
+static void test_server_route(void **state)
+{
+	const struct in6_addr none = {0}, server = netconf_mapped(SERVER),
+			      other = netconf_mapped(0xcb007107); // 203.0.113.7
+	const struct netconf_route longer = route(0xcb007100, 24, 0xc0000202, 9),
+				   worse = route(0xcb007100, 24, 0xc0000203, 10),
+				   hop2 = {.dst = netconf_mapped(0xc0000202),
+					   .dst_len = 128,
+					   .ifindex = outer.ifindex},
+				   hop3 = {.dst = netconf_mapped(0xc0000203),
+					   .dst_len = 128,
+					   .ifindex = outer.ifindex},
+				   plain = route(0, 0, GATEWAY, 0);
+	struct netconf_route r;
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
+	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_address(&t, 0x0a707001, 0, 0, err, sizeof(err)), 0);
+	assert_int_equal(tunnel_default_route(&t, &none, 1, err, sizeof(err)), 0);
+	assert_false(t.has_host_route);
+	assert_int_equal(way(SERVER, &r), t.ifindex);
+	assert_int_equal(tunnel_server_route(&t, &server, err, sizeof(err)), 0);
+	assert_true(goes_by(SERVER, GATEWAY));
+	assert_int_equal(tunnel_server_route(&t, &server, err, sizeof(err)), 0); // again
+	assert_true(goes_by(SERVER, GATEWAY));
+
+	// The longest prefix, of these the lowest metric; the route before is gone.
+	assert_int_equal(netconf_route_add(&outer.net, &hop2), 0);
+	assert_int_equal(netconf_route_add(&outer.net, &hop3), 0);
+	assert_int_equal(netconf_route_add(&outer.net, &worse), 0);
+	assert_int_equal(netconf_route_add(&outer.net, &longer), 0);
+	r = (struct netconf_route){
+		.dst = netconf_mapped(0xcb007107), .dst_len = 127, .ifindex = t.ifindex};
+	r.dst.s6_addr[15] &= 0xfe;
+	assert_int_equal(netconf_route_add(&t.net, &r), 0); // in front of both
+	assert_int_equal(way(0xcb007107, &r), t.ifindex);
+	assert_int_equal(tunnel_server_route(&t, &other, err, sizeof(err)), 0);
+	assert_true(goes_by(0xcb007107, 0xc0000202));
+	assert_int_equal(way(SERVER, &r), t.ifindex);
+
+	// No way at all.
+	assert_int_equal(netconf_route_delete(&outer.net, &plain), 0);
+	assert_int_equal(tunnel_server_route(&t, &server, err, sizeof(err)), -ENETUNREACH);
+	assert_false(t.has_host_route);
+	assert_int_equal(netconf_route_add(&outer.net, &plain), 0);
+	assert_int_equal(tunnel_server_route(&t, &server, err, sizeof(err)), 0);
+	tunnel_close(&t);
+	assert_false(has_server_route());
+	netconf_route_delete(&outer.net, &longer);
+	netconf_route_delete(&outer.net, &worse);
+	netconf_route_delete(&outer.net, &hop2);
+	netconf_route_delete(&outer.net, &hop3);
+}
+
+static bool has_any6(const struct tunnel *t)
+{
+	struct ifaddrs *all, *i;
+	bool found = false;
+
+	assert_int_equal(getifaddrs(&all), 0);
+	for (i = all; i; i = i->ifa_next)
+		found = found || (!strcmp(i->ifa_name, t->name) && i->ifa_addr &&
+					 i->ifa_addr->sa_family == AF_INET6);
+	freeifaddrs(all);
+	return found;
+}
+
+// IPv6 goes with a call and comes with the next; IPv4 stays.
+static void test_forget6(void **state)
+{
+	const struct in6_addr server = netconf_mapped(SERVER);
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	t = up(1);
+	for (unsigned int i = 0; i < 2; i++) {
+		if (tunnel_address6(&t, 7 + i, &server, 0, err, sizeof(err)))
+			skip(); // a kernel without IPv6
+		assert_true(has_any6(&t));
+		tunnel_forget6(&t);
+		if (access("/proc/sys/net/ipv6/conf/all/disable_ipv6", W_OK))
+			break;
+		assert_false(has_any6(&t));
+	}
+	assert_true(has_address(&t, 0x0a000002));
 	tunnel_close(&t);
 }
 
@@ -250,6 +376,8 @@ int main(void)
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_readdress),
+		cmocka_unit_test(test_server_route),
+		cmocka_unit_test(test_forget6),
 		cmocka_unit_test(test_server6),
 	};
 
