@@ -14,12 +14,6 @@
 
 #define FRAME_HDR_LEN 8 // SSTP header, FF 03, protocol
 
-static const char *const phase_texts[] = {
-#define X(name, text) [CALL_PHASE_##name] = text,
-	CALL_PHASE_LIST(X)
-#undef X
-};
-
 void call_conf_default(struct call_conf *conf)
 {
 	*conf = (struct call_conf){
@@ -88,9 +82,23 @@ uint8_t *call_tx_reserve(struct call *c, size_t n)
 	return at;
 }
 
-// The end of every entry point: what was queued becomes records.
+// What SSTP or PPP has ended for, if it has, before they come to close.
+static void note_said(struct call *c)
+{
+	if (c->sstp_started && c->sstp.end != SSTP_END_NONE)
+		call_note_sstp_end(c, c->sstp.end, c->sstp.end_status);
+	else if (c->sstp_started && c->ppp.end != PPP_END_NONE)
+		call_note_ppp_end(c, (enum ppp_end)c->ppp.end, c->ppp.message);
+}
+
+// The end of every entry point: what was queued becomes records. A call that SSTP gave up passes
+// nothing any more, and knows why.
 static void settle(struct call *c)
 {
+	if (c->sstp_started && c->sstp.end != SSTP_END_NONE && !call_ending(c)) {
+		note_said(c);
+		call_start_closing(c);
+	}
 	seal(c);
 	if (c->broken)
 		call_finish(c);
@@ -237,13 +245,10 @@ static size_t input_http(struct call *c, const uint8_t *p, size_t n)
 		start_sstp(c);
 		return (size_t)rc;
 	}
-	if (rc < -1)
-		call_note_end(c, CALL_END_HTTP, "HTTP: the server answered with status %d", -rc);
-	else if (rc < 0 || n >= CALL_CARRY)
-		call_note_end(c, CALL_END_HTTP, "HTTP: the answer is not that of an SSTP server");
-	else
-		return 0;
-	call_finish(c);
+	if (rc < 0) {
+		call_note_http_end(c, -rc);
+		call_finish(c);
+	}
 	return 0;
 }
 
@@ -481,16 +486,13 @@ void call_stream_end(struct call *c, int error, uint64_t now_ms)
 	if (c->phase == CALL_PHASE_CLOSED)
 		return;
 	// A server that said why and then closed is not a lost connection.
-	if (c->sstp_started && c->sstp.end != SSTP_END_NONE)
-		call_note_sstp_end(c, c->sstp.end, c->sstp.end_status);
-	else if (c->sstp_started && c->ppp.end != PPP_END_NONE)
-		call_note_ppp_end(c, (enum ppp_end)c->ppp.end, c->ppp.message);
+	note_said(c);
 	if (error)
-		call_note_end(c, CALL_END_LOST, "connection lost %s: %s", phase_texts[c->phase],
+		call_note_end(c, CALL_END_LOST, "connection lost %s: %s", call_where(c),
 			log_strerror(error));
 	else
-		call_note_end(c, CALL_END_LOST, "the server closed the connection %s",
-			phase_texts[c->phase]);
+		call_note_end(
+			c, CALL_END_LOST, "the server closed the connection %s", call_where(c));
 	call_finish(c);
 }
 
@@ -508,8 +510,8 @@ static void fire(struct call *c, unsigned int t)
 			sstp_disconnect(&c->sstp);
 			break;
 		}
-		call_note_end(
-			c, CALL_END_TIMEOUT, "timed out: nothing came %s", phase_texts[c->phase]);
+		note_said(c);
+		call_note_end(c, CALL_END_TIMEOUT, "timed out %s", call_where(c));
 		call_finish(c);
 		break;
 	case CALL_TIMER_HELLO:

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "client/call_internal.h"
+#include "protocol/sstp/sstp_http.h"
 #include "config/value.h"
 
 static const struct {
@@ -16,6 +17,17 @@ static const struct {
 	CALL_END_LIST(X)
 #undef X
 };
+
+static const char *const phase_texts[] = {
+#define X(name, text) [CALL_PHASE_##name] = text,
+	CALL_PHASE_LIST(X)
+#undef X
+};
+
+const char *call_where(const struct call *c)
+{
+	return phase_texts[c->phase];
+}
 
 const char *call_end_text(enum call_end e)
 {
@@ -101,13 +113,12 @@ static const char *label(enum call_end e)
 // nothing to a reader.
 static void readable(char *dst, size_t cap, const char *message)
 {
-	const char *at = strstr(message, " C=");
-	size_t skip = at ? 3 + strspn(at + 3, "0123456789ABCDEFabcdef") : 0;
+	const char *at = !strncmp(message, "C=", 2) ? message : strstr(message, " C=");
+	const char *rest = at ? strchr(at, '=') + 1 : "";
 
-	if (at)
-		snprintf(dst, cap, "%.*s%s", (int)(at - message), message, at + skip);
-	else
-		snprintf(dst, cap, "%s", message);
+	rest += strspn(rest, "0123456789ABCDEFabcdef");
+	snprintf(
+		dst, cap, "%.*s%s", at ? (int)(at - message) : (int)strlen(message), message, rest);
 }
 
 static void note_other_address(struct call *c)
@@ -135,30 +146,93 @@ void call_note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 	if (end == CALL_END_SERVER)
 		end = end_by_server(c);
 	call_note_end(c, end, "%s: %s%s%s", label(end), ppp_end_text(why),
-		*message ? ", server's message " : "", *message ? quoted : "");
+		*text ? ", server's message " : "", *text ? quoted : "");
+}
+
+// ", status NAME", or "" for no error.
+static const char *status_text(char *dst, size_t cap, uint32_t status)
+{
+	const char *name = sstp_status_name(status);
+
+	if (status == ATTRIB_STATUS_NO_ERROR)
+		snprintf(dst, cap, "%s", "");
+	else if (strcmp(name, "unknown"))
+		snprintf(dst, cap, ", status %s", name);
+	else
+		snprintf(dst, cap, ", status 0x%x", status);
+	return dst;
+}
+
+static bool is_message(unsigned int type)
+{
+	return type >= SSTP_MSG_CALL_CONNECT_REQUEST && type <= SSTP_MSG_ECHO_RESPONSE;
+}
+
+// What SSTP says of its end, and of which message.
+static const char *end_text(const struct call *c, enum sstp_end why, char *dst, size_t cap)
+{
+	unsigned int type = c->sstp.end_message;
+
+	if (why == SSTP_END_PROTOCOL_ERROR && is_message(type))
+		snprintf(dst, cap, "%s not allowed in this state", sstp_msg_name(type));
+	else if (why == SSTP_END_MALFORMED && is_message(type))
+		snprintf(dst, cap, "malformed %s", sstp_msg_name(type));
+	else if (why == SSTP_END_MALFORMED)
+		snprintf(dst, cap, "message of unknown type 0x%x", type);
+	else
+		snprintf(dst, cap, "%s", sstp_end_text(why));
+	return dst;
+}
+
+static void note_disconnect(struct call *c, const char *status)
+{
+	bool half_way = c->phase == CALL_PHASE_AUTH || c->phase == CALL_PHASE_NETWORK;
+
+	call_note_end(c, end_by_server(c), "the server disconnected the call%s%s%s",
+		half_way ? " " : "", half_way ? call_where(c) : "", status);
 }
 
 void call_note_sstp_end(struct call *c, enum sstp_end why, uint32_t status)
 {
+	char text[100], said[60];
+
+	// More was said in PPP, if anything was said there.
+	if (c->ppp.end != PPP_END_NONE)
+		call_note_ppp_end(c, (enum ppp_end)c->ppp.end, c->ppp.message);
+	status_text(said, sizeof(said), status);
 	switch (why) {
 	case SSTP_END_LOCAL_DISCONNECT:
 		call_note_end(c, CALL_END_HANGUP, "hung up");
 		break;
 	case SSTP_END_PEER_DISCONNECT:
-		// It said more in PPP, if it said anything there.
-		if (c->ppp.end != PPP_END_NONE)
-			call_note_ppp_end(c, (enum ppp_end)c->ppp.end, c->ppp.message);
-		call_note_end(c, end_by_server(c), "the server disconnected the call");
+		note_disconnect(c, said);
 		break;
 	case SSTP_END_HELLO_TIMEOUT:
 		call_note_end(c, CALL_END_LOST, "the server no longer answers (SSTP Echo Request)");
 		break;
 	case SSTP_END_NEGOTIATION_TIMEOUT:
-		call_note_end(c, CALL_END_TIMEOUT, "SSTP: %s", sstp_end_text(why));
+		call_note_end(
+			c, CALL_END_TIMEOUT, "SSTP: %s %s", sstp_end_text(why), call_where(c));
 		break;
 	default:
-		call_note_end(c, CALL_END_SSTP, "SSTP: %s, status %s", sstp_end_text(why),
-			sstp_status_name(status));
+		call_note_end(
+			c, CALL_END_SSTP, "SSTP: %s%s", end_text(c, why, text, sizeof(text)), said);
 		break;
 	}
+}
+
+void call_note_http_end(struct call *c, int fault)
+{
+	static const char *const texts[] = {
+		[SSTP_HTTP_NOT_HTTP] = "the answer is not HTTP/1.1",
+		[SSTP_HTTP_MALFORMED] = "the answer is malformed",
+		[SSTP_HTTP_TOO_LONG] = "the answer is too long",
+		[SSTP_HTTP_NOT_SSTP] =
+			"the server answered with status 200, but not as an SSTP server",
+	};
+
+	if (fault < (int)(sizeof(texts) / sizeof(texts[0])))
+		call_note_end(c, CALL_END_HTTP, "HTTP: %s", texts[fault]);
+	else
+		call_note_end(c, CALL_END_HTTP, "HTTP: the server answered with status %d", fault);
 }

@@ -15,6 +15,10 @@ void call_note_end(struct call *c, enum call_end why, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void call_note_ppp_end(struct call *c, enum ppp_end why, const char *message);
 void call_note_sstp_end(struct call *c, enum sstp_end why, uint32_t status);
+// fault: a status of HTTP, or enum sstp_http_fault.
+void call_note_http_end(struct call *c, int fault);
+// Up to where the call had come, as a clause.
+const char *call_where(const struct call *c);
 
 // Whether the call is only waiting to end.
 bool call_ending(const struct call *c);

@@ -42,7 +42,7 @@ bool sstp_connected_check(
 
 static void input_connect_request(struct sstp_call *c, const uint8_t *pkt, size_t len)
 {
-	struct sstp_event_arg arg = {.why = SSTP_END_PROTOCOL_ERROR};
+	struct sstp_event_arg arg = {.why = SSTP_END_MALFORMED};
 	struct cursor cur = cursor_make(pkt, len);
 	uint8_t nak[SSTP_MAX_PACKET];
 	struct sstp_builder b;
@@ -81,7 +81,7 @@ static void input_connect_ack(struct sstp_call *c, const uint8_t *pkt, size_t le
 
 	rc = sstp_ctrl_decode(&cur, &msg, &arg.fault, NULL);
 	if (rc == -EBADMSG) {
-		arg.why = SSTP_END_PROTOCOL_ERROR;
+		arg.why = SSTP_END_MALFORMED;
 		sstp_fsm_step(c, SSTP_EV_RCV_INVALID, &arg);
 		return;
 	}
@@ -104,7 +104,7 @@ static void input_connect_ack(struct sstp_call *c, const uint8_t *pkt, size_t le
 // 3.2.5.3.3. There is nothing to change in the request, so what refuses it is the server's word.
 static void input_connect_nak(struct sstp_call *c, const uint8_t *pkt, size_t len)
 {
-	struct sstp_event_arg arg = {.why = SSTP_END_PROTOCOL_ERROR};
+	struct sstp_event_arg arg = {.why = SSTP_END_MALFORMED};
 	struct cursor cur = cursor_make(pkt, len);
 	struct sstp_ctrl msg;
 
@@ -157,7 +157,7 @@ static void input_ending(struct sstp_call *c, enum sstp_event ev, const uint8_t 
 // A message that has no attributes.
 static void input_bare(struct sstp_call *c, enum sstp_event ev, const uint8_t *pkt, size_t len)
 {
-	struct sstp_event_arg arg = {.why = SSTP_END_PROTOCOL_ERROR};
+	struct sstp_event_arg arg = {.why = SSTP_END_MALFORMED};
 	struct cursor cur = cursor_make(pkt, len);
 	struct sstp_ctrl msg;
 
@@ -170,10 +170,11 @@ static void input_ctrl(struct sstp_call *c, const uint8_t *pkt, size_t len)
 {
 	const struct sstp_event_arg invalid = {
 		.fault = {SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_INVALID_FRAME_RECEIVED},
-		.why = SSTP_END_PROTOCOL_ERROR};
+		.why = SSTP_END_MALFORMED};
 	uint16_t type, nb_attribs;
 
 	sstp_ctrl_peek(pkt, &type, &nb_attribs);
+	c->message = type;
 	switch (type) {
 	case SSTP_MSG_CALL_CONNECT_REQUEST:
 		input_connect_request(c, pkt, len);

@@ -53,6 +53,7 @@ static void note_end(struct sstp_call *c, enum sstp_end why, uint32_t status)
 		return;
 	c->end = why;
 	c->end_status = status;
+	c->end_message = c->message;
 	wipe(c);
 }
 

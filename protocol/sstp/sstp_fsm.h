@@ -49,6 +49,7 @@ enum sstp_timer {
 	X(RETRY_COUNT_EXCEEDED, "too many refused Call Connect Requests") \
 	X(CRYPTO_BINDING, "crypto binding failed")                        \
 	X(PROTOCOL_ERROR, "message not allowed in this state")            \
+	X(MALFORMED, "malformed message")                                 \
 	X(UNDELINEABLE, "packet that cannot be delineated")               \
 	X(HELLO_TIMEOUT, "no answer to Echo Request")                     \
 	X(REFUSED, "refused by the server")
@@ -100,6 +101,8 @@ struct sstp_call {
 	enum sstp_state state; // written by sstp_fsm_step() alone
 	enum sstp_end end;
 	uint32_t end_status;
+	uint16_t message;     // type of the control message received last
+	uint16_t end_message; // with PROTOCOL_ERROR and MALFORMED: the one that ended the call
 	bool server;
 	bool have_hlak;      // server: the compound MAC can be checked
 	bool connected_held; // server: Call Connected came before the HLAK (old sstpc): kept in

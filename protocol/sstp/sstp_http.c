@@ -30,6 +30,7 @@ static const char *const header_names[] = {
 
 struct headers {
 	bool seen[OTHER];
+	bool wrong_length; // of a body that ends, or that is cut in chunks
 	struct http_str value[OTHER];
 };
 
@@ -266,13 +267,17 @@ static int parse_header(struct cursor *c, struct headers *h)
 		which++;
 	if (which == OTHER)
 		return GOOD;
-	if (which == TRANSFER_ENCODING)
+	if (which == TRANSFER_ENCODING) {
+		h->wrong_length = true;
 		return -501;
+	}
 	if (h->seen[which])
 		return -400;
 	h->seen[which] = true;
 	h->value[which] = value;
-	return which == CONTENT_LENGTH ? check_duplex_length(value) : GOOD;
+	rc = which == CONTENT_LENGTH ? check_duplex_length(value) : GOOD;
+	h->wrong_length = rc != GOOD;
+	return rc;
 }
 
 // All fields and the blank line.
@@ -342,23 +347,36 @@ static int parse_status(struct cursor *c, int *status)
 	return take(c, is_text, &reason) ? parse_crlf(c) : MORE;
 }
 
+// One answer up to its blank line. GOOD, MORE, or minus what sstp_http_response_parse() says.
+static int parse_response(struct cursor *c, int *status)
+{
+	struct headers h = {0};
+	int rc;
+
+	rc = parse_version(c, 505);
+	if (rc == GOOD)
+		rc = parse_status(c, status);
+	if (rc != GOOD)
+		return rc == MORE ? MORE : -SSTP_HTTP_NOT_HTTP;
+	if (*status != 200 && (*status > 199 || *status == 101))
+		return -*status;
+	rc = parse_headers(c, &h);
+	if (rc < 0)
+		return *status == 200 && h.wrong_length ? -SSTP_HTTP_NOT_SSTP
+							: -SSTP_HTTP_MALFORMED;
+	return rc == GOOD && *status == 200 && !h.seen[CONTENT_LENGTH] ? -SSTP_HTTP_NOT_SSTP : rc;
+}
+
 int sstp_http_response_parse(const char *buf, size_t n)
 {
 	bool full = n >= SSTP_HTTP_MAX_HEADER;
 	struct cursor c = cursor_make(buf, full ? SSTP_HTTP_MAX_HEADER : n);
-	struct headers h = {0};
-	int rc, status = 0;
+	int rc, status;
 
-	rc = parse_version(&c, 505);
-	if (rc == GOOD)
-		rc = parse_status(&c, &status);
-	if (rc == GOOD && status != 200)
-		return -status;
-	if (rc == GOOD)
-		rc = parse_headers(&c, &h);
-	if (rc == MORE && !full)
-		return 0;
-	if (rc != GOOD || !h.seen[CONTENT_LENGTH])
-		return -1;
-	return (int)((const char *)c.p - buf);
+	do
+		rc = parse_response(&c, &status);
+	while (rc == GOOD && status != 200);
+	if (rc == MORE)
+		return full ? -SSTP_HTTP_TOO_LONG : 0;
+	return rc == GOOD ? (int)((const char *)c.p - buf) : rc;
 }

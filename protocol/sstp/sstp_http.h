@@ -46,6 +46,15 @@ int sstp_http_format_error(char *buf, size_t cap, const char *server, int64_t no
 // Returns as above.
 int sstp_http_format_request(char *buf, size_t cap, const char *host, const char *correlation);
 
-// Client: parse the answer. > 0: its length, 200 and acceptable. 0: incomplete. < 0: -status when
-// the server said so (100..599), -1 when it is no HTTP/1.1 answer or malformed or too long.
+// Why an answer is none, where no status says it.
+enum sstp_http_fault {
+	SSTP_HTTP_NOT_HTTP = 1, // no HTTP/1.1
+	SSTP_HTTP_MALFORMED,
+	SSTP_HTTP_TOO_LONG,
+	SSTP_HTTP_NOT_SSTP, // 200, but not for ever: another Content-Length, or none
+};
+
+// Client: parse the answer; answers of 1xx in front of it are skipped (RFC 9110 15.2). > 0: the
+// length of it all, 200 and acceptable. 0: incomplete. < 0: -status when the server said so
+// (101, 200..599), or -SSTP_HTTP_*.
 int sstp_http_response_parse(const char *buf, size_t n);

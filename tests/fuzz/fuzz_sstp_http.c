@@ -41,7 +41,7 @@ static int response(const char *buf, size_t n)
 	int rc = sstp_http_response_parse(buf, n);
 
 	check(rc <= (int)n && rc <= SSTP_HTTP_MAX_HEADER);
-	check(rc >= -1 || (rc <= -100 && rc > -600));
+	check(rc >= -SSTP_HTTP_NOT_SSTP || rc == -101 || (rc <= -200 && rc > -600));
 	return rc;
 }
 

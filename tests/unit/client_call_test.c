@@ -389,8 +389,8 @@ static void test_http(void **state)
 	} cases[] = {
 		{"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "status 404"},
 		{"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "status 401"},
-		{"HTTP/1.0 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", "not that"},
-		{"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", "not that"},
+		{"HTTP/1.0 200 OK\r\nContent-Length: 18446744073709551615\r\n\r\n", "not HTTP/1.1"},
+		{"SSH-2.0-OpenSSH_9.2p1\r\n\r\n", "not HTTP/1.1"},
 	};
 
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -418,7 +418,7 @@ static void test_http_endless(void **state)
 		bed_server_write(b, line, sizeof(line));
 		bed_pump(b);
 	}
-	assert_ended(b, 1, CALL_END_HTTP, "not that");
+	assert_ended(b, 1, CALL_END_HTTP, "too long");
 	bed_free(b);
 }
 

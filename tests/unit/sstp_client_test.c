@@ -143,7 +143,7 @@ static void test_bad_acks(void **state)
 				ATTRIB_STATUS_INVALID_ATTRIB_VALUE_LENGTH, SSTP_END_CRYPTO_BINDING);
 		else
 			assert_aborted(&s, SSTP_ATTRIB_NO_ERROR,
-				ATTRIB_STATUS_INVALID_FRAME_RECEIVED, SSTP_END_PROTOCOL_ERROR);
+				ATTRIB_STATUS_INVALID_FRAME_RECEIVED, SSTP_END_MALFORMED);
 	}
 	len = ack(pkt, 3, vector_msg_sha256);
 	sstp_put_hdr(pkt, true, (uint16_t)++len);
@@ -191,7 +191,7 @@ static void test_naks(void **state)
 	client_start(&s);
 	input(&s, empty, sizeof(empty));
 	assert_aborted(&s, SSTP_ATTRIB_STATUS_INFO, ATTRIB_STATUS_REQUIRED_ATTRIBUTE_MISSING,
-		SSTP_END_PROTOCOL_ERROR);
+		SSTP_END_MALFORMED);
 	client_acked(&s);
 	input(&s, nak, sizeof(nak));
 	assert_aborted(&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_UNACCEPTED_FRAME_RECEIVED,
@@ -214,10 +214,12 @@ static void test_wrong_messages(void **state)
 		input(&s, vector_msg_sha256, sizeof(vector_msg_sha256));
 		assert_aborted(&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_UNACCEPTED_FRAME_RECEIVED,
 			SSTP_END_PROTOCOL_ERROR);
+		assert_int_equal(s.call.end_message, SSTP_MSG_CALL_CONNECTED);
 		begin[i](&s);
 		input(&s, unknown, sizeof(unknown));
 		assert_aborted(&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_INVALID_FRAME_RECEIVED,
-			SSTP_END_PROTOCOL_ERROR);
+			SSTP_END_MALFORMED);
+		assert_int_equal(s.call.end_message, 0x1234);
 		begin[i](&s);
 		sstp_undelineable(&s.call);
 		assert_int_equal(s.r.why, SSTP_END_UNDELINEABLE);

@@ -317,24 +317,43 @@ static void test_responses(void **state)
 			   "\x10\x01") > 0);
 	assert_int_equal(ANSWER("HTTP/1.1 404 Not Found\r\n"), -404);
 	assert_int_equal(ANSWER("HTTP/1.1 401\r\nWWW-Authenticate: x\r\n"), -401);
-	assert_int_equal(ANSWER("HTTP/1.1 100 Continue\r\n"), -100);
+	assert_int_equal(ANSWER("HTTP/1.1 101 Switching Protocols\r\n"), -101);
 	assert_int_equal(ANSWER("HTTP/1.1 599\r\n"), -599);
-	assert_int_equal(ANSWER("HTTP/1.1 600\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 099\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.0 200 OK\r\n" LENGTH "\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/2 200\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 2000\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 20\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1  200\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 200 OK\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 200 O\0K\r\n"), -1);
-	assert_int_equal(ANSWER("SSH-2.0\r\n"), -1);
-	assert_int_equal(answer("\x10\x01\x00\x30", 4), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\n\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), -1);
-	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\n" LENGTH LENGTH "\r\n"), -1);
+	assert_int_equal(ANSWER("HTTP/1.1 600\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1 099\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.0 200 OK\r\n" LENGTH "\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/2 200\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1 2000\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1 20\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1  200\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1 200 OK\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1 200 O\0K\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("SSH-2.0\r\n"), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(answer("\x10\x01\x00\x30", 4), -SSTP_HTTP_NOT_HTTP);
+	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\n\r\n"), -SSTP_HTTP_NOT_SSTP);
 	assert_int_equal(
-		ANSWER("HTTP/1.1 200 OK\r\n" LENGTH "Transfer-Encoding: chunked\r\n\r\n"), -1);
+		ANSWER("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), -SSTP_HTTP_NOT_SSTP);
+	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n"),
+		-SSTP_HTTP_NOT_SSTP);
+	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\n" LENGTH "Transfer-Encoding: chunked\r\n\r\n"),
+		-SSTP_HTTP_NOT_SSTP);
+	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\n" LENGTH LENGTH "\r\n"), -SSTP_HTTP_MALFORMED);
+	assert_int_equal(ANSWER("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), -SSTP_HTTP_MALFORMED);
+}
+
+// RFC 9110 15.2: answers of 1xx come before the one that counts.
+static void test_interim_responses(void **state)
+{
+	assert_int_equal(
+		ANSWER("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\n" LENGTH "\r\n"), 25 + 54);
+	assert_int_equal(ANSWER("HTTP/1.1 102\r\nX: y\r\n\r\nHTTP/1.1 103\r\nContent-Length: 3\r\n"
+				"\r\n"),
+		-SSTP_HTTP_MALFORMED);
+	assert_int_equal(
+		ANSWER("HTTP/1.1 102\r\nX: y\r\n\r\nHTTP/1.1 103\r\n\r\nHTTP/1.1 403\r\n"), -403);
+	assert_int_equal(ANSWER("HTTP/1.1 100 Continue\r\n\r\n"), 0);
+	assert_int_equal(
+		ANSWER("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\r\n"), -SSTP_HTTP_NOT_HTTP);
 }
 
 static void test_response_limit(void **state)
@@ -344,8 +363,8 @@ static void test_response_limit(void **state)
 
 	memset(buf + n, 'x', sizeof(buf) - (size_t)n);
 	assert_int_equal(sstp_http_response_parse(buf, SSTP_HTTP_MAX_HEADER - 1), 0);
-	assert_int_equal(sstp_http_response_parse(buf, SSTP_HTTP_MAX_HEADER), -1);
-	assert_int_equal(sstp_http_response_parse(buf, sizeof(buf)), -1);
+	assert_int_equal(sstp_http_response_parse(buf, SSTP_HTTP_MAX_HEADER), -SSTP_HTTP_TOO_LONG);
+	assert_int_equal(sstp_http_response_parse(buf, sizeof(buf)), -SSTP_HTTP_TOO_LONG);
 }
 
 int main(void)
@@ -359,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_responses),
+		cmocka_unit_test(test_interim_responses),
 		cmocka_unit_test(test_response_limit),
 	};
 

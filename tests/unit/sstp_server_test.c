@@ -311,15 +311,15 @@ static void test_invalid_messages(void **state)
 
 	server_start(&s);
 	input(&s, unknown, sizeof(unknown));
-	assert_aborted(&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_INVALID_FRAME_RECEIVED,
-		SSTP_END_PROTOCOL_ERROR);
+	assert_aborted(
+		&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_INVALID_FRAME_RECEIVED, SSTP_END_MALFORMED);
 	server_start(&s); // fewer attributes than it says
 	input(&s, request, sizeof(request));
-	assert_aborted(&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_INVALID_FRAME_RECEIVED,
-		SSTP_END_PROTOCOL_ERROR);
+	assert_aborted(
+		&s, SSTP_ATTRIB_NO_ERROR, ATTRIB_STATUS_INVALID_FRAME_RECEIVED, SSTP_END_MALFORMED);
 	server_connected(&s);
 	input(&s, echo, sizeof(echo));
-	assert_aborted(&s, 9, ATTRIB_STATUS_UNRECOGNIZED_ATTRIBUTE, SSTP_END_PROTOCOL_ERROR);
+	assert_aborted(&s, 9, ATTRIB_STATUS_UNRECOGNIZED_ATTRIBUTE, SSTP_END_MALFORMED);
 }
 
 static void test_wrong_state(void **state)
