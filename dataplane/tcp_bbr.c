@@ -86,7 +86,7 @@ struct bbr {
 	uint32_t seed;
 	uint8_t state; // enum bbr_state
 	uint8_t full_rounds;
-	bool full, loss_seen, bw_real, idle;
+	bool full, loss_seen, bw_real, idle, held_back;
 } __rte_cache_aligned;
 
 static struct bbr *bbr(struct tcp_cc_flow *f)
@@ -118,11 +118,17 @@ static uint32_t bdp(const struct bbr *b, uint32_t gain)
 	return scaled(bw(b) * rtt / US_PER_SEC, gain);
 }
 
-// Had too little to send to show what the path can do. Not so when more is in flight than the path
-// holds: what is beyond that stands in its queue.
-static bool idle_sample(const struct bbr *b, const struct tcp_cc_sample *s)
+// Had too little in flight to show what the path can do, for want of something to send or because
+// a timeout began the window anew. Not so when more is in flight than the path holds: what is
+// beyond that stands in its queue.
+//
+// The draft takes samples after a timeout for what they are: its filter has the highest of two
+// whole probes, which they do not touch. Here a cycle without a good sample does not count
+// (enter_down()), and Linux starts the search for the full rate over at a timeout
+// (tcp_bbr.c, TCP_CA_Loss), to which check_full()'s standing still comes.
+static bool poor_sample(const struct bbr *b, const struct tcp_cc_sample *s)
 {
-	return s->app_limited && s->in_flight < bdp(b, GAIN_UP);
+	return (s->app_limited || s->held_back) && s->in_flight < bdp(b, GAIN_UP);
 }
 
 static uint32_t min_window(const struct tcp_cc_flow *f)
@@ -137,7 +143,8 @@ static void update_min_rtt(struct bbr *b, const struct tcp_cc_sample *s)
 	b->probe_rtt_us = RTE_MIN(b->probe_rtt_us, s->rtt_us);
 	// A sample that comes near says that the path is as it was: then it need not be emptied to
 	// find out.
-	if (s->rtt_us <= b->min_rtt_us + b->min_rtt_us / 16 || (expired && s->app_limited)) {
+	if (s->rtt_us <= b->min_rtt_us + b->min_rtt_us / 16 ||
+		(expired && (s->app_limited || s->held_back))) {
 		b->min_rtt_at_us = s->now_us;
 		if (s->rtt_us < b->min_rtt_us || expired)
 			b->min_rtt_us = s->rtt_us;
@@ -170,9 +177,9 @@ static void update_bw(struct bbr *b, const struct tcp_cc_sample *s)
 	rate = (uint64_t)got * US_PER_SEC / s->interval_us;
 	b->bw_round = RTE_MAX(b->bw_round, rate);
 	b->inflight_round = RTE_MAX(b->inflight_round, got);
-	if (!idle_sample(b, s) || rate > max_bw(b))
+	if (!poor_sample(b, s) || rate > max_bw(b))
 		b->bw[1] = RTE_MAX(b->bw[1], rate);
-	b->bw_real |= !idle_sample(b, s);
+	b->bw_real |= !poor_sample(b, s);
 }
 
 // ---- states
@@ -225,7 +232,7 @@ static bool time_to_probe(const struct tcp_cc_flow *f, const struct bbr *b, uint
 
 static void check_full(struct bbr *b, const struct tcp_cc_sample *s)
 {
-	if (b->full || b->idle)
+	if (b->full || b->idle || b->held_back)
 		return;
 	if (max_bw(b) * 4 >= b->bw_full * 5) {
 		b->bw_full = max_bw(b);
@@ -242,7 +249,7 @@ static void check_full(struct bbr *b, const struct tcp_cc_sample *s)
 // the rate goes on growing with it.
 static bool up_done(const struct bbr *b, const struct tcp_cc_sample *s, bool round)
 {
-	if (b->phase_rounds >= UP_ROUNDS_MAX || (b->idle && b->phase_rounds))
+	if (b->phase_rounds >= UP_ROUNDS_MAX || ((b->idle || b->held_back) && b->phase_rounds))
 		return true;
 	if (!round || !b->phase_rounds)
 		return false;
@@ -467,7 +474,8 @@ static void bbr_sample(struct tcp_cc_flow *f, const struct tcp_cc_sample *s)
 	update_bw(b, s);
 	if (!max_bw(b))
 		return;
-	b->idle = idle_sample(b, s);
+	b->held_back = poor_sample(b, s) && s->held_back;
+	b->idle = poor_sample(b, s) && !s->held_back;
 	update_extra(f, b, s);
 	check_loss(f, b, s);
 	if (round) {

@@ -34,6 +34,7 @@ struct tcp_cc_sample {
 	uint32_t lost; // bytes marked lost so far, modulo 2^32
 	uint32_t in_flight;
 	bool app_limited; // the sender had nothing to send for a part of the time
+	bool held_back;   // sent after a timeout, in a window that began anew
 };
 
 struct tcp_cc {

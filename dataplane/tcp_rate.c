@@ -30,9 +30,8 @@ static void add_mark(struct tcp_conn *c, struct tcp_rate *r, uint64_t now_us)
 		.delivered_us = r->delivered_us,
 		.sent_us = (uint32_t)now_us,
 		.first_us = r->last_us,
-		// What goes after a timeout is held back by a window that begins anew, and says as
-		// little about the path.
-		.app_limited = r->app_limited || c->recovery == TCP_LOSS,
+		.app_limited = r->app_limited,
+		.held_back = c->recovery == TCP_LOSS,
 	};
 	if (!r->n++)
 		r->next_seq = k->end_seq;
@@ -81,6 +80,7 @@ static void take_sample(
 		.lost = r->lost,
 		.in_flight = tcp_in_flight(c),
 		.app_limited = k->app_limited,
+		.held_back = k->held_back,
 	};
 
 	if ((int32_t)(s.delivered - s.prior_delivered) <=

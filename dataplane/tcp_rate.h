@@ -14,7 +14,7 @@ struct tcp_rate_mark {         // times in microseconds, modulo 2^32
 	uint32_t delivered_us; // when the last of those did
 	uint32_t sent_us;
 	uint32_t first_us; // when the last piece known to have arrived was sent
-	bool app_limited;
+	bool app_limited, held_back; // as in struct tcp_cc_sample
 };
 
 struct tcp_rate {

@@ -14,6 +14,8 @@
 
 #include "tcp_sim.h"
 
+#include "dataplane/tcp_bbr.c" // for the states of its model
+
 #define PORT 443
 #define FLOWS_MAX 2
 #define RECORD 1400
@@ -240,6 +242,48 @@ static void bbr_after_timeout(void **state)
 	end(&p);
 }
 
+// Until more goes through than when this probe began; false: not in so many seconds.
+static bool until_probe_grows(struct path *p, double seconds)
+{
+	const struct bbr *b = bbr(&p->from[0]->cc);
+	uint64_t until = p->s.now_us + (uint64_t)(seconds * 1e6);
+
+	while (p->s.now_us < until) {
+		run(p, 0.001);
+		if (b->state == PROBE_UP && b->phase_rounds && max_bw(b) * 8 >= b->bw_up * 9)
+			return true;
+	}
+	return false;
+}
+
+// A timeout while more and more went through says that the path broke, and not that the
+// application had nothing left to send: no search for the path's end follows, at 2.8 times what it
+// held, which filled the queue of a line that came back slower.
+static void bbr_timeout_while_probing(void **state)
+{
+	const struct bbr *b;
+	struct path p;
+
+	begin(&p, &field, &tcp_cc_bbr, 1, 12);
+	p.s.link.rate_bps = 10000000;
+	p.s.link.queue = 15000;
+	run(&p, 4);
+	b = bbr(&p.from[0]->cc);
+	assert_true(b->full);
+	p.s.link.rate_bps = 50000000;
+	assert_true(until_probe_grows(&p, 5));
+	p.s.filter = nothing_passes;
+	run(&p, 0.4);
+	assert_int_equal(p.from[0]->recovery, TCP_LOSS);
+	p.s.filter = NULL;
+	p.s.link.rate_bps = 10000000;
+	for (unsigned int i = 0; i < 1000; i++) {
+		run(&p, 0.001);
+		assert_int_not_equal(b->state, STARTUP);
+	}
+	end(&p);
+}
+
 // The line becomes slower, and faster again.
 static void bbr_follows_line(void **state)
 {
@@ -321,6 +365,7 @@ int main(void)
 		cmocka_unit_test(bbr_tiny_queue),
 		cmocka_unit_test(bbr_after_trickle),
 		cmocka_unit_test(bbr_after_timeout),
+		cmocka_unit_test(bbr_timeout_while_probing),
 		cmocka_unit_test(bbr_follows_line),
 		cmocka_unit_test(bbr_longer_path),
 		cmocka_unit_test(bbr_shares),
