@@ -314,7 +314,7 @@ static bool same(const struct dns_servers *a, const struct dns_servers *b)
 	       !memcmp(a->addr, b->addr, a->nb * sizeof(a->addr[0]));
 }
 
-static void unset(struct dns *d, bool interface_goes)
+void dns_unset(struct dns *d, bool interface_goes)
 {
 	struct dns_plan p;
 
@@ -335,7 +335,7 @@ void dns_set(struct dns *d, const char *interface, int ifindex, const struct dns
 	if (!d->scripts || (same(&d->servers, s) && ifindex == d->ifindex))
 		return;
 	if (!s->nb || (is_set(d) && ifindex != d->ifindex))
-		unset(d, false);
+		dns_unset(d, false);
 	if (!s->nb || (!is_set(d) && !look_for_keeper(d, interface, s->exclusively)))
 		return;
 	snprintf(d->interface, sizeof(d->interface), "%s", interface);
@@ -344,11 +344,6 @@ void dns_set(struct dns *d, const char *interface, int ifindex, const struct dns
 	write_note(d);
 	dns_plan_set(&p, &d->keeper, d->record, ifindex, s);
 	run_plan(d->scripts, d->key, &p, "dns-up");
-}
-
-void dns_unset(struct dns *d)
-{
-	unset(d, true);
 }
 
 void dns_close(struct dns *d)

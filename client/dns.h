@@ -80,8 +80,8 @@ void dns_open(struct dns *d, struct scripts *scripts, uint64_t key, const char *
 
 // The interface has these servers from now on; nb 0: none.
 void dns_set(struct dns *d, const char *interface, int ifindex, const struct dns_servers *s);
-// The call is over, and its interface goes.
-void dns_unset(struct dns *d);
+// The call is over.
+void dns_unset(struct dns *d, bool interface_goes);
 // Forgets the note, unless something is still set.
 void dns_close(struct dns *d);
 

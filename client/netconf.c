@@ -142,6 +142,16 @@ int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu)
 	return change(n, &q);
 }
 
+int netconf_link_delete(struct netconf *n, int ifindex)
+{
+	struct request q;
+
+	request_init(&q, RTM_DELLINK, 0, sizeof(q.link));
+	q.link.ifi_family = AF_UNSPEC;
+	q.link.ifi_index = ifindex;
+	return change(n, &q);
+}
+
 int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
 {
 	struct request q;

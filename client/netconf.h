@@ -20,6 +20,9 @@ int netconf_link_no_ipv6(struct netconf *n, int ifindex);
 
 int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu);
 
+// At once, whoever has it open.
+int netconf_link_delete(struct netconf *n, int ifindex);
+
 // local/32, with peer as the other end of the point-to-point link unless it is 0.
 int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
 

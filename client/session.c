@@ -180,7 +180,7 @@ static void end(struct session *s, enum call_end why)
 	ev_timer_stop(s->loop, &s->look);
 	resolve_cancel(s->resolve);
 	s->resolve = NULL;
-	dns_unset(&s->dns);
+	dns_unset(&s->dns, true);
 	s->end = why;
 	s->state = STATE_ENDED;
 	s->ops->ended(s->user, call_end_status(why));
@@ -301,7 +301,7 @@ static void lost(struct session *s, enum call_end why, const char *reason, bool 
 		"down reason=\"%s\" rx_packets=%llu rx_bytes=%llu tx_packets=%llu tx_bytes=%llu",
 		reason, (unsigned long long)c.rx_packets, (unsigned long long)c.rx_bytes,
 		(unsigned long long)c.tx_packets, (unsigned long long)c.tx_bytes);
-	dns_unset(&s->dns);
+	dns_unset(&s->dns, !s->conf->dial_on_demand);
 	session_run_script(s, reason, &c);
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	conn_destroy(s->conn);

@@ -278,6 +278,10 @@ int tunnel_default_route(
 void tunnel_close(struct tunnel *t)
 {
 	drop_server_route(t);
+	// A program that is being started holds a copy of fd for a moment, and with it the name.
+	if (t->ifindex && t->net.fd >= 0)
+		netconf_link_delete(&t->net, t->ifindex);
+	t->ifindex = 0;
 	netconf_close(&t->net);
 	if (t->fd >= 0)
 		close(t->fd);

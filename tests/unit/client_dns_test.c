@@ -244,10 +244,10 @@ static void test_set(void **state)
 	dns_set(&d, "t0", 5, &two);
 	dns_set(&d, "t0", 5, &none);
 	dns_set(&d, "t0", 5, &two);
-	dns_unset(&d);
-	dns_unset(&d);
+	dns_unset(&d, true);
+	dns_unset(&d, true);
 	dns_set(&d, "t0", 6, &one); // the next call
-	dns_unset(&d);
+	dns_unset(&d, true);
 	assert_string_equal(said(st),
 		"resolvconf -x -a t0.culvert\nnameserver 10.0.0.1\n"
 		"resolvconf -x -a t0.culvert\nnameserver 10.0.0.1\nnameserver 10.0.0.2\n"
@@ -277,11 +277,15 @@ static void test_set_resolved(void **state)
 	assert_false(is_noted());
 	dns_set(&d, "-t 0", 5, &none);
 	dns_set(&d, "-t 0", 5, &one);
-	dns_unset(&d);
+	dns_unset(&d, true);
+	dns_set(&d, "-t 0", 5, &one);
+	dns_unset(&d, false);
 	assert_string_equal(said(st), "resolvectl dns 5 10.0.0.1\nresolvectl domain 5 ~.\n"
 				      "resolvectl default-route 5 yes\nresolvectl revert 5\n"
 				      "resolvectl dns 5 10.0.0.1\nresolvectl domain 5 ~.\n"
-				      "resolvectl default-route 5 yes\n");
+				      "resolvectl default-route 5 yes\n"
+				      "resolvectl dns 5 10.0.0.1\nresolvectl domain 5 ~.\n"
+				      "resolvectl default-route 5 yes\nresolvectl revert 5\n");
 	dns_close(&d);
 }
 
@@ -321,13 +325,13 @@ static void test_nobody(void **state)
 	dns_set(&d, "-t", 5, &one); // no name for a record
 	unlink(under("/usr/sbin/resolvconf"));
 	dns_set(&d, "t0", 5, &one);
-	dns_unset(&d);
+	dns_unset(&d, true);
 	assert_false(is_noted());
 	write_file("/usr/sbin/resolvconf", 0755, "#!/bin/sh\nexit 0\n"); // Debian's
 	dns_set(&d, "t0", 5, &one);
 	assert_true(is_noted());
 	assert_int_equal(d.keeper.kind, DNS_RESOLVCONF);
-	dns_unset(&d);
+	dns_unset(&d, true);
 	assert_string_equal(said(st), "");
 	dns_close(&d);
 	assert_false(is_noted());

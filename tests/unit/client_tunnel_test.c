@@ -153,12 +153,38 @@ static void test_crash(void **state)
 	tunnel_close(&next);
 
 	f = fopen(path, "w");
+	fputs("::ffff:198.51.100.7 ::ffff:192.0.2.1 2 1\n", f); // another network namespace's
+	fclose(f);
+	assert_false(tunnel_take_back(path));
+	assert_int_equal(access(path, F_OK), 0);
+
+	f = fopen(path, "w");
 	fputs("::ffff:198.51.100.7 ::ffff:192.0.2.1 2", f); // no end
 	fclose(f);
 	assert_int_equal(tunnel_open(&next, "in%d", err, sizeof(err)), 0);
 	tunnel_note_routes(&next, path);
 	assert_int_equal(access(path, F_OK), -1);
 	tunnel_close(&next);
+}
+
+// The name is free at once, though somebody has a copy of the descriptor: a program being started.
+static void test_name_is_free(void **state)
+{
+	struct tunnel t;
+	int copy;
+
+	if (!has_namespace)
+		skip();
+	assert_int_equal(tunnel_open(&t, "in7", err, sizeof(err)), 0);
+	copy = dup(t.fd);
+	assert_true(copy >= 0);
+	tunnel_close(&t);
+	assert_int_equal(tunnel_open(&t, "in7", err, sizeof(err)), 0);
+	close(copy);
+	assert_string_equal(t.name, "in7");
+	assert_int_equal(if_nametoindex("in7"), t.ifindex);
+	tunnel_close(&t);
+	assert_int_equal(if_nametoindex("in7"), 0);
 }
 
 // Behind one with a lower metric.
@@ -374,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_route),
 		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_name_is_free),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_readdress),
 		cmocka_unit_test(test_server_route),
