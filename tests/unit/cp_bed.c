@@ -162,15 +162,47 @@ struct fake_client *bed_dial(struct bed *b, const struct fake_client_conf *conf)
 	return b->client[b->nb_clients++] = fake_client_new(conn, conf);
 }
 
-struct fake_client *bed_dial_up(struct bed *b, const char *user, uint32_t auth)
+struct fake_client *bed_dial_as(struct bed *b, const char *user, uint32_t auth)
 {
 	struct fake_client_conf conf = bed_client_conf(b, auth);
-	struct fake_client *c;
 
 	conf.user = user;
-	c = bed_dial(b, &conf);
+	return bed_dial(b, &conf);
+}
+
+struct fake_client *bed_dial_up(struct bed *b, const char *user, uint32_t auth)
+{
+	struct fake_client *c = bed_dial_as(b, user, auth);
+
 	BED_UNTIL(b, fake_client_is_up(c) && c->conn->data_open);
 	return c;
+}
+
+struct fake_client *bed_dial_refused(struct bed *b, const char *user, uint32_t auth)
+{
+	struct fake_client *c = bed_dial_as(b, user, auth);
+
+	BED_UNTIL(b, c->conn->closed && !bed_session(b, c));
+	fake_assert(c->ppp_end == PPP_END_AUTH_FAILED);
+	fake_assert(c->conn->inner == 0);
+	return c;
+}
+
+void bed_hang_up(struct bed *b, struct fake_client *c)
+{
+	fake_client_hang_up(c);
+	BED_UNTIL(b, c->conn->closed && !bed_session(b, c));
+	bed_reap(b, c);
+}
+
+void bed_check_ended(struct bed *b, struct fake_client *c, const char *text)
+{
+	BED_UNTIL(b, c->conn->closed && !bed_session(b, c));
+	fake_assert(c->ppp.end == PPP_END_PEER_TERMINATED);
+	fake_assert(!strcmp(c->ppp.message, text));
+	fake_assert(!c->conn->out_rst);
+	fake_assert(c->sstp_over);
+	fake_assert(!c->conn->data_open);
 }
 
 void bed_reap(struct bed *b, struct fake_client *c)

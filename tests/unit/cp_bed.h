@@ -45,8 +45,15 @@ void bed_close(struct bed *b);
 
 struct fake_client_conf bed_client_conf(const struct bed *b, uint32_t auth);
 struct fake_client *bed_dial(struct bed *b, const struct fake_client_conf *conf);
-// The same for "bob" by auth, until data pass; asserts that they do.
+// The same for a user with BED_PASSWORD.
+struct fake_client *bed_dial_as(struct bed *b, const char *user, uint32_t auth);
+// Until data pass; until the log-in was refused: asserts that it comes to this.
 struct fake_client *bed_dial_up(struct bed *b, const char *user, uint32_t auth);
+struct fake_client *bed_dial_refused(struct bed *b, const char *user, uint32_t auth);
+// The client ends the call; forgets it.
+void bed_hang_up(struct bed *b, struct fake_client *c);
+// Waits until the server ended c, and asserts that it did in an orderly way, with this text.
+void bed_check_ended(struct bed *b, struct fake_client *c, const char *text);
 // Forget a client whose connection is closed.
 void bed_reap(struct bed *b, struct fake_client *c);
 

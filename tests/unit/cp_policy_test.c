@@ -56,44 +56,6 @@ static void open_bed(struct bed *b)
 	bed_open(b, &conf);
 }
 
-static struct fake_client *dial(struct bed *b, const char *user, uint32_t auth)
-{
-	struct fake_client_conf conf = bed_client_conf(b, auth);
-
-	conf.user = user;
-	return bed_dial(b, &conf);
-}
-
-static void hang_up(struct bed *b, struct fake_client *c)
-{
-	fake_client_hang_up(c);
-	BED_UNTIL(b, c->conn->closed && !bed_session(b, c));
-	bed_reap(b, c);
-}
-
-// The server ended c in an orderly way, with a text.
-static void check_ended(struct bed *b, struct fake_client *c, const char *text)
-{
-	BED_UNTIL(b, c->conn->closed && !bed_session(b, c));
-	assert_int_equal(c->ppp.end, PPP_END_PEER_TERMINATED);
-	assert_string_equal(c->ppp.message, text);
-	assert_false(c->conn->out_rst);
-	assert_true(c->sstp_over);
-	assert_false(c->conn->data_open);
-}
-
-// -- log-ins --
-
-static struct fake_client *refused(struct bed *b, const char *user, uint32_t auth)
-{
-	struct fake_client *c = dial(b, user, auth);
-
-	BED_UNTIL(b, c->conn->closed && !bed_session(b, c));
-	assert_int_equal(c->ppp_end, PPP_END_AUTH_FAILED);
-	assert_int_equal(c->conn->inner, 0);
-	return c;
-}
-
 static void test_only_one(void **state)
 {
 	static const uint32_t methods[] = {PPP_AUTH_MSCHAP2, PPP_AUTH_PAP, PPP_AUTH_CHAP_MD5};
@@ -105,7 +67,7 @@ static void test_only_one(void **state)
 	a = bed_dial_up(&b, "once", PPP_AUTH_MSCHAP2);
 	for (unsigned int i = 0; i < 3; i++) {
 		bed_log_begin();
-		c = refused(&b, "DOM\\once", methods[i]);
+		c = bed_dial_refused(&b, "DOM\\once", methods[i]);
 		log = bed_log_end();
 		assert_non_null(strstr(log, "result=refused why=\"already logged in (only-one)\""));
 		assert_non_null(strstr(c->ppp_message, "You are already logged in"));
@@ -113,7 +75,7 @@ static void test_only_one(void **state)
 		assert_true(a->conn->data_open);
 	}
 	assert_int_equal(b.cp->accounts.nb_sessions, 1);
-	hang_up(&b, a);
+	bed_hang_up(&b, a);
 	a = bed_dial_up(&b, "once", PPP_AUTH_MSCHAP2);
 	// Others are not concerned.
 	bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
@@ -130,7 +92,7 @@ static void test_only_one_is_leaving(void **state)
 	open_bed(&b);
 	a = bed_dial_up(&b, "once", PPP_AUTH_MSCHAP2);
 	fake_client_hang_up(a);
-	c = dial(&b, "once", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "once", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
 	assert_true(a->conn->closed);
 	bed_close(&b);
@@ -148,9 +110,9 @@ static void test_replace(void **state)
 		a = bed_dial_up(&b, users[i], PPP_AUTH_MSCHAP2);
 		for (unsigned int n = 0; n < 4; n++) {
 			addr = a->conn->inner;
-			c = dial(&b, users[i], PPP_AUTH_MSCHAP2);
+			c = bed_dial_as(&b, users[i], PPP_AUTH_MSCHAP2);
 			BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
-			check_ended(&b, a, "replaced by a newer log-in");
+			bed_check_ended(&b, a, "replaced by a newer log-in");
 			assert_int_equal(c->conn->inner, addr);
 			assert_int_equal(fake_published(b.ch), 1 + i);
 			assert_int_equal(pools_owner(b.cp->pools, addr), bed_session(&b, c)->id);
@@ -171,12 +133,12 @@ static void test_replace_keeps_address(void **state)
 	open_bed(&b);
 	a = bed_dial_up(&b, "repl", PPP_AUTH_MSCHAP2);
 	first = a->conn->inner;
-	hang_up(&b, a);
+	bed_hang_up(&b, a);
 	assert_int_equal(pools_take(b.cp->pools, first, 12345), 0);
 	a = bed_dial_up(&b, "repl", PPP_AUTH_MSCHAP2);
 	assert_int_not_equal(a->conn->inner, first);
 	pools_release(b.cp->pools, first);
-	c = dial(&b, "repl", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "repl", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
 	assert_int_equal(c->conn->inner, a->conn->inner);
 	bed_close(&b);
@@ -194,7 +156,7 @@ static void test_replace_the_dead(void **state)
 	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
 	addr = dead->conn->inner;
 	dead->eof = true; // reads nothing from here on
-	c = dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "replfix", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
 	assert_true(dead->conn->closed);
 	assert_true(dead->conn->out_rst);
@@ -212,7 +174,7 @@ static void test_replace_crowd(void **state)
 	open_bed(&b);
 	b.cp->limits.replace_s = 0.05;
 	for (unsigned int i = 0; i < 6; i++)
-		c[i] = dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+		c[i] = bed_dial_as(&b, "replfix", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, b.cp->nb_sessions == 1 && b.cp->nb_up == 1);
 	for (unsigned int i = 0; i < 6; i++)
 		up += c[i]->conn->data_open;
@@ -230,7 +192,7 @@ static void test_fixed_address_again(void **state)
 	open_bed(&b);
 	a = bed_dial_up(&b, "fixed", PPP_AUTH_MSCHAP2);
 	fake_client_terminate(a);
-	c = dial(&b, "fixed", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "fixed", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
 	assert_int_equal(c->conn->inner, IP(10, 9, 0, 3));
 	bed_close(&b);
@@ -246,7 +208,7 @@ static void test_caller_id(void **state)
 	open_bed(&b);
 	bed_dial_up(&b, "near", PPP_AUTH_MSCHAP2);
 	bed_log_begin();
-	far = refused(&b, "far", PPP_AUTH_PAP);
+	far = bed_dial_refused(&b, "far", PPP_AUTH_PAP);
 	log = bed_log_end();
 	assert_non_null(strstr(log, "why=\"called from another address than caller-id allows\""));
 	conf = bed_client_conf(&b, PPP_AUTH_PAP);
@@ -265,10 +227,10 @@ static void test_impossible(void **state)
 	struct bed b;
 
 	open_bed(&b);
-	c = refused(&b, "mppe", PPP_AUTH_MSCHAP2);
+	c = bed_dial_refused(&b, "mppe", PPP_AUTH_MSCHAP2);
 	assert_non_null(strstr(c->ppp_message, "E=649 R=0"));
 	assert_non_null(strstr(c->ppp_message, "MPPE encryption is required and not available"));
-	c = refused(&b, "mppe", PPP_AUTH_PAP);
+	c = bed_dial_refused(&b, "mppe", PPP_AUTH_PAP);
 	assert_string_equal(c->ppp_message, "MPPE encryption is required and not available");
 	bed_close(&b);
 }
@@ -310,7 +272,7 @@ static void test_pools_chain(void **state)
 		c[i] = bed_dial_up(&b, "bob", PPP_AUTH_PAP);
 		assert_int_equal(c[i]->conn->inner >> 8, i < 2 ? 0x0a0000 : 0x0a0001);
 	}
-	no = dial(&b, "bob", PPP_AUTH_PAP);
+	no = bed_dial_as(&b, "bob", PPP_AUTH_PAP);
 	BED_UNTIL(&b, no->conn->closed && !bed_session(&b, no));
 	log = bed_log_end();
 	assert_non_null(strstr(log, "address=10.0.1.2 pool=more"));
@@ -334,7 +296,7 @@ static void test_told_to_the_worker(void **state)
 	assert_int_equal(c->conn->open.idle_ms, 90000);
 	assert_int_equal(c->conn->open.filter, 2);
 	assert_int_equal(c->conn->open.address_list, 2);
-	hang_up(&b, c);
+	bed_hang_up(&b, c);
 	c = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
 	assert_int_equal(c->conn->open.rate_rx.bps, 0);
 	assert_int_equal(c->conn->open.limit_rx | c->conn->open.limit_tx, 0);
@@ -362,13 +324,13 @@ static void test_events(void **state)
 		c = bed_dial_up(&b, "lim", PPP_AUTH_MSCHAP2);
 		bed_log_begin();
 		fake_conn_event(c->conn, cases[i].type, cases[i].arg);
-		check_ended(&b, c, cases[i].why);
+		bed_check_ended(&b, c, cases[i].why);
 		log = bed_log_end();
 		assert_non_null(strstr(log, cases[i].why));
 		assert_non_null(strstr(log, "user=lim ended why="));
 	}
 	// While the call is not up any more, or not yet, they have no effect.
-	c = dial(&b, "lim", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "lim", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, bed_session(&b, c) && bed_session(&b, c)->stage == CP_STAGE_CALL);
 	fake_conn_event(c->conn, DP_EV_IDLE, 0);
 	fake_conn_event(c->conn, DP_EV_LIMIT, 0);
@@ -391,7 +353,7 @@ static void test_session_timeout(void **state)
 	assert_true(ev_is_active(&s->policy->session));
 	assert_true(ev_timer_remaining(b.cp->loop, &s->policy->session) > 3590);
 	ev_feed_event(b.cp->loop, &s->policy->session, EV_TIMER);
-	check_ended(&b, c, "session-timeout reached");
+	bed_check_ended(&b, c, "session-timeout reached");
 	bed_close(&b);
 }
 
@@ -461,7 +423,7 @@ static void test_route_is_own_prefix(void **state)
 		assert_false(c->conn->closed);
 		assert_int_equal(fake_nb_prefixes(b.ch), 1);
 		assert_int_equal(fake_prefix_metric(b.ch, "2001:db8:6::/64", h), 1);
-		hang_up(&b, c);
+		bed_hang_up(&b, c);
 		assert_int_equal(fake_nb_prefixes(b.ch), 0);
 	}
 	bed_close(&b);
@@ -486,7 +448,7 @@ static void test_scripts_go_in_pairs(void **state)
 	open_bed(&b);
 	for (n = 0; !dp_prefix_publish(b.ch, &other, (uint8_t)(n % 129), n / 129, n / 129 + 1); n++)
 		;
-	c = dial(&b, "scripted", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "scripted", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, c->conn->closed && !bed_session(&b, c));
 	bed_reap(&b, c);
 	bed_turns(&b, 50);
@@ -495,7 +457,7 @@ static void test_scripts_go_in_pairs(void **state)
 		dp_prefix_withdraw(b.ch, &other, (uint8_t)(n % 129), n / 129 + 1);
 	c = bed_dial_up(&b, "scripted", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, scripts_begun(&b) == 1);
-	hang_up(&b, c);
+	bed_hang_up(&b, c);
 	BED_UNTIL(&b, scripts_begun(&b) == 2);
 	bed_close(&b);
 }
@@ -518,248 +480,6 @@ static void test_free_without_closed(void **state)
 	bed_close(&b);
 }
 
-// -- a back end that takes its time --
-
-static uint64_t asked, cancelled;
-static unsigned int nb_asked, nb_cancelled;
-static struct users_answer later;
-
-static bool slow_check(void *user, const struct users_query *q, struct users_answer *a)
-{
-	asked = q->id;
-	nb_asked++;
-	memset(&later, 0, sizeof(later));
-	users_check(user, q, &later);
-	return false;
-}
-
-static void slow_cancel(void *user, uint64_t id)
-{
-	cancelled = id;
-	nb_cancelled++;
-}
-
-static void open_slow(struct bed *b)
-{
-	open_bed(b);
-	b->cp->users.check = slow_check;
-	b->cp->users.cancel = slow_cancel;
-	b->cp->limits.ppp.restart_ms = 20;
-	nb_asked = nb_cancelled = 0;
-	asked = cancelled = 0;
-}
-
-static struct fake_client *dial_slow(struct bed *b, uint32_t auth)
-{
-	struct fake_client *c = dial(b, "bob", auth);
-
-	BED_UNTIL(b, nb_asked == 1);
-	bed_turns(b, 5);
-	return c;
-}
-
-// Nothing is sent again while an answer is awaited, whoever asks what; and the timer for Call
-// Connected does not run.
-static void test_slow_answer(void **state)
-{
-	static const uint32_t methods[] = {
-		PPP_AUTH_MSCHAP2, PPP_AUTH_MSCHAP1, PPP_AUTH_CHAP_MD5, PPP_AUTH_PAP};
-	static const uint8_t lcp_echo[] = {
-		0x10, 0, 0, 16, 0xff, 3, 0xc0, 0x21, 9, 7, 0, 8, 0, 0, 0, 0};
-
-	for (unsigned int i = 0; i < 4; i++) {
-		struct fake_client *c;
-		struct cp_session *s;
-		ev_tstamp until;
-		struct bed b;
-		uint64_t sent;
-
-		open_slow(&b);
-		c = dial_slow(&b, methods[i]);
-		s = bed_session(&b, c);
-		sent = c->conn->tx.seq;
-		assert_false(ev_is_active(&s->call->sstp_timer[SSTP_TIMER_NEGOTIATION]));
-		// Ten times what would be its time to send again.
-		for (until = ev_time() + 0.2; ev_time() < until;)
-			bed_turn(&b);
-		assert_int_equal(c->conn->tx.seq, sent);
-		// The client asks again, with the same response: no answer, no second query.
-		for (unsigned int k = 0; k < 3; k++) {
-			if (methods[i] == PPP_AUTH_PAP)
-				ppp_timeout(&c->ppp, PPP_TIMER_AUTH);
-			bed_turns(&b, 5);
-		}
-		assert_int_equal(nb_asked, 1);
-		assert_int_equal(c->conn->tx.seq, sent);
-		// Echo requests are answered.
-		fake_client_send(c, lcp_echo, sizeof(lcp_echo));
-		BED_UNTIL(&b, c->conn->tx.seq == sent + 1);
-		assert_false(c->connected);
-		cp_auth_answer(b.cp, asked, &later);
-		assert_true(ev_is_active(&s->call->sstp_timer[SSTP_TIMER_NEGOTIATION]));
-		BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
-		assert_int_equal(nb_asked, 1);
-		assert_int_equal(nb_cancelled, 0);
-		bed_close(&b);
-	}
-}
-
-static void test_slow_refusal(void **state)
-{
-	struct fake_client *c;
-	struct bed b;
-
-	open_slow(&b);
-	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-	memset(&later.grant, 0, sizeof(later.grant));
-	users_refuse(&later, USERS_REFUSED, 691, "Denied by phone");
-	cp_auth_answer(b.cp, asked, &later);
-	BED_UNTIL(&b, c->conn->closed && !b.cp->nb_sessions);
-	assert_int_equal(c->ppp_end, PPP_END_AUTH_FAILED);
-	assert_non_null(strstr(c->ppp_message, "E=691 R=0"));
-	assert_non_null(strstr(c->ppp_message, "M=Denied by phone"));
-	bed_close(&b);
-}
-
-static void test_slow_times_out(void **state)
-{
-	struct fake_client *c;
-	const char *log;
-	struct bed b;
-
-	open_slow(&b);
-	b.cp->limits.auth_s = 0.1;
-	bed_log_begin();
-	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-	BED_UNTIL(&b, c->conn->closed && !b.cp->nb_sessions);
-	log = bed_log_end();
-	assert_int_equal(nb_cancelled, 1);
-	assert_int_equal(cancelled, asked);
-	assert_int_equal(c->ppp.end, PPP_END_PEER_TERMINATED);
-	assert_string_equal(c->ppp.message, "authentication timed out");
-	assert_non_null(strstr(log, "result=refused why=\"no answer in time\""));
-	assert_non_null(strstr(log, "ended why=\"authentication timed out: no answer in time\""));
-	// The answer comes after all: it is nobody's, and its memory is freed.
-	assert_non_null(users_store_get(&later.store, 100));
-	cp_auth_answer(b.cp, asked, &later);
-	assert_null(later.store);
-	bed_close(&b);
-}
-
-static void test_slow_client_goes(void **state)
-{
-	struct fake_client *c;
-	struct bed b;
-
-	for (unsigned int i = 0; i < 3; i++) {
-		open_slow(&b);
-		c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-		if (i == 0)
-			c->conn->rst = true;
-		else if (i == 1)
-			fake_client_hang_up(c);
-		else
-			fake_client_terminate(c);
-		BED_UNTIL(&b, c->conn->closed && !b.cp->nb_sessions);
-		assert_int_equal(nb_cancelled, 1);
-		cp_auth_answer(b.cp, asked, &later);
-		bed_close(&b);
-	}
-}
-
-// At the limit of calls in progress who waits for a verdict is not the silent one, and is not
-// thrown out for it afterwards.
-static void test_slow_gives_no_way(void **state)
-{
-	struct fake_client_conf silent;
-	struct fake_client *c, *mute;
-	struct bed b;
-
-	open_slow(&b);
-	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-	b.cp->limits.max_half_open = 2;
-	b.cp->limits.give_way_s = b.cp->answer_s = 0.01;
-	silent = bed_client_conf(&b, PPP_AUTH_PAP);
-	silent.halt = FAKE_HALT_TLS;
-	for (unsigned int i = 0; i < 5; i++) {
-		mute = bed_dial(&b, &silent);
-		BED_UNTIL(&b, mute->tls_done);
-		usleep(20000);
-		bed_turns(&b, 2);
-	}
-	assert_false(c->conn->closed);
-	cp_auth_answer(b.cp, asked, &later);
-	bed_dial(&b, &silent);
-	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
-	bed_close(&b);
-}
-
-// A back end that answers nobody keeps nobody out for ever.
-static void test_dead_back_end(void **state)
-{
-	struct fake_client *c[3];
-	struct bed b;
-
-	open_slow(&b);
-	b.cp->limits.max_half_open = 2;
-	b.cp->limits.verdict_s = 0.1;
-	for (unsigned int i = 0; i < 2; i++) {
-		c[i] = dial(&b, "bob", PPP_AUTH_PAP);
-		BED_UNTIL(&b, nb_asked == i + 1);
-	}
-	usleep(150000);
-	bed_turns(&b, 2);
-	c[2] = dial(&b, "bob", PPP_AUTH_PAP);
-	BED_UNTIL(&b, nb_asked == 3);
-	assert_true(c[0]->conn->out_rst);
-	assert_int_equal(nb_cancelled, 1);
-	assert_false(c[1]->conn->closed);
-	cp_auth_answer(b.cp, asked, &later);
-	BED_UNTIL(&b, fake_client_is_up(c[2]) && c[2]->conn->data_open);
-	bed_close(&b);
-}
-
-// The answer to another query of the same session is nobody's, whatever it says.
-static void test_answer_to_another(void **state)
-{
-	struct users_answer first;
-	struct fake_client *c;
-	struct cp_session *s;
-	struct bed b;
-
-	open_slow(&b);
-	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-	s = bed_session(&b, c);
-	first = later;
-	assert_non_null(first.grant.account);
-	cp_auth_answer(b.cp, asked + 1, &first);
-	assert_null(first.grant.account); // wiped
-	assert_true(s->call->auth_pending);
-	assert_null(s->account);
-	cp_auth_answer(b.cp, asked, &later);
-	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
-	bed_close(&b);
-}
-
-// Who ends PPP while it is judged has nobody work for it any longer.
-static void test_slow_terminates(void **state)
-{
-	struct fake_client *c;
-	struct cp_session *s;
-	struct bed b;
-
-	open_slow(&b);
-	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-	s = bed_session(&b, c);
-	fake_client_terminate(c);
-	BED_UNTIL(&b, s->stage != CP_STAGE_CALL || nb_cancelled);
-	assert_int_equal(s->stage, CP_STAGE_CALL);
-	assert_false(s->call->auth_pending);
-	cp_auth_answer(b.cp, asked, &later);
-	assert_null(s->account);
-	bed_close(&b);
-}
-
 static void test_held_terminates(void **state)
 {
 	struct fake_client *dead, *c;
@@ -770,7 +490,7 @@ static void test_held_terminates(void **state)
 	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
 	dead->eof = true;
 	b.cp->limits.replace_s = 10;
-	c = dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	c = bed_dial_as(&b, "replfix", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, (s = bed_session(&b, c)) && s->call && s->call->held);
 	fake_client_terminate(c);
 	BED_UNTIL(&b, s->stage != CP_STAGE_CALL || !s->call->held);
@@ -791,43 +511,14 @@ static void test_replaced_again(void **state)
 	dead = bed_dial_up(&b, "replfix", PPP_AUTH_MSCHAP2);
 	s = bed_session(&b, dead);
 	dead->eof = true;
-	dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	bed_dial_as(&b, "replfix", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, s->policy && ev_is_active(&s->policy->hurry));
 	until = ev_now(b.cp->loop) + ev_timer_remaining(b.cp->loop, &s->policy->hurry);
 	b.cp->limits.replace_s = 1000;
-	dial(&b, "replfix", PPP_AUTH_MSCHAP2);
+	bed_dial_as(&b, "replfix", PPP_AUTH_MSCHAP2);
 	BED_UNTIL(&b, b.cp->accounts.nb_sessions >= 3);
 	assert_true(
 		ev_now(b.cp->loop) + ev_timer_remaining(b.cp->loop, &s->policy->hurry) < until + 1);
-	bed_close(&b);
-}
-
-// What a back end brings along lives as long as the session.
-static void test_grant_from_elsewhere(void **state)
-{
-	struct config_route *routes;
-	struct fake_client *c;
-	struct bed b;
-	char *name;
-
-	open_slow(&b);
-	c = dial_slow(&b, PPP_AUTH_MSCHAP2);
-	name = users_store_get(&later.store, 10);
-	strcpy(name, "elsewhere");
-	routes = users_store_get(&later.store, sizeof(*routes));
-	inet_pton(AF_INET6, "2001:db8::", &routes->prefix.addr);
-	routes->prefix.plen = 64;
-	routes->metric = 7;
-	later.grant.account = name;
-	later.grant.remote = IP(10, 77, 0, 1);
-	later.grant.routes = routes;
-	later.grant.nb_routes = 1;
-	later.grant.session_timeout_s = 100;
-	cp_auth_answer(b.cp, asked, &later);
-	BED_UNTIL(&b, fake_client_is_up(c) && c->conn->data_open);
-	assert_int_equal(c->conn->inner, IP(10, 77, 0, 1));
-	assert_int_equal(fake_prefix_metric(b.ch, "2001:db8::/64", c->conn->handle), 7);
-	assert_string_equal(bed_session(&b, c)->account, "elsewhere");
 	bed_close(&b);
 }
 
@@ -853,17 +544,8 @@ int main(void)
 		cmocka_unit_test(test_route_is_own_prefix),
 		cmocka_unit_test(test_scripts_go_in_pairs),
 		cmocka_unit_test(test_free_without_closed),
-		cmocka_unit_test(test_slow_answer),
-		cmocka_unit_test(test_slow_refusal),
-		cmocka_unit_test(test_slow_times_out),
-		cmocka_unit_test(test_slow_client_goes),
-		cmocka_unit_test(test_slow_gives_no_way),
-		cmocka_unit_test(test_dead_back_end),
-		cmocka_unit_test(test_answer_to_another),
-		cmocka_unit_test(test_slow_terminates),
 		cmocka_unit_test(test_held_terminates),
 		cmocka_unit_test(test_replaced_again),
-		cmocka_unit_test(test_grant_from_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,17 +11,11 @@
 
 #include <cmocka.h>
 
-#include "tls/record.h"
+#include "tests/unit/record_rig.h"
 
 #define DIRS 3
 #define BURST_MAX 70
-#define MAX_BACKENDS 4
 #define PLAIN_MAX 4200 // beyond what is copied together
-
-struct dir {
-	struct rec_dir d;
-	_Alignas(REC_KEY_ALIGN) uint8_t mem[REC_KEY_SIZE_MAX];
-};
 
 struct record {
 	uint8_t *text;
@@ -32,9 +26,6 @@ struct record {
 	uint8_t *dst;
 	bool in_place, bad;
 };
-
-static struct rec_crypto *crypto[MAX_BACKENDS];
-static unsigned int nb_crypto;
 static uint64_t rng_state = 0x2545f4914f6cdd1du;
 
 static uint32_t rnd(uint32_t below)
@@ -53,8 +44,8 @@ static void *exactly(size_t n)
 	return p;
 }
 
-static void install(struct rec_crypto *rc, struct dir *x, uint16_t version, enum tls_aead aead,
-	unsigned int seed)
+static void install(struct rec_crypto *rc, struct rec_rig_dir *x, uint16_t version,
+	enum tls_aead aead, unsigned int seed)
 {
 	struct tls_traffic_key k = {.version = version,
 		.aead = (uint8_t)aead,
@@ -68,13 +59,13 @@ static void install(struct rec_crypto *rc, struct dir *x, uint16_t version, enum
 }
 
 static void install_all(
-	struct rec_crypto *rc, struct dir x[DIRS], uint16_t version, enum tls_aead aead)
+	struct rec_crypto *rc, struct rec_rig_dir x[DIRS], uint16_t version, enum tls_aead aead)
 {
 	for (unsigned int i = 0; i < DIRS; i++)
 		install(rc, &x[i], version, aead, i);
 }
 
-static void remove_all(struct rec_crypto *rc, struct dir x[DIRS])
+static void remove_all(struct rec_crypto *rc, struct rec_rig_dir x[DIRS])
 {
 	for (unsigned int i = 0; i < DIRS; i++)
 		rec_key_remove(rc, &x[i].d);
@@ -130,22 +121,18 @@ static void record_free(struct record *r, uint16_t nb)
 	free(r->bytes);
 }
 
-#define FOR_EACH_CIPHER(version, aead)                                \
-	for (uint16_t version = 0x0303; version <= 0x0304; version++) \
-		for (int aead = 0; aead < TLS_N_AEADS; aead++)
-
 // A burst gives what single records give, bytes and sequence numbers.
 static void sealing(void **state)
 {
 	FOR_EACH_CIPHER(version, aead)
-	for (unsigned int b = 0; b < nb_crypto; b++)
+	for (unsigned int b = 0; b < rec_rig_nb; b++)
 		for (uint16_t n = 1; n <= BURST_MAX; n += 1 + n / 6) {
 			struct rec_seal_op ops[BURST_MAX];
 			struct record r[BURST_MAX];
-			struct dir tx[DIRS], one[DIRS];
+			struct rec_rig_dir tx[DIRS], one[DIRS];
 
-			install_all(crypto[b], tx, version, aead);
-			install_all(crypto[b], one, version, aead);
+			install_all(rec_rig[b], tx, version, aead);
+			install_all(rec_rig[b], one, version, aead);
 			for (uint16_t i = 0; i < n; i++) {
 				struct rec_dir *d = &tx[rnd(DIRS)].d;
 
@@ -155,29 +142,30 @@ static void sealing(void **state)
 					.len = r[i].len,
 					.type = rnd(9) ? TLS_CT_APPLICATION_DATA : TLS_CT_ALERT};
 			}
-			rec_seal_burst(crypto[b], ops, n);
+			rec_seal_burst(rec_rig[b], ops, n);
 			for (uint16_t i = 0; i < n; i++) {
-				unsigned int which = (unsigned int)((struct dir *)ops[i].d - tx);
+				unsigned int which =
+					(unsigned int)((struct rec_rig_dir *)ops[i].d - tx);
 				uint8_t *again = exactly(r[i].total);
 				struct rec_seal_op op = ops[i];
 
 				op.d = &one[which].d;
 				op.p = again + op.d->prefix_len;
 				memcpy(op.p, r[i].text, r[i].len);
-				rec_seal_burst(crypto[b], &op, 1);
+				rec_seal_burst(rec_rig[b], &op, 1);
 				assert_memory_equal(again, r[i].bytes, r[i].total);
 				free(again);
 				record_free(&r[i], 0);
 			}
 			for (int i = 0; i < DIRS; i++)
 				assert_int_equal(tx[i].d.seq, one[i].d.seq);
-			remove_all(crypto[b], tx);
-			remove_all(crypto[b], one);
+			remove_all(rec_rig[b], tx);
+			remove_all(rec_rig[b], one);
 		}
 }
 
-static void prepare_open(struct rec_crypto *rc, struct dir tx[DIRS], struct dir rx[DIRS],
-	struct record *r, struct rec_open_op *op, bool may_be_bad)
+static void prepare_open(struct rec_crypto *rc, struct rec_rig_dir tx[DIRS],
+	struct rec_rig_dir rx[DIRS], struct record *r, struct rec_open_op *op, bool may_be_bad)
 {
 	unsigned int which = rnd(DIRS);
 	struct rec_dir *d = &tx[which].d;
@@ -221,30 +209,31 @@ static void check(const struct record *r, const struct rec_open_op *op, bool fai
 static void opening(void **state)
 {
 	FOR_EACH_CIPHER(version, aead)
-	for (unsigned int b = 0; b < nb_crypto; b++)
+	for (unsigned int b = 0; b < rec_rig_nb; b++)
 		for (int turn = 0; turn < 24; turn++) {
 			uint16_t n = (uint16_t)(1 + rnd(BURST_MAX));
 			struct rec_open_op ops[BURST_MAX];
 			static struct record r[BURST_MAX];
-			struct dir tx[DIRS], rx[DIRS];
+			struct rec_rig_dir tx[DIRS], rx[DIRS];
 			bool failed[DIRS] = {false};
 			uint64_t opened[DIRS] = {0};
 
-			install_all(crypto[b], tx, version, aead);
-			install_all(crypto[b], rx, version, aead);
+			install_all(rec_rig[b], tx, version, aead);
+			install_all(rec_rig[b], rx, version, aead);
 			for (uint16_t i = 0; i < n; i++)
-				prepare_open(crypto[b], tx, rx, &r[i], &ops[i], turn % 2);
-			rec_open_burst(crypto[b], ops, n);
+				prepare_open(rec_rig[b], tx, rx, &r[i], &ops[i], turn % 2);
+			rec_open_burst(rec_rig[b], ops, n);
 			for (uint16_t i = 0; i < n; i++) {
-				unsigned int which = (unsigned int)((struct dir *)ops[i].d - rx);
+				unsigned int which =
+					(unsigned int)((struct rec_rig_dir *)ops[i].d - rx);
 
 				check(&r[i], &ops[i], failed, which, opened);
 				record_free(&r[i], ops[i].nb_src);
 			}
 			for (int i = 0; i < DIRS; i++)
 				assert_int_equal(rx[i].d.seq, 0xfffffffe + opened[i]);
-			remove_all(crypto[b], tx);
-			remove_all(crypto[b], rx);
+			remove_all(rec_rig[b], tx);
+			remove_all(rec_rig[b], rx);
 		}
 }
 
@@ -253,13 +242,13 @@ static void opening(void **state)
 static void every_cut_in_two(void **state)
 {
 	FOR_EACH_CIPHER(version, aead)
-	for (unsigned int b = 0; b < nb_crypto; b++) {
-		struct dir tx, rx;
+	for (unsigned int b = 0; b < rec_rig_nb; b++) {
+		struct rec_rig_dir tx, rx;
 		struct record r;
 		struct rec_seal_op seal;
 
-		install(crypto[b], &tx, version, aead, 0);
-		install(crypto[b], &rx, version, aead, 0);
+		install(rec_rig[b], &tx, version, aead, 0);
+		install(rec_rig[b], &rx, version, aead, 0);
 		do {
 			record_fill(&r, &tx.d);
 			if (r.len >= 200)
@@ -269,7 +258,7 @@ static void every_cut_in_two(void **state)
 			.p = r.bytes + tx.d.prefix_len,
 			.len = r.len,
 			.type = TLS_CT_APPLICATION_DATA};
-		rec_seal_burst(crypto[b], &seal, 1);
+		rec_seal_burst(rec_rig[b], &seal, 1);
 		for (uint32_t cut = 0; cut <= r.total; cut++) {
 			uint8_t *a = exactly(cut), *z = exactly(r.total - cut);
 			struct rec_slice s[2] = {{a, cut}, {z, r.total - cut}};
@@ -279,7 +268,7 @@ static void every_cut_in_two(void **state)
 			memcpy(a, r.bytes, cut);
 			memcpy(z, r.bytes + cut, r.total - cut);
 			rx.d.seq = tx.d.seq - 1;
-			rec_open_burst(crypto[b], &op, 1);
+			rec_open_burst(rec_rig[b], &op, 1);
 			assert_int_equal(op.status, 0);
 			assert_int_equal(op.len, r.len);
 			assert_memory_equal(dst, r.text, r.len);
@@ -290,8 +279,8 @@ static void every_cut_in_two(void **state)
 			free(dst);
 		}
 		record_free(&r, 0);
-		rec_key_remove(crypto[b], &tx.d);
-		rec_key_remove(crypto[b], &rx.d);
+		rec_key_remove(rec_rig[b], &tx.d);
+		rec_key_remove(rec_rig[b], &rx.d);
 	}
 }
 
@@ -299,16 +288,16 @@ static void every_cut_in_two(void **state)
 static void refused_pieces_are_wiped(void **state)
 {
 	FOR_EACH_CIPHER(version, aead)
-	for (unsigned int b = 0; b < nb_crypto; b++) {
+	for (unsigned int b = 0; b < rec_rig_nb; b++) {
 		static const uint8_t zero[PLAIN_MAX + TLS_REC_MAX_SUFFIX];
-		struct dir tx[DIRS], rx[DIRS];
+		struct rec_rig_dir tx[DIRS], rx[DIRS];
 		struct rec_open_op op;
 		struct record r;
 
-		install_all(crypto[b], tx, version, aead);
-		install_all(crypto[b], rx, version, aead);
+		install_all(rec_rig[b], tx, version, aead);
+		install_all(rec_rig[b], rx, version, aead);
 		do {
-			prepare_open(crypto[b], tx, rx, &r, &op, true);
+			prepare_open(rec_rig[b], tx, rx, &r, &op, true);
 			if (!r.bad)
 				record_free(&r, op.nb_src);
 		} while (!r.bad);
@@ -317,30 +306,13 @@ static void refused_pieces_are_wiped(void **state)
 					       : tx[2].d.seq - 1;
 		if (!r.in_place)
 			memset(r.dst, 0xee, r.total);
-		rec_open_burst(crypto[b], &op, 1);
+		rec_open_burst(rec_rig[b], &op, 1);
 		assert_int_equal(op.status, 20);
 		assert_memory_equal(r.dst, zero, r.total - op.d->prefix_len - 16);
 		record_free(&r, op.nb_src);
-		remove_all(crypto[b], tx);
-		remove_all(crypto[b], rx);
+		remove_all(rec_rig[b], tx);
+		remove_all(rec_rig[b], rx);
 	}
-}
-
-static int start(void **state)
-{
-	for (unsigned int i = 0; rec_backend_nth(i); i++) {
-		crypto[nb_crypto] = rec_crypto_create(rec_backend_nth(i));
-		if (crypto[nb_crypto])
-			nb_crypto++;
-	}
-	return nb_crypto ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-	while (nb_crypto)
-		rec_crypto_destroy(crypto[--nb_crypto]);
-	return 0;
 }
 
 int main(void)
@@ -352,5 +324,5 @@ int main(void)
 		cmocka_unit_test(refused_pieces_are_wiped),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, rec_rig_setup, rec_rig_teardown);
 }
