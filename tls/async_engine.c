@@ -26,7 +26,7 @@
 #include "base/affinity.h"
 #include "base/secret.h"
 
-enum task_op { OP_RSA_SIGN, OP_EC_SIGN };
+enum task_op { OP_RSA_SIGN, OP_RSA_DECRYPT, OP_EC_SIGN };
 
 // Owned by the job that made it until it is queued; then by the pool and the job together, and
 // freed by whoever is done with it last.
@@ -62,6 +62,8 @@ static RSA_METHOD *rsa_method;
 static EC_KEY_METHOD *ec_method;
 static int rsa_index = -1, ec_index = -1;
 static _Thread_local bool cancelling;
+static _Thread_local struct async_pool *making_for; // async_engine_decrypting_key()
+static pthread_mutex_t default_lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_uint nb_tasks; // a statistic: no order with anything
 
 typedef int (*ec_sign_fn)(int type, const unsigned char *digest, int len, unsigned char *sig,
@@ -75,16 +77,25 @@ static ec_sign_fn openssl_ec_sign(void)
 	return sign;
 }
 
+typedef int (*rsa_fn)(
+	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding);
+
+static rsa_fn openssl_rsa(enum task_op op)
+{
+	const RSA_METHOD *m = RSA_PKCS1_OpenSSL();
+
+	return op == OP_RSA_SIGN ? RSA_meth_get_priv_enc(m) : RSA_meth_get_priv_dec(m);
+}
+
 static void task_run(struct task *t)
 {
 	uint8_t *out = t->data + t->in_len;
 
-	if (t->op == OP_RSA_SIGN)
-		t->result = RSA_meth_get_priv_enc(RSA_PKCS1_OpenSSL())(
-			t->in_len, t->data, out, t->rsa, t->param);
-	else
+	if (t->op == OP_EC_SIGN)
 		t->result = openssl_ec_sign()(
 			t->param, t->data, t->in_len, out, &t->out_len, NULL, NULL, t->ec);
+	else
+		t->result = openssl_rsa(t->op)(t->in_len, t->data, out, t->rsa, t->param);
 }
 
 static void task_free(struct task *t)
@@ -293,9 +304,8 @@ static struct task *task_new(enum task_op op, const uint8_t *in, int in_len, siz
 	return t;
 }
 
-// Every kind of RSA signature, PKCS #1 or PSS, padded already, ends here.
-static int rsa_priv_enc(
-	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
+static int rsa_private(enum task_op op, int flen, const unsigned char *from, unsigned char *to,
+	RSA *rsa, int padding)
 {
 	struct async_pool *pool = RSA_get_ex_data(rsa, rsa_index);
 	ASYNC_JOB *job = ASYNC_get_current_job();
@@ -304,8 +314,8 @@ static int rsa_priv_enc(
 	int result;
 
 	if (!pool || !job || flen < 0)
-		return RSA_meth_get_priv_enc(RSA_PKCS1_OpenSSL())(flen, from, to, rsa, padding);
-	t = task_new(OP_RSA_SIGN, from, flen, (size_t)RSA_size(rsa));
+		return openssl_rsa(op)(flen, from, to, rsa, padding);
+	t = task_new(op, from, flen, (size_t)RSA_size(rsa));
 	if (!t) {
 		ERR_raise(ERR_LIB_RSA, ERR_R_MALLOC_FAILURE);
 		return -1;
@@ -317,6 +327,29 @@ static int rsa_priv_enc(
 	if (result < 0)
 		ERR_raise(ERR_LIB_RSA, ERR_R_OPERATION_FAIL);
 	return result;
+}
+
+// Every kind of RSA signature, PKCS #1 or PSS, padded already, ends here.
+static int rsa_priv_enc(
+	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
+{
+	return rsa_private(OP_RSA_SIGN, flen, from, to, rsa, padding);
+}
+
+// Of TLS 1.2's key exchange it is the bare operation: OpenSSL asks for no padding, and looks at
+// what comes out by itself, in constant time (RSA_PKCS1_WITH_TLS_PADDING). How long the way to the
+// pool and back takes has nothing to do with what that is.
+static int rsa_priv_dec(
+	int flen, const unsigned char *from, unsigned char *to, RSA *rsa, int padding)
+{
+	return rsa_private(OP_RSA_DECRYPT, flen, from, to, rsa, padding);
+}
+
+static int rsa_init(RSA *rsa)
+{
+	int (*init)(RSA * rsa) = RSA_meth_get_init(RSA_PKCS1_OpenSSL());
+
+	return (!init || init(rsa)) && (!making_for || RSA_set_ex_data(rsa, rsa_index, making_for));
 }
 
 static int ec_sign(int type, const unsigned char *digest, int len, unsigned char *sig,
@@ -359,7 +392,9 @@ static bool make_methods(void)
 	EC_KEY_METHOD_get_sign(ec_method, &sign, &sign_setup, &sign_sig);
 	EC_KEY_METHOD_set_sign(ec_method, ec_sign, sign_setup, sign_sig);
 	return RSA_meth_set1_name(rsa_method, "culvert-async RSA") &&
-	       RSA_meth_set_priv_enc(rsa_method, rsa_priv_enc);
+	       RSA_meth_set_init(rsa_method, rsa_init) &&
+	       RSA_meth_set_priv_enc(rsa_method, rsa_priv_enc) &&
+	       RSA_meth_set_priv_dec(rsa_method, rsa_priv_dec);
 }
 
 static void make_engine(void)
@@ -387,6 +422,29 @@ bool async_engine_attach(struct async_pool *pool, EVP_PKEY *key)
 	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
 		return EC_KEY_set_ex_data((EC_KEY *)EVP_PKEY_get0_EC_KEY(key), ec_index, pool);
 	return false;
+}
+
+EVP_PKEY *async_engine_decrypting_key(struct async_pool *pool, EVP_PKEY *key)
+{
+	const RSA_METHOD *before;
+	const unsigned char *at;
+	unsigned char *der = NULL;
+	EVP_PKEY *made;
+	int n = i2d_PrivateKey(key, &der);
+
+	if (n <= 0)
+		return NULL;
+	at = der;
+	pthread_mutex_lock(&default_lock);
+	before = RSA_get_default_method();
+	making_for = pool;
+	RSA_set_default_method(rsa_method);
+	made = d2i_PrivateKey_ex(EVP_PKEY_RSA, NULL, &at, n, NULL, NULL);
+	RSA_set_default_method(before);
+	making_for = NULL;
+	pthread_mutex_unlock(&default_lock);
+	OPENSSL_clear_free(der, (size_t)n);
+	return made;
 }
 
 void async_engine_cancel(bool on)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The in-tree engine "culvert-async": signatures (RSA, ECDSA) on a pool of threads, while the
-// handshake's async job is paused. Outside an async job they run inline; so does the decryption of
-// TLS 1.2's RSA key exchange, which OpenSSL 3 asks of no engine (handshake_cert.c). It is an
-// OpenSSL ENGINE over the legacy key methods, because that is what hardware engines are too: the
-// same code path serves both.
+// The in-tree engine "culvert-async": signatures (RSA, ECDSA) and the decryption of TLS 1.2's RSA
+// key exchange on a pool of threads, while the handshake's async job is paused. Outside an async
+// job they run inline. It is an OpenSSL ENGINE over the legacy key methods, because that is what
+// hardware engines are too: the same code path serves both. Only the decryption goes another way,
+// see async_engine_decrypting_key().
 #pragma once
 
 #include <stdbool.h>
@@ -30,6 +30,15 @@ ENGINE *async_engine(void);
 
 // Have a key that engine_wrap_key() made for async_engine() use pool. False: neither RSA nor EC.
 bool async_engine_attach(struct async_pool *pool, EVP_PKEY *key);
+
+// The same RSA key for the decryption of TLS 1.2's RSA key exchange, in pool. OpenSSL 3 does that
+// with a padding that it knows for its providers' keys alone, so this is one of the default
+// provider's; but the object inside, which nobody can reach from outside, has been made while the
+// engine's method was the default one, and asks it for the bare operation. What checks the padding
+// in constant time, and makes up a secret where it is wrong, stays OpenSSL's. Other RSA objects
+// that other threads make in that moment get the method as well, and no pool, with which it is
+// OpenSSL's. NULL on failure. async_engine() must have been called. pool outlives the key.
+EVP_PKEY *async_engine_decrypting_key(struct async_pool *pool, EVP_PKEY *key);
 
 // While on, a job of this thread that is resumed gives up its operation instead of waiting: the
 // handshake then fails at once. The pool's thread finishes with memory of its own.

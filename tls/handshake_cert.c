@@ -116,7 +116,8 @@ void tls_cert_free(struct tls_cert *c)
 
 // TLS 1.2's RSA key exchange decrypts with a padding (RSA_PKCS1_WITH_TLS_PADDING) that OpenSSL 3
 // knows for its providers' keys alone. So an engine's key has done its work with the handshake's
-// signatures, of which this key exchange has none.
+// signatures, of which this key exchange has none. culvert-async's threads do this one as well
+// (async_engine_decrypting_key()), other engines do not.
 void tls_cert_use_plain_key(SSL *ssl)
 {
 	const struct tls_ctx *ctx = tls_hs_of(ssl)->ctx;

@@ -81,6 +81,21 @@ static int load_external(const char *name, ENGINE **e, char *err, size_t cap)
 	return 0;
 }
 
+// What decrypts does so in pool, too.
+static int make_decrypting(struct tls_cert *c, struct async_pool *pool)
+{
+	EVP_PKEY *key;
+
+	if (EVP_PKEY_get_base_id(c->plain) != EVP_PKEY_RSA)
+		return 0;
+	key = async_engine_decrypting_key(pool, c->plain);
+	if (!key)
+		return -1;
+	EVP_PKEY_free(c->plain);
+	c->plain = key;
+	return 0;
+}
+
 static int wrap_certs(
 	struct tls_ctx *ctx, const struct tls_server_conf *conf, ENGINE *e, char *err, size_t cap)
 {
@@ -98,6 +113,9 @@ static int wrap_certs(
 		ctx->certs[i].plain = ctx->certs[i].key;
 		ctx->certs[i].key = key;
 		ctx->async = true;
+		if (ctx->pool && make_decrypting(&ctx->certs[i], ctx->pool))
+			return tls_err(
+				err, cap, "engine %s does not take a private key", conf->engine);
 	}
 	return 0;
 }

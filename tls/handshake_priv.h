@@ -18,7 +18,7 @@ struct tls_cert {
 	X509 *leaf;
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
-	EVP_PKEY *plain; // OpenSSL's own, when key is an engine's
+	EVP_PKEY *plain; // a provider's, for decryption, when key is an engine's
 	uint8_t hashes[TLS_CERT_HASHES_LEN];
 	struct tls_staple *staple; // NULL: none
 };

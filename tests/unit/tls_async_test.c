@@ -21,11 +21,12 @@ static const struct op_case {
 	int version;
 	const char *cipher, *cert;
 	unsigned int waits;
+	bool decrypts;
 } ops[] = {
 	{TLS1_2_VERSION, "ECDHE-RSA-AES256-GCM-SHA384", "rsa", 1}, // PSS
 	{TLS1_2_VERSION, "DHE-RSA-AES128-GCM-SHA256", "rsa", 1},
-	{TLS1_2_VERSION, "AES256-GCM-SHA384", "rsa", 0}, // RSA key exchange: no signature
-	{TLS1_2_VERSION, "AES128-SHA", "rsa", 0},
+	{TLS1_2_VERSION, "AES256-GCM-SHA384", "rsa", 1, true}, // RSA key exchange
+	{TLS1_2_VERSION, "AES128-SHA", "rsa", 1, true},
 	{TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384", "ec", 1},
 	{TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384", "rsa", 1},
 	{TLS1_3_VERSION, "TLS_AES_128_GCM_SHA256", "ec", 1},
@@ -129,14 +130,16 @@ static void spurious_steps(void **state)
 	tls_ctx_destroy(ctx);
 }
 
-// A session of a handshake without any signature: RSA key exchange.
-static SSL_SESSION *session_without_signature(struct tls_ctx *ctx)
+// A session of a handshake that asked nothing of the pool: signed with a kind of key that it does
+// not know.
+static SSL_SESSION *session_without_pool(struct tls_ctx *ctx)
 {
 	SSL_SESSION *session;
 	struct pair x;
 	char c;
 
-	pair_init(&x, ctx, TLS1_2_VERSION, "AES256-GCM-SHA384");
+	pair_init(&x, ctx, TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384");
+	assert_true(SSL_set1_sigalgs_list(x.peer.ssl, "ed25519"));
 	assert_int_equal(push(&x), TLS_HS_DONE);
 	assert_int_equal(SSL_read(x.peer.ssl, &c, 1), -1);
 	SSL_shutdown(x.peer.ssl);
@@ -146,21 +149,22 @@ static SSL_SESSION *session_without_signature(struct tls_ctx *ctx)
 	return session;
 }
 
-// The heart of it: one control thread; while a signature takes its minute in the pool, handshakes
+// The heart of it: one control thread; while an operation takes its minute in the pool, handshakes
 // that need none of that pool run to their end, of the same context and of another one.
-static void slow_signature_holds_up_nobody(void **state)
+static void slow_operation_holds_up_nobody(int version, const char *cipher)
 {
+	static const char *const certs[] = {"rsa", "ec", "ed", NULL};
 	struct tls_server_conf slow = {.engine = "culvert-async",
 		.async_ecdsa = true,
 		.test_sign_delay_ms = 60000,
 		.session_tickets = true};
 	struct tls_server_conf quick = {.engine = "culvert-async", .async_ecdsa = true};
-	struct tls_ctx *sctx = tl_server(&slow, both_certs);
+	struct tls_ctx *sctx = tl_server(&slow, certs);
 	struct tls_ctx *qctx = tl_server(&quick, both_certs);
-	SSL_SESSION *session = session_without_signature(sctx);
+	SSL_SESSION *session = session_without_pool(sctx);
 	struct pair a, b;
 
-	pair_init(&a, sctx, TLS1_3_VERSION, NULL);
+	pair_init(&a, sctx, version, cipher);
 	assert_int_equal(push(&a), TLS_HS_WANT_ASYNC);
 	for (int i = 0; i < 10; i++) {
 		pair_init(&b, qctx, i % 2 ? TLS1_2_VERSION : TLS1_3_VERSION, NULL);
@@ -168,7 +172,7 @@ static void slow_signature_holds_up_nobody(void **state)
 		pair_free(&b);
 	}
 	for (int i = 0; i < 10; i++) {
-		pair_init(&b, sctx, TLS1_2_VERSION, "AES256-GCM-SHA384");
+		pair_init(&b, sctx, TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384");
 		assert_true(SSL_set_session(b.peer.ssl, session));
 		assert_int_equal(push(&b), TLS_HS_DONE);
 		assert_int_equal(SSL_session_reused(b.peer.ssl), 1);
@@ -180,6 +184,109 @@ static void slow_signature_holds_up_nobody(void **state)
 	SSL_SESSION_free(session);
 	tls_ctx_destroy(sctx);
 	tls_ctx_destroy(qctx);
+}
+
+static void slow_signature_holds_up_nobody(void **state)
+{
+	slow_operation_holds_up_nobody(TLS1_3_VERSION, NULL);
+}
+
+static void slow_decryption_holds_up_nobody(void **state)
+{
+	slow_operation_holds_up_nobody(TLS1_2_VERSION, "AES256-GCM-SHA384");
+}
+
+// What a client may send in place of its premaster secret.
+enum premaster {
+	PM_WRONG,         // another one than its keys are made of
+	PM_WRONG_VERSION, // and of another version
+	PM_SHORT,         // of 47 bytes
+	PM_BAD_PADDING,
+	PM_ZEROS,
+	PM_TOO_LARGE, // above the modulus, which anybody can see
+	NB_PM,
+};
+
+static void encrypt_premaster(EVP_PKEY *key, enum premaster what, uint8_t *out, size_t len)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+	uint8_t pm[48] = {3, what == PM_WRONG_VERSION ? 2 : 3, 5, 6, 7};
+
+	assert_true(EVP_PKEY_encrypt_init(ctx) > 0 &&
+		    EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0);
+	assert_true(EVP_PKEY_encrypt(ctx, out, &len, pm, what == PM_SHORT ? 47 : 48) > 0);
+	EVP_PKEY_CTX_free(ctx);
+	if (what == PM_BAD_PADDING)
+		out[len - 1] ^= 1;
+	if (what == PM_ZEROS)
+		memset(out, 0, len);
+	if (what == PM_TOO_LARGE)
+		memset(out, 0xff, len);
+}
+
+// A handshake whose ClientKeyExchange has that. Returns the alert; waits: how often the server did.
+static int send_premaster(const char *engine, enum premaster what, char *error, unsigned int *waits)
+{
+	struct tls_server_conf sc = {.engine = engine};
+	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"rsa", NULL});
+	enum tls_hs_status st;
+	uint8_t flight[2000];
+	struct pair x;
+	int n, alert;
+	X509 *cert;
+
+	pair_init(&x, ctx, TLS1_2_VERSION, "AES256-GCM-SHA384");
+	SSL_do_handshake(x.peer.ssl);
+	tl_from_peer(x.hs, &x.peer);
+	assert_int_equal(tls_hs_step(x.hs), TLS_HS_WANT_READ);
+	tl_to_peer(x.hs, &x.peer);
+	SSL_do_handshake(x.peer.ssl);
+	n = BIO_read(x.peer.out, flight, sizeof(flight));
+	// Record, ClientKeyExchange, the length of what is encrypted for a key of 2048 bits.
+	assert_memory_equal(flight, "\x16\x03\x03\x01\x06\x10\x00\x01\x02\x01\x00", 11);
+	cert = SSL_get1_peer_certificate(x.peer.ssl);
+	encrypt_premaster(X509_get0_pubkey(cert), what, flight + 11, 256);
+	X509_free(cert);
+	assert_int_equal(tls_hs_feed(x.hs, flight, (size_t)n), 0);
+	*waits = 0;
+	while ((st = tls_hs_step(x.hs)) == TLS_HS_WANT_ASYNC) {
+		tl_wait_fd(tls_hs_async_fd(x.hs));
+		++*waits;
+	}
+	assert_int_equal(st, TLS_HS_FAILED);
+	snprintf(error, 200, "%s", tls_hs_error(x.hs));
+	tl_to_peer(x.hs, &x.peer);
+	SSL_do_handshake(x.peer.ssl);
+	alert = x.peer.alert;
+	pair_free(&x);
+	tls_ctx_destroy(ctx);
+	return alert;
+}
+
+// RFC 5246 7.4.7.1: whatever is wrong with the secret, what the client hears is the same, and only
+// at its Finished; it is so with the decryption in the pool as with OpenSSL's own.
+static void wrong_secrets_look_alike(void **state)
+{
+	char first[200], inlined[200], pooled[200];
+	unsigned int waits;
+
+	for (int what = 0; what < NB_PM; what++) {
+		int alert = send_premaster(NULL, (enum premaster)what, inlined, &waits);
+
+		assert_int_equal(waits, 0);
+		assert_int_equal(
+			send_premaster("culvert-async", (enum premaster)what, pooled, &waits),
+			alert);
+		assert_int_equal(waits, 1);
+		assert_int_not_equal(alert, -1);
+		if (what == PM_TOO_LARGE)
+			continue;
+		assert_string_equal(pooled, inlined);
+		assert_int_equal(alert, SSL_AD_BAD_RECORD_MAC);
+		if (!what)
+			strcpy(first, pooled);
+		assert_string_equal(pooled, first);
+	}
 }
 
 // A slow signature does arrive, and is right.
@@ -271,7 +378,7 @@ static void cancelled_half_way(void **state)
 		struct pair x[8];
 
 		for (size_t i = 0; i < 8; i++) {
-			const struct op_case *o = &ops[i % 2 ? 0 : NB_OPS - 1];
+			const struct op_case *o = &ops[i % 4 == 1 ? 2 : i % 2 ? 0 : NB_OPS - 1];
 
 			pair_init(&x[i], ctx, o->version, o->cipher);
 			assert_int_equal(push(&x[i]), TLS_HS_WANT_ASYNC);
@@ -337,7 +444,7 @@ static void engine_from_a_shared_object(void **state)
 	assert_non_null(e);
 	assert_true(ENGINE_ctrl(e, ENGINE_CMD_BASE, 0, &before, NULL));
 	for (size_t i = 0; i < NB_OPS; i++) {
-		if (strcmp(ops[i].cert, "rsa") || !ops[i].waits)
+		if (strcmp(ops[i].cert, "rsa") || ops[i].decrypts)
 			continue;
 		pair_init(&x, ctx, ops[i].version, ops[i].cipher);
 		assert_int_equal(push(&x), TLS_HS_WANT_ASYNC);
@@ -378,6 +485,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(every_operation),
 		cmocka_unit_test(spurious_steps),
 		cmocka_unit_test(slow_signature_holds_up_nobody),
+		cmocka_unit_test(slow_decryption_holds_up_nobody),
+		cmocka_unit_test(wrong_secrets_look_alike),
 		cmocka_unit_test(slow_signature_arrives),
 		cmocka_unit_test(many_at_once),
 		cmocka_unit_test(limits_are_graceful),
