@@ -123,13 +123,6 @@ bool call_ending(const struct call *c)
 	return c->phase >= CALL_PHASE_CLOSING;
 }
 
-// Whether IP packets pass now.
-static bool passes(const struct call *c, uint16_t proto)
-{
-	return c->phase == CALL_PHASE_UP && c->sstp.state == SSTP_STATE_CLIENT_CALL_CONNECTED &&
-	       (proto == PPP_PROTO_IPV6 ? c->network6 : c->network);
-}
-
 void call_start_closing(struct call *c)
 {
 	if (call_ending(c))
@@ -252,38 +245,9 @@ static size_t input_http(struct call *c, const uint8_t *p, size_t n)
 	return 0;
 }
 
-bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n)
-{
-	if (proto != PPP_PROTO_IPV4 && proto != PPP_PROTO_IPV6)
-		return false;
-	if (!passes(c, proto)) {
-		c->counters.rx_dropped++;
-		return true;
-	}
-	c->counters.rx_packets++;
-	c->counters.rx_bytes += n;
-	c->ops->packet(c->user, p, n);
-	return true;
-}
-
-// A data packet. False: its frame is PPP's.
-static bool input_data(struct call *c, const uint8_t *frame, size_t len)
-{
-	uint16_t proto;
-	int hdr = ppp_parse_header(frame, len, &proto);
-
-	if (hdr < 0)
-		return false;
-	if (proto == PPP_PROTO_MP && c->mp.is.rx_mrru) {
-		call_mp_input(c, frame + hdr, len - (size_t)hdr);
-		return true;
-	}
-	return call_data_frame(c, proto, frame + hdr, len - (size_t)hdr);
-}
-
 static void input_packet(struct call *c, const uint8_t *pkt, size_t len, bool control)
 {
-	if (!control && input_data(c, pkt + SSTP_HDR_LEN, len - SSTP_HDR_LEN))
+	if (!control && call_data_input(c, pkt + SSTP_HDR_LEN, len - SSTP_HDR_LEN))
 		return;
 	sstp_input(&c->sstp, pkt, len);
 }
@@ -363,7 +327,9 @@ static void input_handshake(struct call *c)
 {
 	int rc = call_tls_handshake(&c->tls);
 
-	if (rc < 0)
+	if (rc == -EPIPE)
+		call_stream_end(c, 0, c->now_ms);
+	else if (rc < 0)
 		tls_failed(c);
 	if (rc <= 0)
 		return;
@@ -565,7 +531,7 @@ void call_output_done(struct call *c, size_t n)
 int call_send_ip(struct call *c, const void *ip, size_t len)
 {
 	uint16_t proto = len ? call_ip_protocol(ip) : PPP_PROTO_IPV4;
-	bool open = passes(c, proto);
+	bool open = call_passes(c, proto);
 	uint8_t *at;
 
 	if (!open || !len || len > call_mtu(c)) {

@@ -75,6 +75,7 @@ struct call_conf {
 	uint32_t auth_methods;     // PPP_AUTH_* bits agreed to
 	uint16_t max_mtu, max_mru; // 1460
 	bool want_wins;            // ask for WINS servers too
+	uint32_t outer_address;    // IPv4, host order: what is dialed, 0: nothing to mind
 	uint32_t local_address;    // IPv4, host order: the only one that is taken; 0: any
 	uint32_t remote_address;   // the server's, where it names none; 0: none
 	uint16_t mrru;             // multilink over the one link (RFC 1990), 0: none
@@ -100,8 +101,8 @@ struct call_info {
 struct call_counters {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes; // IP
 	uint64_t tx_dropped;                                 // too long, or not up
-	uint64_t rx_dropped;                                 // data before the call was up
-	uint64_t rx_stream, tx_stream;                       // TCP payload
+	uint64_t rx_dropped;           // data before the call was up, or no packets
+	uint64_t rx_stream, tx_stream; // TCP payload
 };
 
 struct call_ops {
@@ -162,6 +163,8 @@ struct call {
 	bool refused;  // what ended the call would end the next one too
 	bool detached; // buf is the owner's, records are too
 	uint8_t hello_missed;
+	uint8_t nb_again;        // addresses that were negotiated anew,
+	uint64_t again_since_ms; // within AGAIN_MS from here
 	uint32_t tx_len, carry_len;
 	struct call_buf *buf;
 	const char *tls_version, *cipher; // OpenSSL's own

@@ -68,10 +68,13 @@ static enum call_end end_of_ppp(enum ppp_end why)
 	case PPP_END_AUTH_FAILED:
 	case PPP_END_AUTH_TIMEOUT:
 	case PPP_END_PEER_AUTH_FAILED:
+	case PPP_END_BAD_CHALLENGE:
 		return CALL_END_AUTH;
 	case PPP_END_NO_ADDRESS:
 	case PPP_END_OTHER_ADDRESS:
 	case PPP_END_IPCP_FAILED:
+	case PPP_END_IPCP_REJECTED:
+	case PPP_END_BAD_ADDRESS:
 		return CALL_END_ADDRESS;
 	case PPP_END_LOCAL_TERMINATED:
 		return CALL_END_HANGUP;
@@ -131,16 +134,62 @@ static void note_other_address(struct call *c)
 		value_ip4_text(ours, c->conf.local_address));
 }
 
+static void note_bad_address(struct call *c)
+{
+	const struct ppp_addresses *a = &c->ppp.addr;
+	char given[16];
+
+	call_note_end(c, CALL_END_ADDRESS,
+		a->local == a->remote ? "address: the server gives %s, which is its own"
+				      : "address: the server gives %s, which is no host's",
+		value_ip4_text(given, a->local));
+}
+
+// The method that the server insists on, "" where there is nothing to say.
+static const char *wanted_auth(const struct call *c, char *dst, size_t cap)
+{
+	static const uint32_t chap[] = {
+		[5] = PPP_AUTH_CHAP_MD5, [128] = PPP_AUTH_MSCHAP1, [129] = PPP_AUTH_MSCHAP2};
+	uint8_t algorithm = c->ppp.refused_algorithm;
+	uint16_t proto = c->ppp.refused_auth;
+
+	if (!c->ppp.auth_refused || !proto)
+		snprintf(dst, cap, "%s", c->ppp.auth_refused || c->ppp.auth ? "" : "none");
+	else if (proto == PPP_PROTO_PAP || proto == PPP_PROTO_EAP)
+		snprintf(dst, cap, "%s", proto == PPP_PROTO_PAP ? "pap" : "EAP");
+	else if (proto != PPP_PROTO_CHAP)
+		snprintf(dst, cap, "0x%04x", proto);
+	else if (algorithm < sizeof(chap) / sizeof(chap[0]) && chap[algorithm])
+		snprintf(dst, cap, "%s", ppp_auth_name(chap[algorithm]));
+	else
+		snprintf(dst, cap, "CHAP with algorithm %u", algorithm);
+	return dst;
+}
+
+static void note_auth_refused(struct call *c)
+{
+	char wanted[40];
+
+	wanted_auth(c, wanted, sizeof(wanted));
+	if (*wanted)
+		call_note_end(c, CALL_END_AUTH, "authentication: %s, the server wants %s",
+			ppp_end_text(PPP_END_AUTH_REFUSED), wanted);
+}
+
 void call_note_ppp_end(struct call *c, enum ppp_end why, const char *message)
 {
 	enum call_end end = end_of_ppp(why);
 	char quoted[200], text[160];
 
-	if (why == PPP_END_OTHER_ADDRESS)
-		note_other_address(c);
 	if (c->end == CALL_END_NONE)
 		c->refused = why == PPP_END_AUTH_FAILED || why == PPP_END_AUTH_REFUSED ||
 			     why == PPP_END_PEER_AUTH_FAILED;
+	if (why == PPP_END_OTHER_ADDRESS)
+		note_other_address(c);
+	else if (why == PPP_END_BAD_ADDRESS)
+		note_bad_address(c);
+	else if (why == PPP_END_AUTH_REFUSED && !*message)
+		note_auth_refused(c);
 	readable(text, sizeof(text), message);
 	log_quote(quoted, sizeof(quoted), text, strlen(text));
 	if (end == CALL_END_SERVER)

@@ -38,6 +38,12 @@ static inline uint16_t call_ip_protocol(const uint8_t *ip)
 	return ip[0] >> 4 == 6 ? PPP_PROTO_IPV6 : PPP_PROTO_IPV4;
 }
 
+// --- data (call_data.c) ---
+
+// Whether packets of PPP_PROTO_IPV4 or _IPV6 pass now.
+bool call_passes(const struct call *c, uint16_t proto);
+// A data packet's frame. False: it is PPP's.
+bool call_data_input(struct call *c, const uint8_t *frame, size_t len);
 // A packet of a network protocol that came in a frame, header off. False: none of those passed on.
 bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n);
 

@@ -108,6 +108,13 @@ const struct sstp_ops call_sstp_ops = {
 
 // --- PPP's callbacks ---
 
+static void end_call(struct call *c, enum call_end why, const char *reason)
+{
+	call_note_end(c, why, "%s", reason);
+	call_start_closing(c);
+	sstp_disconnect(&c->sstp);
+}
+
 static void on_ppp_send(void *user, const uint8_t *frame, size_t len)
 {
 	struct call *c = user;
@@ -133,9 +140,22 @@ static void on_ppp_random(void *user, void *dst, size_t n)
 		abort();
 }
 
+// RFC 8200 5: IPv6 needs a link that takes so much.
+#define IPV6_MTU 1280
+
+static bool has_room_for_ip6(const struct call *c)
+{
+	return call_mtu(c) >= IPV6_MTU;
+}
+
 static void on_ppp_lcp_up(void *user)
 {
-	call_mp_start(user);
+	struct call *c = user;
+	bool room;
+
+	call_mp_start(c);
+	room = has_room_for_ip6(c) || c->conf.ipv6 == PPP_IPV6_REQUIRED;
+	ppp_set_ipv6(&c->ppp, room ? c->conf.ipv6 : PPP_IPV6_NO, 0);
 }
 
 static void on_ppp_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
@@ -153,14 +173,30 @@ static void on_ppp_network_up(void *user, const struct ppp_addresses *a)
 {
 	struct call *c = user;
 
-	if (!a->local) {
-		call_note_end(c, CALL_END_ADDRESS, "address: the server gave none");
-		call_start_closing(c);
-		sstp_disconnect(&c->sstp);
+	// As this end's own it would swallow what goes to the server.
+	if (c->conf.outer_address && a->local == c->conf.outer_address) {
+		end_call(c, CALL_END_ADDRESS, "address: the server gives the one it is dialed by");
 		return;
 	}
 	c->network = true;
 	go_up(c);
+}
+
+// An address is renewed once in a while. Who does so all the time keeps this end busy, and its
+// programs and its log with it.
+#define AGAIN_MS 60000
+#define AGAIN_MAX 10
+
+static bool goes_on_and_on(struct call *c)
+{
+	if (c->now_ms - c->again_since_ms > AGAIN_MS) {
+		c->again_since_ms = c->now_ms;
+		c->nb_again = 0;
+	}
+	if (++c->nb_again <= AGAIN_MAX)
+		return false;
+	end_call(c, CALL_END_SERVER, "the server negotiates the addresses all the time");
+	return true;
 }
 
 static void on_ppp_network_down(void *user)
@@ -176,6 +212,8 @@ static void on_ppp_network_down(void *user)
 		call_start_closing(c);
 		return;
 	}
+	if (goes_on_and_on(c))
+		return;
 	// IPCP may open again, with the same address or another: until then no IPv4 passes.
 	call_timer_set(c, CALL_TIMER_SETUP, c->conf.network_ms);
 }
@@ -184,6 +222,11 @@ static void on_ppp_network6_up(void *user, uint64_t local_id, uint64_t remote_id
 {
 	struct call *c = user;
 
+	if (!has_room_for_ip6(c)) {
+		end_call(c, CALL_END_PPP,
+			"PPP: IPv6 needs packets of 1280 bytes, the server takes less");
+		return;
+	}
 	c->network6 = true;
 	go_up(c);
 }
@@ -193,11 +236,9 @@ static void on_ppp_network6_down(void *user)
 	struct call *c = user;
 
 	c->network6 = false;
-	if (c->phase != CALL_PHASE_UP || c->network)
+	if (c->phase != CALL_PHASE_UP || goes_on_and_on(c) || c->network)
 		return;
-	call_note_end(c, CALL_END_SERVER, "the server ended IPv6");
-	call_start_closing(c);
-	sstp_disconnect(&c->sstp);
+	end_call(c, CALL_END_SERVER, "the server ended IPv6");
 }
 
 static void on_ppp_down(void *user, enum ppp_end why, const char *message)

@@ -98,8 +98,12 @@ static const char *last_error(char *dst, size_t cap)
 {
 	unsigned long e = ERR_peek_last_error();
 	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+	int alert = e ? ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET : -1;
 
-	snprintf(dst, cap, "%s", reason ? reason : "unknown error");
+	if (!reason && alert >= 0 && alert < 256)
+		snprintf(dst, cap, "alert %d of the server", alert);
+	else
+		snprintf(dst, cap, "%s", reason ? reason : "unknown error");
 	ERR_clear_error();
 	return dst;
 }
@@ -279,7 +283,14 @@ int call_tls_handshake(struct call_tls *t)
 	rc = SSL_do_handshake(t->ssl);
 	if (rc == 1)
 		return 1;
-	return SSL_get_error(t->ssl, rc) == SSL_ERROR_WANT_READ ? 0 : -EPROTO;
+	switch (SSL_get_error(t->ssl, rc)) {
+	case SSL_ERROR_WANT_READ:
+		return 0;
+	case SSL_ERROR_ZERO_RETURN:
+		return -EPIPE;
+	default:
+		return -EPROTO;
+	}
 }
 
 int call_tls_read(struct call_tls *t, void *dst, size_t cap)

@@ -72,8 +72,8 @@ struct call_tls {
 int call_tls_init(struct call_tls *t, SSL_CTX *ctx, const char *host, const char *sni);
 void call_tls_free(struct call_tls *t);
 
-// Go on with the handshake. 1: done, 0: more input is needed, -EPROTO: failed (see
-// call_tls_error()).
+// Go on with the handshake. 1: done, 0: more input is needed, -EPIPE: close_notify, -EPROTO: failed
+// (see call_tls_error()).
 int call_tls_handshake(struct call_tls *t);
 
 // Up to cap bytes of plaintext. 0: none now, -EPIPE: close_notify, -EPROTO: failed.

@@ -343,6 +343,7 @@ static void fill_conf(const struct session *s, struct call_conf *conf)
 	enum config_tristate ipv6 = c->ppp->use_ipv6;
 
 	call_conf_default(conf);
+	conf->outer_address = server_ip4(s);
 	conf->tls = s->tls;
 	conf->host = c->hosts[s->host];
 	conf->sni = c->add_sni ? c->hosts[s->host] : NULL;

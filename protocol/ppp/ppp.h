@@ -78,6 +78,10 @@ enum ppp_timer {
 	X(AUTH_TIMEOUT, "authentication timed out")                                  \
 	X(PEER_AUTH_FAILED, "the server could not prove that it knows the password") \
 	X(NO_ADDRESS, "no address for this session")                                 \
+	X(LCP_REJECTED, "LCP was rejected by the peer")                              \
+	X(IPCP_REJECTED, "IPCP was rejected by the peer")                            \
+	X(BAD_CHALLENGE, "malformed challenge")                                      \
+	X(BAD_ADDRESS, "an address that is no client's")                             \
 	X(OTHER_ADDRESS, "another address than the one that was asked for")          \
 	X(IPCP_FAILED, "IPCP did not converge")                                      \
 	X(IPV6CP_FAILED, "IPV6CP did not converge")                                  \
@@ -114,6 +118,13 @@ struct ppp_fsm {
 	uint8_t nb_again;  // how often that came again while Opened,
 	uint32_t peer_sum; // and a sum over its options
 };
+
+// Whether an IPv4 address (host order) can be one of a link's ends': not 0.0.0.0/8, 127.0.0.0/8, a
+// multicast or a reserved one.
+static inline bool ppp_is_host(uint32_t address)
+{
+	return address >> 24 && address >> 24 != 127 && address < 0xe0000000u;
+}
 
 struct ppp_addresses { // IPv4 in host byte order; 0: none
 	uint32_t local;
@@ -210,11 +221,14 @@ struct ppp_link {
 	uint8_t endpoint[8]; // a magic number block: no two links of this end are one bundle
 	uint32_t magic;      // 0: rejected
 	uint32_t peer_magic;
-	uint32_t offered_auth;    // server: the PPP_AUTH_* bit in the current Configure-Request, 0:
-				  // none left
-	uint32_t auth_left;       // server: methods not yet refused
-	uint32_t auth;            // the agreed PPP_AUTH_* bit, 0: none
-	bool peer_pfc, peer_acfc; // the peer said it accepts compressed fields
+	uint32_t offered_auth; // server: the PPP_AUTH_* bit in the current Configure-Request, 0:
+			       // none left
+	uint32_t auth_left;    // server: methods not yet refused
+	uint32_t auth;         // the agreed PPP_AUTH_* bit, 0: none
+	bool auth_refused;     // client: the server asks for a method that was not agreed to,
+	uint8_t refused_algorithm; // of CHAP,
+	uint16_t refused_auth;     // of this protocol, 0: unreadable
+	bool peer_pfc, peer_acfc;  // the peer said it accepts compressed fields
 	uint8_t lcp_reject_id, echo_id, echo_missed;
 	uint8_t nb_loops; // Configure-Requests that carried our own magic number
 

@@ -192,10 +192,13 @@ static void input_challenge(struct ppp_link *l, uint8_t id, struct cursor c)
 	struct cursor challenge;
 	uint8_t len;
 
-	if (cur_u8(&c, &len) || cur_sub(&c, &challenge, len) || !len)
+	// Nothing can be answered to it, and on a reliable transport there is no better one to
+	// come.
+	if (cur_u8(&c, &len) || cur_sub(&c, &challenge, len) || !len ||
+		(l->auth != PPP_AUTH_CHAP_MD5 && len != challenge_len(l->auth))) {
+		ppp_end_link(l, PPP_END_BAD_CHALLENGE, NULL);
 		return;
-	if (l->auth != PPP_AUTH_CHAP_MD5 && len != challenge_len(l->auth))
-		return;
+	}
 	// A retransmitted challenge gets the same response, or the result could not be verified.
 	if (!same_challenge(l, id, challenge) && make_response(l, id, challenge)) {
 		ppp_end_link(l, PPP_END_AUTH_FAILED, NULL); // the password is no UTF-8

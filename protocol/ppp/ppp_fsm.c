@@ -369,7 +369,7 @@ static void input_code_reject(struct ppp_link *l, const struct ppp_cp *cp, struc
 		return;
 	}
 	if (ppp_cp_fsm(l, cp)->state >= PPP_FSM_CLOSED && l->end == PPP_END_NONE)
-		l->end = cp->failed;
+		l->end = cp->rejected;
 	ppp_fsm_step(l, cp, PPP_EVENT_RXJ_MINUS, NULL);
 }
 

@@ -91,6 +91,7 @@ struct ppp_cp {
 	size_t fsm_offset; // of the struct ppp_fsm in struct ppp_link
 	uint8_t max_code;  // codes above are unknown
 	enum ppp_end failed;
+	enum ppp_end rejected; // the peer does not know it, or one of its vital codes
 	// Write the options of a Configure-Request as they are wanted now: the same bytes until the
 	// next nak() or reject().
 	void (*write_request)(const struct ppp_link *l, struct writer *w);

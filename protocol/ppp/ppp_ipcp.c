@@ -96,9 +96,9 @@ static void ipcp_check_option(struct ppp_link *l, const struct ppp_option *o, st
 		check_against(l->addr.remote, o, r);
 	else if (l->conf.server && server)
 		check_against(*server, o, r);
-	else if (o->type == IPCP_OPT_IP_ADDRESS && o->len == 4 && get_address(o))
+	else if (o->type == IPCP_OPT_IP_ADDRESS && o->len == 4 && ppp_is_host(get_address(o)))
 		ppp_reply_ack(r, o);
-	else if (o->type == IPCP_OPT_IP_ADDRESS) // a server that asks for one
+	else if (o->type == IPCP_OPT_IP_ADDRESS) // a server that asks for one, or says nonsense
 		check_against(l->conf.remote_address, o, r);
 	else
 		ppp_reply_reject(r, o);
@@ -161,6 +161,8 @@ static void take_address(struct ppp_link *l, uint32_t address)
 	l->addr.local = address;
 	if (l->conf.local_address && l->conf.local_address != address)
 		ppp_end_link(l, PPP_END_OTHER_ADDRESS, NULL);
+	else if (!ppp_is_host(address))
+		ppp_end_link(l, PPP_END_BAD_ADDRESS, NULL);
 }
 
 static void ipcp_nak(struct ppp_link *l, const struct ppp_option *o)
@@ -170,7 +172,7 @@ static void ipcp_nak(struct ppp_link *l, const struct ppp_option *o)
 	// The server's own address is not the client's to choose: it goes on asking for it.
 	if (l->conf.server || o->len != 4 || !asked_for(l, o->type))
 		return;
-	if (!address)
+	if (!address || (server && !ppp_is_host(address)))
 		ipcp_reject(l, o);
 	else if (server)
 		*server = address;
@@ -194,6 +196,10 @@ static void ipcp_up(struct ppp_link *l)
 	l->end = PPP_END_NONE;
 	if (!l->conf.server && !l->addr.local) {
 		ppp_cp_failed(l, &ppp_ipcp, PPP_END_NO_ADDRESS);
+		return;
+	}
+	if (l->addr.local == l->addr.remote) {
+		ppp_end_link(l, PPP_END_BAD_ADDRESS, NULL);
 		return;
 	}
 	l->network_is_up = true;
@@ -223,6 +229,7 @@ const struct ppp_cp ppp_ipcp = {
 	.fsm_offset = offsetof(struct ppp_link, ipcp),
 	.max_code = PPP_CODE_CODE_REJECT,
 	.failed = PPP_END_IPCP_FAILED,
+	.rejected = PPP_END_IPCP_REJECTED,
 	.write_request = ipcp_write_request,
 	.check_option = ipcp_check_option,
 	.commit = ipcp_commit,

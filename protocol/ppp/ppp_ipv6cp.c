@@ -152,6 +152,7 @@ const struct ppp_cp ppp_ipv6cp = {
 	.fsm_offset = offsetof(struct ppp_link, ipv6cp),
 	.max_code = PPP_CODE_CODE_REJECT,
 	.failed = PPP_END_IPV6CP_FAILED,
+	.rejected = PPP_END_IPV6CP_FAILED,
 	.write_request = ipv6cp_write_request,
 	.check_option = ipv6cp_check_option,
 	.commit = ipv6cp_commit,

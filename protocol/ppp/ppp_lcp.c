@@ -73,15 +73,28 @@ static uint32_t get_auth(const struct ppp_option *o)
 	}
 }
 
+// What to tell a reader, should it come to nothing.
+static void note_refused(struct ppp_link *l, const struct ppp_option *o)
+{
+	struct cursor c = cursor_make(o->value, o->len);
+
+	l->auth_refused = !l->conf.server;
+	l->refused_auth = 0;
+	l->refused_algorithm = 0;
+	(void)(cur_u16(&c, &l->refused_auth) || cur_u8(&c, &l->refused_algorithm));
+}
+
 // Client: the server says how it wants us to prove who we are.
 static void check_auth(struct ppp_link *l, const struct ppp_option *o, struct ppp_reply *r)
 {
 	uint8_t buf[3];
 	struct writer w = writer_make(buf, sizeof(buf));
 
+	note_refused(l, o);
 	if (l->conf.server || !l->conf.auth_methods) {
 		ppp_reply_reject(r, o);
 	} else if (get_auth(o) & l->conf.auth_methods) {
+		l->auth_refused = false;
 		ppp_reply_ack(r, o);
 	} else {
 		put_auth(&w, ppp_auth_strongest(l->conf.auth_methods));
@@ -345,7 +358,7 @@ static void input_protocol_reject(struct ppp_link *l, struct cursor data)
 	if (l->lcp.state != PPP_FSM_OPENED || cur_u16(&data, &proto))
 		return;
 	if (proto == PPP_PROTO_LCP) {
-		l->end = PPP_END_LCP_FAILED;
+		l->end = PPP_END_LCP_REJECTED;
 		ppp_fsm_step(l, &ppp_lcp, PPP_EVENT_RXJ_MINUS, NULL);
 	} else if (proto == PPP_PROTO_IPCP) {
 		ppp_ncp_rejected(l, &ppp_ipcp);
@@ -478,7 +491,7 @@ static void lcp_started(struct ppp_link *l)
 static void lcp_finished(struct ppp_link *l)
 {
 	if (l->end == PPP_END_NONE)
-		l->end = PPP_END_LCP_FAILED;
+		l->end = l->auth_refused ? PPP_END_AUTH_REFUSED : PPP_END_LCP_FAILED;
 	l->phase = PPP_PHASE_DEAD;
 	l->over = true;
 }
@@ -505,6 +518,7 @@ const struct ppp_cp ppp_lcp = {
 	.fsm_offset = offsetof(struct ppp_link, lcp),
 	.max_code = PPP_CODE_TIME_REMAINING,
 	.failed = PPP_END_LCP_FAILED,
+	.rejected = PPP_END_LCP_REJECTED,
 	.write_request = lcp_write_request,
 	.check_option = lcp_check_option,
 	.commit = lcp_commit,

@@ -68,11 +68,11 @@ static bool can_do_without(struct ppp_link *l, const struct ppp_cp *cp)
 }
 
 // IPV6CP that nobody asked for is not why a link ends.
-static enum ppp_end reason(const struct ppp_link *l, const struct ppp_cp *cp)
+static enum ppp_end reason(const struct ppp_link *l, const struct ppp_cp *cp, enum ppp_end why)
 {
 	bool alone = cp == &ppp_ipv6cp && l->ip6.mode == PPP_IPV6_YES && has_ip4(l);
 
-	return alone ? PPP_END_IPCP_FAILED : cp->failed;
+	return alone ? PPP_END_IPCP_FAILED : why;
 }
 
 void ppp_ncp_finished(struct ppp_link *l, const struct ppp_cp *cp)
@@ -80,12 +80,15 @@ void ppp_ncp_finished(struct ppp_link *l, const struct ppp_cp *cp)
 	if (can_do_without(l, cp))
 		l->end = PPP_END_NONE;
 	else
-		ppp_end_link(
-			l, l->end == PPP_END_NONE ? reason(l, cp) : (enum ppp_end)l->end, NULL);
+		ppp_end_link(l,
+			l->end == PPP_END_NONE ? reason(l, cp, cp->failed) : (enum ppp_end)l->end,
+			NULL);
 }
 
 void ppp_cp_failed(struct ppp_link *l, const struct ppp_cp *cp, enum ppp_end why)
 {
+	if (cp == &ppp_lcp && l->auth_refused)
+		why = PPP_END_AUTH_REFUSED;
 	if (cp == &ppp_lcp || !can_do_without(l, cp)) {
 		ppp_end_link(l, why, NULL);
 		return;
@@ -108,7 +111,7 @@ void ppp_ncp_rejected(struct ppp_link *l, const struct ppp_cp *cp)
 		l->end = PPP_END_NONE;
 		ppp_fsm_step(l, cp, PPP_EVENT_RXJ_MINUS, NULL);
 	} else {
-		ppp_end_link(l, reason(l, cp), NULL);
+		ppp_end_link(l, reason(l, cp, cp->rejected), NULL);
 	}
 }
 

@@ -766,6 +766,8 @@ static void multilink(bool client_short, bool server_short, uint16_t client, uin
 	for (uint32_t i = 0; i < big; i++)
 		ip[i + 2] = (uint8_t)(i * 40503u >> 7);
 	ip[2] = 0x45;
+	ip[4] = (uint8_t)(big >> 8);
+	ip[5] = (uint8_t)big;
 	b->conf.mrru = server;
 	b->conf.mp_short = server_short;
 	b->call_conf.max_mtu = 1400;

@@ -518,14 +518,39 @@ static void mschap1_client(void **state)
 	p.conf.password = "MyPw";
 	reopen();
 	peer_flush(&p);
-	peer_feed_packet(&p, CHAP, 1, 1, "10 5B5D7C7D7B3F2F3E3C2C602132262628"); // too long
-	peer_expect_none(&p);
 	peer_feed_packet(&p, CHAP, 1, 1, "08 102DB5DF085D3041");
 	peer_expect(&p, "ff03c223 02 01 003a 31"
 			"00000000 00000000 00000000 00000000 00000000 00000000"
 			"4E9D3C8F9CFD385D5BF4D3246791956CA4C351AB409A3D61 01 55736572");
 	peer_feed_packet(&p, CHAP, 3, 1, "");
 	assert_int_equal(p.nb_authenticated, 1);
+}
+
+// A challenge that no answer is possible to ends the link, at once.
+static void malformed_challenges(void **state)
+{
+	static const struct {
+		uint32_t method;
+		const char *challenge;
+	} cases[] = {
+		{PPP_AUTH_MSCHAP1, "10 5B5D7C7D7B3F2F3E3C2C602132262628"},
+		{PPP_AUTH_MSCHAP2, "08 102DB5DF085D3041"},
+		{PPP_AUTH_MSCHAP2, "10 102DB5DF085D3041"}, // cut
+		{PPP_AUTH_MSCHAP2, "00"},
+		{PPP_AUTH_CHAP_MD5, "00 73727672"},
+		{PPP_AUTH_CHAP_MD5, ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		peer_make(&p, false, 3);
+		p.conf.auth_methods = cases[i].method;
+		p.conf.password = "MyPw";
+		reopen();
+		peer_flush(&p);
+		peer_feed_packet(&p, CHAP, 1, 1, cases[i].challenge);
+		peer_expect(&p, "ff03c021 05 *");
+		assert_int_equal(p.link.end, PPP_END_BAD_CHALLENGE);
+	}
 }
 
 // Let the client answer the RFC's challenge; text: what a right server would say.
@@ -700,6 +725,7 @@ int main(void)
 		cmocka_unit_test(pap_client),
 		cmocka_unit_test(chap_md5_client),
 		cmocka_unit_test(mschap1_client),
+		cmocka_unit_test(malformed_challenges),
 		cmocka_unit_test(mschap2_client),
 		cmocka_unit_test(mschap2_client_new_challenge),
 		cmocka_unit_test(verdict_on_a_client),

@@ -208,7 +208,7 @@ static void code_rejects(void **state)
 	peer_feed_packet(&p, IPCP, PPP_CODE_CODE_REJECT, 3, "0e 01 0004");
 	assert_int_equal(p.link.end, PPP_END_NONE);
 	peer_feed_packet(&p, IPCP, PPP_CODE_CODE_REJECT, 3, "07 01 0004");
-	assert_int_equal(p.link.end, PPP_END_IPCP_FAILED);
+	assert_int_equal(p.link.end, PPP_END_IPCP_REJECTED);
 }
 
 static void renegotiated(void **state)

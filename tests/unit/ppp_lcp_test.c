@@ -441,7 +441,7 @@ static void code_reject(void **state)
 	assert_int_equal(p.link.lcp.state, PPP_FSM_STOPPING);
 	assert_int_equal(p.link.ipcp.state, PPP_FSM_STARTING);
 	peer_feed_packet(&p, LCP, PPP_CODE_TERMINATE_ACK, 1, "");
-	assert_int_equal(p.why, PPP_END_LCP_FAILED);
+	assert_int_equal(p.why, PPP_END_LCP_REJECTED);
 }
 
 static void protocol_reject_sent(void **state)
@@ -514,7 +514,7 @@ static void protocol_reject_received(void **state)
 	p.conf.auth_methods = 0;
 	peer_open_lcp(&p);
 	peer_feed_packet(&p, LCP, PPP_CODE_PROTOCOL_REJECT, 1, "8021");
-	assert_int_equal(p.link.end, PPP_END_IPCP_FAILED);
+	assert_int_equal(p.link.end, PPP_END_IPCP_REJECTED);
 	peer_make(&p, true, 3);
 	p.conf.auth_methods = 0;
 	peer_open_lcp(&p);
