@@ -131,6 +131,36 @@ packages_install() {
 	((rc == 0)) || die "packages could not be installed (log: $log)"
 }
 
+# Packages that a test looks at but that must not be installed, as they would take over parts of the
+# machine: their files are here, below the package's name, with everything of /bin, /sbin and /lib in /usr.
+# shellcheck disable=SC2034 # for the tests
+packages_unpacked=${CULVERT_CACHE:-/var/cache/culvert}/unpacked
+
+# packages_unpack PKG...: those that are not there yet. Status 1: one could not be had.
+packages_unpack() {
+	local p tmp dir rc=0
+	for p; do
+		[[ ! -d $packages_unpacked/$p ]] || continue
+		info "unpacking $p (not installed)"
+		mkdir -p "$packages_unpacked"
+		tmp=$(mktemp -d "$packages_unpacked/.$p.XXXXXX")
+		if (cd "$tmp" && apt-get -q -o Acquire::Retries=3 download "$p" &&
+			dpkg-deb -x ./*.deb root) >"$tmp/log" 2>&1; then
+			mkdir -p "$tmp/root/usr"
+			for dir in bin sbin lib; do
+				[[ ! -d $tmp/root/$dir ]] || cp -a "$tmp/root/$dir" "$tmp/root/usr/"
+				rm -rf "${tmp:?}/root/$dir"
+			done
+			mv "$tmp/root" "$packages_unpacked/$p"
+		else
+			rc=1
+			warn "$p could not be unpacked: $(tail -n 1 "$tmp/log")"
+		fi
+		rm -rf "$tmp"
+	done
+	return "$rc"
+}
+
 # --- waiting ----------------------------------------------------------------------------------
 
 # wait_for SECONDS CMD...: until CMD succeeds; 1 when the time is over.
