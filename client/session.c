@@ -23,6 +23,7 @@
 
 #define CONNECT_MS 20000
 #define RESOLVE_MS 15000
+#define TOUCHED_MS 1500  // in which a change of the network is taken for this side's own
 #define LOOK_AGAIN_S 2.0 // at a network that seems to be gone
 
 // The server's IPv4 address as dialed; 0: IPv6.
@@ -51,7 +52,12 @@ void session_interface_lost(struct session *s, int error)
 	s->tun_lost = true;
 	snprintf(reason, sizeof(reason), "interface %s is gone: %s", s->tun.name,
 		log_strerror(error));
-	conn_fail(s->conn, CALL_END_LOCAL, reason);
+	if (s->conn) {
+		conn_fail(s->conn, CALL_END_LOCAL, reason);
+		return;
+	}
+	SAY(s, LOG_ERR, "call failed: %s", reason);
+	session_end(s, CALL_END_LOCAL);
 }
 
 // As the interface gets them: a route to the server's outer address has no place on it.
@@ -76,6 +82,7 @@ static int change_address(struct session *s, const struct ppp_addresses *a, char
 	if (old.local != now.local)
 		SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, now.local));
 	rc = tunnel_address_change(&s->tun, old, now, server_ip4(s), err, cap);
+	session_demand_readdressed(s, old.local, now.local);
 	if (rc || !s->conf->add_default_route)
 		return rc;
 	rc = tunnel_default_route(&s->tun, &server, s->conf->distance, err, cap);
@@ -145,6 +152,13 @@ static void on_more(void *user, const struct call_info *info)
 		SAY(s, LOG_NOTICE, "now with %s", s->has_ip6 ? "IPv4 and IPv6" : "IPv4");
 }
 
+static void watch_interface(struct session *s)
+{
+	ev_io_stop(s->loop, &s->tun_io);
+	ev_io_init(&s->tun_io, session_on_tun, s->tun.fd, EV_READ);
+	s->tun_io.data = s;
+}
+
 static void on_up(void *user, const struct call_info *info)
 {
 	struct session *s = user;
@@ -164,9 +178,13 @@ static void on_up(void *user, const struct call_info *info)
 	set_name_servers(s);
 	session_run_script(s, NULL, NULL);
 	conn_keep_short(s->conn, !strcmp(s->conf->congestion, "auto"));
-	ev_io_init(&s->tun_io, session_on_tun, s->tun.fd, EV_READ);
-	s->tun_io.data = s;
+	session_limits_start(s);
+	s->stale = false;
+	watch_interface(s);
 	ev_io_start(s->loop, &s->tun_io);
+	// What waited for the call goes from the loop: this is inside of it.
+	if (s->upq.n)
+		ev_feed_event(s->loop, &s->tun_io, EV_READ);
 }
 
 // --- dialing ---
@@ -174,13 +192,16 @@ static void on_up(void *user, const struct call_info *info)
 static void dial_host(struct session *s);
 static void dial_address(struct session *s);
 
-static void end(struct session *s, enum call_end why)
+void session_end(struct session *s, enum call_end why)
 {
 	ev_timer_stop(s->loop, &s->wait);
 	ev_timer_stop(s->loop, &s->look);
+	ev_timer_stop(s->loop, &s->limit);
+	ev_io_stop(s->loop, &s->tun_io);
 	resolve_cancel(s->resolve);
 	s->resolve = NULL;
 	dns_unset(&s->dns, true);
+	tunnel_close(&s->tun);
 	s->end = why;
 	s->state = STATE_ENDED;
 	s->ops->ended(s->user, call_end_status(why));
@@ -199,29 +220,48 @@ static void wait_and_dial(struct session *s)
 
 	s->state = STATE_WAIT;
 	s->wait_until_ms = conn_now_ms() + ms;
-	SAY(s, LOG_NOTICE, "dialing again in %u.%u s", ms / 1000, ms / 100 % 10);
+	upq_clear(&s->upq);
+	SAY(s, LOG_NOTICE, "%s %u.%u s",
+		s->conf->dial_on_demand ? "not dialing for" : "dialing again in", ms / 1000,
+		ms / 100 % 10);
 	ev_timer_stop(s->loop, &s->wait);
 	ev_timer_set(&s->wait, ms / 1000.0, 0);
 	ev_timer_start(s->loop, &s->wait);
+}
+
+void session_dial(struct session *s)
+{
+	s->host = 0;
+	s->all_refused = true;
+	dial_host(s);
 }
 
 static void on_wait(struct ev_loop *loop, ev_timer *w, int events)
 {
 	struct session *s = w->data;
 
-	s->host = 0;
-	s->all_refused = true;
-	dial_host(s);
+	if (s->conf->dial_on_demand)
+		session_demand_waited(s);
+	else
+		session_dial(s);
+}
+
+void session_again(struct session *s, enum call_end why)
+{
+	s->end = why;
+	wait_and_dial(s);
 }
 
 // After the last server, or a call that was up. worth: the next one may do better.
 static void again_or_end(struct session *s, enum call_end why, bool worth)
 {
 	drop_addresses(s);
-	if (s->reconnect && worth && !s->hanging_up)
+	if (s->conf->dial_on_demand && why == CALL_END_IDLE && !s->hanging_up)
+		session_demand_wait(s);
+	else if (s->reconnect && worth && !s->hanging_up)
 		wait_and_dial(s);
 	else
-		end(s, why);
+		session_end(s, why);
 }
 
 // The server being tried did not become a call.
@@ -235,7 +275,7 @@ static void failed(struct session *s, enum call_end why, const char *reason, boo
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	s->all_refused = s->all_refused && refused;
 	if (why == CALL_END_HANGUP || s->hanging_up) {
-		end(s, CALL_END_HANGUP);
+		session_end(s, CALL_END_HANGUP);
 		return;
 	}
 	session_server_text(s, server, sizeof(server));
@@ -253,14 +293,20 @@ static void failed(struct session *s, enum call_end why, const char *reason, boo
 		return;
 	}
 	SAY(s, LOG_ERR, "call failed server=%s: %s", server, reason);
+	s->stale = true;
 	again_or_end(s, why, redial_is_worth(why, is_password ? refused : s->all_refused));
 }
 
-// The interface forgets the call: with it go addresses and routes. False: there is none any more.
+// The interface forgets the call: with it go addresses and routes, unless the next call is dialed
+// on demand. False: there is none any more.
 static bool renew_interface(struct session *s)
 {
 	char name[IFNAMSIZ], err[200];
 
+	if (s->conf->dial_on_demand && !s->hanging_up && !s->tun_lost) {
+		session_demand_keep(s);
+		return true;
+	}
 	ev_io_stop(s->loop, &s->tun_io);
 	memcpy(name, s->tun.name, sizeof(name));
 	tunnel_close(&s->tun);
@@ -295,6 +341,7 @@ static void lost(struct session *s, enum call_end why, const char *reason, bool 
 {
 	const struct call_counters c = conn_call(s->conn)->counters;
 
+	ev_timer_stop(s->loop, &s->limit);
 	s->end = why;
 	add_counters(&s->counters, &c);
 	SAY(s, LOG_NOTICE,
@@ -353,6 +400,8 @@ static void fill_conf(const struct session *s, struct call_conf *conf)
 	conf->max_mtu = c->max_mtu;
 	conf->max_mru = c->max_mru;
 	conf->want_wins = true;
+	conf->local_address = c->ppp->local_address;
+	conf->remote_address = c->ppp->remote_address;
 	conf->mrru = c->mrru;
 	conf->ipv6 = ipv6 == CONFIG_NO         ? PPP_IPV6_NO
 		     : ipv6 == CONFIG_REQUIRED ? PPP_IPV6_REQUIRED
@@ -376,12 +425,17 @@ static void dial_address(struct session *s)
 		.port = c->port,
 		.user = c->proxy_user,
 		.password = c->proxy_password};
+	const struct in6_addr at = server_address(s);
 	struct call_conf conf;
-	char server[400];
+	char server[400], err[200];
 
 	s->state = STATE_DIAL;
 	fill_conf(s, &conf);
 	SAY(s, LOG_INFO, "dialing server=%s", session_server_text(s, server, sizeof(server)));
+	if (session_demand_server(s, &at, err, sizeof(err))) {
+		failed(s, CALL_END_TCP, err, false);
+		return;
+	}
 	s->conn = conn_create(
 		s->loop, s->at->ai_addr, s->at->ai_addrlen, CONNECT_MS, &conf, &conn_ops, s);
 	if (s->conn && c->http_proxy && conn_via_proxy(s->conn, &proxy)) {
@@ -397,28 +451,40 @@ static void dial_address(struct session *s)
 static void on_resolved(void *user, struct addrinfo *addrs, const char *why)
 {
 	struct session *s = user;
-	const char *name = s->conf->http_proxy ? s->conf->http_proxy : s->conf->hosts[s->host];
 	char reason[500], host[300];
 
 	s->resolve = NULL;
-	if (!addrs) {
+	s->at = session_demand_resolved(s, addrs, why);
+	if (!addrs && !s->at) {
 		snprintf(reason, sizeof(reason), "name %s: %s",
-			log_quote(host, sizeof(host), name, strlen(name)), why);
+			session_name_text(s, host, sizeof(host)), why);
 		failed(s, CALL_END_NAME, reason, false);
 		return;
 	}
-	s->addrs = s->at = addrs;
+	if (!s->at)
+		s->addrs = s->at = addrs;
 	dial_address(s);
+}
+
+struct resolve *session_resolve(
+	struct session *s, void (*done)(void *user, struct addrinfo *addrs, const char *why))
+{
+	const struct config_connection *c = s->conf;
+
+	return resolve_start(s->loop, c->http_proxy ? c->http_proxy : c->hosts[s->host],
+		c->http_proxy ? c->proxy_port : c->port, RESOLVE_MS, done, s);
 }
 
 static void dial_host(struct session *s)
 {
-	const struct config_connection *c = s->conf;
-
 	drop_addresses(s);
+	s->at = session_demand_known(s);
+	if (s->at) {
+		dial_address(s);
+		return;
+	}
 	s->state = STATE_RESOLVE;
-	s->resolve = resolve_start(s->loop, c->http_proxy ? c->http_proxy : c->hosts[s->host],
-		c->http_proxy ? c->proxy_port : c->port, RESOLVE_MS, on_resolved, s);
+	s->resolve = session_resolve(s, on_resolved);
 	if (!s->resolve)
 		failed(s, CALL_END_NAME, "name: no memory or no thread to look it up", false);
 }
@@ -469,8 +535,9 @@ static void on_network_changed(void *user)
 
 	if (s->state == STATE_UP && !s->suspect)
 		look_at_way(s);
-	// What was waited for may be there now.
-	if (s->state != STATE_WAIT || s->wait_until_ms < conn_now_ms() + REDIAL_FIRST_MS ||
+	// What was waited for may be there now, unless it is this side that changed something.
+	if (s->state != STATE_WAIT || conn_now_ms() < s->touched_ms + TOUCHED_MS ||
+		s->wait_until_ms < conn_now_ms() + REDIAL_FIRST_MS ||
 		(s->end != CALL_END_TCP && s->end != CALL_END_NAME && s->end != CALL_END_LOST))
 		return;
 	SAY(s, LOG_INFO, "the network changed");
@@ -521,7 +588,7 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 		.conf = conf,
 		.ops = ops,
 		.user = user,
-		.reconnect = reconnect,
+		.reconnect = reconnect || conf->dial_on_demand,
 		.all_refused = true,
 		.tun = {.fd = -1, .net = {.fd = -1}}};
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
@@ -531,20 +598,22 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 	ev_timer_init(&s->wait, on_wait, 0, 0);
 	ev_timer_init(&s->look, on_look, 0, 0);
 	ev_io_init(&s->tun_io, session_on_tun, -1, EV_READ);
+	session_limits_init(s);
 	s->wait.data = s->look.data = s->tun_io.data = s;
 	s->tls = make_tls(conf, err, sizeof(err));
 	if (!s->tls) {
 		SAY(s, LOG_ERR, "call failed: TLS: %s", err);
-	} else if (tunnel_open(&s->tun, conf->name, err, sizeof(err))) {
+	} else if (tunnel_open(&s->tun, conf->name, err, sizeof(err)) ||
+		   (conf->dial_on_demand && session_demand_open(s, err, sizeof(err)))) {
 		SAY(s, LOG_ERR, "call failed: %s", err);
 	} else {
 		s->route_file = note_file(notes, "route");
 		s->dns_file = note_file(notes, "dns");
 		if (s->route_file)
 			tunnel_note_routes(&s->tun, s->route_file);
-		if (reconnect)
+		if (s->reconnect)
 			s->watch = netwatch_create(loop, on_network_changed, s);
-		if (reconnect && !s->watch)
+		if (s->reconnect && !s->watch)
 			LOG_ERRNO(LOG_WARNING, errno, "changes of the network go unnoticed");
 		return s;
 	}
@@ -563,7 +632,11 @@ void session_set_scripts(struct session *s, struct scripts *scripts, unsigned in
 
 void session_start(struct session *s)
 {
-	dial_host(s);
+	watch_interface(s);
+	if (s->conf->dial_on_demand)
+		session_demand_start(s);
+	else
+		session_dial(s);
 }
 
 void session_hangup(struct session *s)
@@ -580,7 +653,7 @@ void session_hangup(struct session *s)
 	s->hanging_up = true;
 	conn_destroy(s->conn);
 	s->conn = NULL;
-	end(s, CALL_END_HANGUP);
+	session_end(s, CALL_END_HANGUP);
 }
 
 void session_destroy(struct session *s)
@@ -589,12 +662,14 @@ void session_destroy(struct session *s)
 		return;
 	ev_timer_stop(s->loop, &s->wait);
 	ev_timer_stop(s->loop, &s->look);
+	ev_timer_stop(s->loop, &s->limit);
 	ev_io_stop(s->loop, &s->tun_io);
 	netwatch_destroy(s->watch);
 	resolve_cancel(s->resolve);
 	tunnel_close(&s->tun);
 	conn_destroy(s->conn);
 	drop_addresses(s);
+	session_demand_close(s);
 	free(s->held);
 	upq_clear(&s->upq);
 	call_tls_ctx_free(s->tls);

@@ -30,6 +30,8 @@ void session_on_packet(void *user, const uint8_t *ip, size_t len)
 {
 	struct session *s = user;
 
+	if (s->limits.idle_s)
+		demand_limits_packet(&s->limits, ip, len, conn_now_ms());
 	ip = clamped(s, ip, len);
 	// A full interface queue drops, as any router's would.
 	if (s->tun.fd >= 0 && write(s->tun.fd, ip, len) < 0 && errno != EAGAIN)
@@ -37,9 +39,19 @@ void session_on_packet(void *user, const uint8_t *ip, size_t len)
 			log_strerror(errno));
 }
 
-// Whether a packet is of a family that the call has: the kernel has its own IPv6 chatter.
-static bool is_wanted(const struct session *s, const uint8_t *ip)
+// Whether there is a call that packets may go to.
+static bool passes(const struct session *s)
 {
+	return s->state == STATE_UP && !s->leaving;
+}
+
+// Whether a packet is of a family that the call has: the kernel has its own IPv6 chatter.
+static bool is_wanted(const struct session *s, const uint8_t *ip, size_t len)
+{
+	if (!passes(s))
+		return session_demand_wants(s, ip, len);
+	if (demand_is_gone(&s->gone, ip, len))
+		return false;
 	return ip[0] >> 4 == 4 ? s->has_ip4 : ip[0] >> 4 == 6 && s->has_ip6;
 }
 
@@ -64,8 +76,10 @@ static void take_packets(struct session *s, uint64_t now)
 				session_interface_lost(s, errno);
 			break;
 		}
-		if (!is_wanted(s, buf))
+		if (!is_wanted(s, buf, (size_t)n))
 			continue;
+		if (s->limits.idle_s)
+			demand_limits_packet(&s->limits, buf, (size_t)n, now / 1000);
 		if (s->clamp_mtu && mss_is_large(buf, (size_t)n, s->clamp_mtu))
 			mss_clamp(buf, (size_t)n, s->clamp_mtu);
 		upq_put(&s->upq, buf, (size_t)n, now);
@@ -95,7 +109,11 @@ void session_on_tun(struct ev_loop *loop, ev_io *w, int events)
 	uint64_t now = session_now_us();
 
 	take_packets(s, now);
-	if (!s->held && !s->tun_lost)
+	if (s->tun_lost)
+		return;
+	if (!passes(s))
+		session_demand_packets(s);
+	else if (!s->held)
 		send_packets(s, now);
 }
 
@@ -103,6 +121,6 @@ void session_on_writable(void *user)
 {
 	struct session *s = user;
 
-	if (s->state == STATE_UP && s->held && !s->tun_lost)
+	if (passes(s) && s->held && !s->tun_lost)
 		send_packets(s, session_now_us());
 }

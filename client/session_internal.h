@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "client/conn.h"
+#include "client/demand.h"
 #include "client/dns.h"
 #include "client/netwatch.h"
 #include "client/redial.h"
@@ -15,14 +16,17 @@
 #include "client/tunnel.h"
 #include "client/upq.h"
 
-#define STATE_LIST(X)         \
-	X(IDLE, "idle")       \
-	X(RESOLVE, "dialing") \
-	X(DIAL, "dialing")    \
-	X(UP, "up")           \
-	X(WAIT, "waiting")    \
+#define STATE_LIST(X)                    \
+	X(IDLE, "idle")                  \
+	X(DEMAND, "waiting-for-traffic") \
+	X(RESOLVE, "dialing")            \
+	X(DIAL, "dialing")               \
+	X(UP, "up")                      \
+	X(WAIT, "waiting")               \
 	X(ENDED, "ended")
 
+// DEMAND: for a packet that is to be sent; WAIT: for the time to dial again, or with dial-on-demand
+// to do so for the next packet.
 #define X(name, text) STATE_##name,
 enum state { STATE_LIST(X) };
 #undef X
@@ -53,6 +57,11 @@ struct session {
 	struct addrinfo *addrs, *at;
 	struct conn *conn;
 	bool all_refused; // whatever failed since the first server would fail again
+	// dial-on-demand
+	struct demand_gone gone;
+	struct addrinfo *known[CONFIG_MAX_HOSTS]; // addresses of the servers, with a default route
+	bool preparing, stale; // these are looked up first; they are to be looked up anew
+	uint64_t touched_ms;   // when this side changed routes last
 	// calls
 	struct redial redial;
 	ev_timer wait;
@@ -60,6 +69,9 @@ struct session {
 	ev_timer look; // again at the way to the server
 	bool suspect;  // it looked lost the last time
 	uint64_t up_ms, wait_until_ms;
+	struct demand_limits limits;
+	ev_timer limit;
+	bool leaving;          // hung up by a limit, in order
 	unsigned int nb_calls; // that were up
 	struct call_info info;
 	struct call_counters counters; // of the calls before
@@ -90,6 +102,48 @@ uint64_t session_now_us(void); // of the monotonic clock
 
 // The interface is gone; error: what reading it said.
 void session_interface_lost(struct session *s, int error);
+
+// --- dialing (session.c)
+
+// From the first server on.
+void session_dial(struct session *s);
+// Nothing came about, or a call was lost: wait, then dial or wait for traffic, unless it is not
+// worth it.
+void session_again(struct session *s, enum call_end why);
+// Over for good.
+void session_end(struct session *s, enum call_end why);
+// Look up the name to connect to now, the server's or the proxy's. NULL: no memory or no thread.
+struct resolve *session_resolve(
+	struct session *s, void (*done)(void *user, struct addrinfo *addrs, const char *why));
+const char *session_name_text(const struct session *s, char *dst, size_t cap);
+
+// --- dial-on-demand (session_demand.c)
+
+// The interface, up with an address. 0, or -errno with the reason in err.
+int session_demand_open(struct session *s, char *err, size_t cap);
+void session_demand_start(struct session *s);
+void session_demand_close(struct session *s);
+// Wait for traffic; what is in the queue is some.
+void session_demand_wait(struct session *s);
+// The time to wait before the next call is over.
+void session_demand_waited(struct session *s);
+// Packets came while there is no call: whether one is to be kept, and all there are.
+bool session_demand_wants(const struct session *s, const uint8_t *ip, size_t len);
+void session_demand_packets(struct session *s);
+// A call is over, and the interface stays as it is.
+void session_demand_keep(struct session *s);
+// The interface's address is another one: packets that wait with the old one are dropped.
+void session_demand_readdressed(struct session *s, uint32_t old, uint32_t now);
+// The addresses to dial without a look-up, NULL: look them up; what that came to, NULL: take addrs.
+struct addrinfo *session_demand_known(struct session *s);
+struct addrinfo *session_demand_resolved(
+	struct session *s, struct addrinfo *addrs, const char *why);
+// About to dial this address: the way there. 0, or -errno with the reason in err.
+int session_demand_server(struct session *s, const struct in6_addr *server, char *err, size_t cap);
+
+// session-timeout and idle-timeout: of the call that is up now.
+void session_limits_init(struct session *s);
+void session_limits_start(struct session *s);
 
 // Tell the profile's program. reason: of a call that is over, else NULL; c: its counters.
 void session_run_script(struct session *s, const char *reason, const struct call_counters *c);

@@ -44,6 +44,14 @@ const char *session_server_text(const struct session *s, char *dst, size_t cap)
 	return dst;
 }
 
+const char *session_name_text(const struct session *s, char *dst, size_t cap)
+{
+	const struct config_connection *c = s->conf;
+	const char *name = c->http_proxy ? c->http_proxy : c->hosts[s->host];
+
+	return log_quote(dst, cap, name, strlen(name));
+}
+
 // "a,b", "a" or "".
 static char *servers_text(char *dst, size_t cap, const uint32_t addr[2])
 {
@@ -112,13 +120,16 @@ static size_t status_up(const struct session *s, char *dst, size_t cap)
 const char *session_status(const struct session *s, char *dst, size_t cap)
 {
 	uint64_t now = conn_now_ms();
-	char reason[sizeof(s->reason) * 2];
+	char reason[sizeof(s->reason) * 2], address[16];
 	size_t n;
 
 	n = (size_t)snprintf(dst, cap, "state=%s interface=%s calls=%u", state_texts[s->state],
 		s->tun.name, s->nb_calls);
 	if (s->state == STATE_UP && n < cap)
 		n += status_up(s, dst + n, cap - n);
+	else if (s->state == STATE_DEMAND && n < cap)
+		n += (size_t)snprintf(
+			dst + n, cap - n, " address=%s", value_ip4_text(address, s->pair.local));
 	else if (s->state == STATE_WAIT && n < cap)
 		n += (size_t)snprintf(dst + n, cap - n, " redial=%llus",
 			(unsigned long long)(s->wait_until_ms > now ? s->wait_until_ms - now : 0) /
