@@ -277,6 +277,79 @@ test_delegation() {
 	server_stop
 }
 
+default6() { ip -n "$T-c1" -6 route show default "$@" 2>/dev/null | grep -q .; }
+way6() { ip -n "$T-c1" -6 route get "$1" 2>/dev/null | head -n 1; }
+
+# default6_dial OPTION...: until the router's advertisement is there.
+default6_dial() {
+	client_spawn 1 "$@"
+	wait_for 30 settled6 1 || fail "no IPv6 address after 30 s"
+}
+
+# The default route of the router's advertisement, by add-default-route only, with the distance as its
+# metric, in front of the one that there is or behind it.
+test_default_route() {
+	ip6_start
+	ip -n "$T-c1" addr replace 2001:db8:a::11/64 dev eth0 nodad
+	ip -n "$T-c1" -6 route replace default via 2001:db8:a::12 dev eth0 metric 20
+	default6_dial
+	! default6 dev sstp0 || fail "a default route that nobody asked for"
+	client_hangup 1
+	default6_dial --add-default-route --default-route-distance 77
+	wait_for 5 default6 dev sstp0 metric 77 || fail "no default route with the distance"
+	[[ $(ip -n "$T-c1" -6 route show default dev sstp0) == *'proto ra'* ]] || fail "not by the advertisement"
+	[[ $(way6 "$host6") == *' dev eth0 '* ]] || fail "it goes before one with a lower metric"
+	client_hangup 1
+	! default6 dev sstp0 || fail "it was left"
+	default6_dial --add-default-route
+	wait_for 5 default6 dev sstp0 metric 1 || fail "no default route"
+	[[ $(way6 "$host6") == *' dev sstp0 '* ]] || fail "it does not go before the other one"
+	ping6_ok "$T-c1" "$host6" || fail "no ping by the default route"
+	client_hangup 1
+	[[ $(way6 "$host6") == *' dev eth0 '* ]] || fail "the machine's default route is gone"
+	ip -n "$T-c1" -6 route del default via 2001:db8:a::12 dev eth0 metric 20
+	ip -n "$T-c1" addr del 2001:db8:a::11/64 dev eth0
+	server_stop
+}
+
+# The server dialed over IPv6, behind a router: what goes to it does not go into its own tunnel. (culvertd
+# listens on IPv4: a relay in front of it has the address.)
+test_dialed_over_ipv6() {
+	local server=2001:db8:b::1
+	ip6_start
+	ip -n "$T-c1" addr replace 2001:db8:a::11/64 dev eth0 nodad
+	ip -n "$T-c2" addr replace 2001:db8:a::12/64 dev eth0 nodad
+	ip -n "$T-c2" addr replace "$server/128" dev lo nodad
+	ip -n "$T-c1" -6 route replace default via 2001:db8:a::12 dev eth0 metric 20
+	proc_spawn "$work/relay.pid" "$work/relay.log" ip netns exec "$T-c2" python3 -c '
+import socket, sys, threading
+def copy(a, b):
+    try:
+        while d := a.recv(65536): b.sendall(d)
+        b.shutdown(socket.SHUT_WR)
+    except OSError: pass
+l = socket.create_server((sys.argv[1], 443), family=socket.AF_INET6)
+while True:
+    a, _ = l.accept()
+    b = socket.create_connection((sys.argv[2], 443))
+    for x, y in (a, b), (b, a): threading.Thread(target=copy, args=(x, y), daemon=True).start()' "$server" "$access"
+	wait_for 5 tcp_listening "$T-c2" 443 || fail "the relay does not listen"
+	default6_dial --connect-to "$server" --add-default-route
+	wait_for 5 default6 dev sstp0 metric 1 || fail "no default route"
+	[[ $(way6 "$server") == *'via 2001:db8:a::12 dev eth0 '* ]] || fail "the server goes by $(way6 "$server")"
+	ip -n "$T-c1" -6 route show "$server" | grep -q . || fail "no host route to the server"
+	ping6_ok "$T-c1" "$host6" || fail "no ping by the default route"
+	ip -n "$T-c1" -4 route show 0.0.0.0/1 dev sstp0 | grep -q . || fail "no IPv4 beside it"
+	ping_host 1 || fail "no IPv4 ping"
+	grep -q "server=\[$server\]:443" "$cl_log" || fail "the server's address is not told"
+	client_hangup 1
+	! ip -n "$T-c1" -6 route show "$server" | grep -q . || fail "the host route was left"
+	proc_stop "$work/relay.pid" || true
+	ip -n "$T-c1" -6 route del default via 2001:db8:a::12 dev eth0 metric 20
+	ip -n "$T-c1" addr del 2001:db8:a::11/64 dev eth0
+	server_stop
+}
+
 # A user's own prefix, and what is given back is given again.
 test_fixed_prefix() {
 	s_users="  - { name: $user, password: $password, remote-ipv6-prefix: \"2001:db8:1:77::/64\" }"
@@ -293,4 +366,4 @@ test_fixed_prefix() {
 
 topo_up
 run_cases both bytes ipv6_alone required switched_off between_clients spoofed errors advertisement delegation \
-	fixed_prefix
+	default_route dialed_over_ipv6 fixed_prefix

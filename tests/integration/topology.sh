@@ -251,7 +251,8 @@ client_spawn() {
 	cl_log=$work/${case_name:-setup}.client$n.log
 	(umask 077 && printf '%s\n' "$password" >"$work/password$n")
 	proc_spawn "$work/client$n.pid" "$cl_log" ip netns exec "$T-c$n" "$culvert_client" \
-		--connect-to "$access" --user "$user" --password-file "$work/password$n" --name sstp0 "$@"
+		--connect-to "$access" --user "$user" --password-file "$work/password$n" --name sstp0 \
+		--run-dir "$work/run" "$@"
 }
 
 # client_dial N [OPTION...]: and wait until it has an address and a route to what is behind.
