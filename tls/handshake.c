@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/async.h>
 #include <openssl/err.h>
@@ -22,6 +23,7 @@
 // Paused jobs a thread may have, each with a stack of 32 KiB that is kept for the next; above it
 // private keys work inline.
 #define ASYNC_JOBS_MAX 1024
+#define ZOMBIES_S 10 // an engine that has not answered by then is not going to
 
 static BIO_METHOD *wire_method;
 static pthread_once_t wire_once = PTHREAD_ONCE_INIT;
@@ -226,6 +228,14 @@ static bool zombie_is_dead(struct tls_hs *hs)
 	return dead;
 }
 
+static time_t seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
 static void wait_for_zombie(struct tls_hs *hs)
 {
 	struct pollfd p = {.fd = tls_hs_async_fd(hs), .events = POLLIN};
@@ -235,12 +245,13 @@ static void wait_for_zombie(struct tls_hs *hs)
 
 void tls_hs_bury_zombies(struct tls_ctx *ctx, bool wait)
 {
-	struct tls_hs **at = &ctx->zombies, *hs;
+	struct tls_hs **at = &ctx->yard->first, *hs;
+	time_t give_up = wait ? seconds() + ZOMBIES_S : 0;
 
 	tls_ctx_ref(ctx); // one of them may hold the last one
 	while ((hs = *at)) {
 		if (!zombie_is_dead(hs)) {
-			if (wait)
+			if (seconds() < give_up)
 				wait_for_zombie(hs);
 			else
 				at = &hs->next_zombie;
@@ -263,8 +274,8 @@ void tls_hs_free(struct tls_hs *hs)
 		dead = zombie_is_dead(hs);
 		async_engine_cancel(false);
 		if (!dead) { // another engine's job, which knows no cancelling
-			hs->next_zombie = hs->ctx->zombies;
-			hs->ctx->zombies = hs;
+			hs->next_zombie = hs->ctx->yard->first;
+			hs->ctx->yard->first = hs;
 			if (hs->ctx->closing)
 				tls_hs_bury_zombies(hs->ctx, true);
 			return;

@@ -65,12 +65,21 @@ struct tls_client_conf {
 	const char *keylog_file;
 };
 
-// Build a context. NULL with a message in err (file names and OpenSSL's reason) on failure.
+// Build a context. NULL with a message in err (file names and OpenSSL's reason) on failure. Any
+// thread, also one that is not to run its handshakes; reads files, and takes as long as they do.
 struct tls_ctx *tls_server_ctx_create(const struct tls_server_conf *conf, char *err, size_t cap);
 struct tls_ctx *tls_client_ctx_create(const struct tls_client_conf *conf, char *err, size_t cap);
-// Give up the creator's reference: handshakes that live keep theirs, so that a context may be
-// replaced at any time. NULL is fine.
+// Give up the creator's reference: handshakes that live keep theirs. Handshakes that were freed
+// while an engine worked for them are waited for, of this context and of those that it replaced;
+// not for ever. Their thread. NULL is fine.
 void tls_ctx_destroy(struct tls_ctx *ctx);
+// The same of one that another has replaced (tls_server_conf.previous), which waits for nothing:
+// what an engine works for goes when it is done, with handshakes of the new one. NULL is fine.
+void tls_ctx_retire(struct tls_ctx *ctx);
+// A further reference, for another thread that makes the next context from this one; given up by
+// tls_ctx_unref(). Any thread.
+void tls_ctx_ref(struct tls_ctx *ctx);
+void tls_ctx_unref(struct tls_ctx *ctx);
 
 // Session tickets are sealed with a new key from now on; those of the key before still open, older
 // ones no more. To be called every TLS_TICKET_LIFETIME_S. Contexts that took over one another's

@@ -44,6 +44,27 @@ int tls_err(char *err, size_t cap, const char *fmt, ...)
 	return -1;
 }
 
+static struct tls_yard *yard_new(void)
+{
+	struct tls_yard *y = calloc(1, sizeof(*y));
+
+	if (y)
+		atomic_init(&y->refs, 1);
+	return y;
+}
+
+static struct tls_yard *yard_ref(struct tls_yard *y)
+{
+	atomic_fetch_add_explicit(&y->refs, 1, memory_order_relaxed);
+	return y;
+}
+
+static void yard_unref(struct tls_yard *y)
+{
+	if (y && atomic_fetch_sub_explicit(&y->refs, 1, memory_order_acq_rel) == 1)
+		free(y);
+}
+
 void tls_ctx_ref(struct tls_ctx *ctx)
 {
 	atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
@@ -62,6 +83,7 @@ void tls_ctx_unref(struct tls_ctx *ctx)
 	tls_tickets_unref(ctx->tickets);
 	X509_CRL_free(ctx->crl);
 	EVP_KDF_free(ctx->tls1_prf);
+	yard_unref(ctx->yard);
 	if (ctx->keylog_fd >= 0)
 		close(ctx->keylog_fd);
 	free(ctx);
@@ -76,6 +98,12 @@ void tls_ctx_destroy(struct tls_ctx *ctx)
 	tls_ctx_unref(ctx);
 }
 
+void tls_ctx_retire(struct tls_ctx *ctx)
+{
+	if (ctx)
+		tls_ctx_unref(ctx);
+}
+
 static int open_keylog(struct tls_ctx *ctx, const char *file, char *err, size_t cap)
 {
 	if (!file || !*file)
@@ -88,7 +116,8 @@ static int open_keylog(struct tls_ctx *ctx, const char *file, char *err, size_t 
 	return 0;
 }
 
-static struct tls_ctx *ctx_new(bool server, const char *provider, char *err, size_t cap)
+static struct tls_ctx *ctx_new(
+	bool server, const char *provider, const struct tls_ctx *previous, char *err, size_t cap)
 {
 	struct tls_ctx *ctx = calloc(1, sizeof(*ctx));
 	char propq[128] = "";
@@ -105,7 +134,8 @@ static struct tls_ctx *ctx_new(bool server, const char *provider, char *err, siz
 	ctx->ssl = SSL_CTX_new_ex(
 		NULL, *propq ? propq : NULL, server ? TLS_server_method() : TLS_client_method());
 	ctx->tls1_prf = EVP_KDF_fetch(NULL, "TLS1-PRF", NULL);
-	if (ctx->ssl && ctx->tls1_prf)
+	ctx->yard = previous ? yard_ref(previous->yard) : yard_new();
+	if (ctx->ssl && ctx->tls1_prf && ctx->yard)
 		return ctx;
 	tls_err(err, cap, "TLS context cannot be made");
 	tls_ctx_unref(ctx);
@@ -198,7 +228,7 @@ struct tls_ctx *tls_server_ctx_create(const struct tls_server_conf *conf, char *
 	ERR_clear_error();
 	if (conf->provider && *conf->provider && tls_load_provider(conf->provider, err, cap))
 		return NULL;
-	ctx = ctx_new(true, conf->provider, err, cap);
+	ctx = ctx_new(true, conf->provider, conf->previous, err, cap);
 	if (!ctx)
 		return NULL;
 	ctx->async = conf->provider && *conf->provider;
@@ -269,7 +299,7 @@ struct tls_ctx *tls_client_ctx_create(const struct tls_client_conf *conf, char *
 	struct tls_ctx *ctx;
 
 	ERR_clear_error();
-	ctx = ctx_new(false, NULL, err, cap);
+	ctx = ctx_new(false, NULL, NULL, err, cap);
 	if (!ctx)
 		return NULL;
 	ctx->verify_name = conf->verify_name;

@@ -35,6 +35,13 @@ struct tls_staple;
 
 #define TLS_POLICY_ID_LEN 16
 
+// Handshakes that were freed, but an engine still works for them: of a context and of all that it
+// replaced. Handshakes' thread.
+struct tls_yard {
+	atomic_uint refs; // contexts'
+	struct tls_hs *first;
+};
+
 struct tls_ctx {
 	atomic_uint refs; // the creator's and one for each handshake
 	bool server;
@@ -55,7 +62,7 @@ struct tls_ctx {
 	unsigned int nb_certs;
 	struct tls_cert_set default_set; // for clients that name no other
 	EVP_KDF *tls1_prf;
-	struct tls_hs *zombies; // freed, but an engine still works for them
+	struct tls_yard *yard; // a reference
 };
 
 // Bytes [head, tail) of p.
@@ -102,8 +109,6 @@ static inline struct tls_hs *tls_hs_of(const SSL *ssl)
 }
 
 // handshake_ctx.c
-void tls_ctx_ref(struct tls_ctx *ctx);
-void tls_ctx_unref(struct tls_ctx *ctx);
 // Format a message into err, with OpenSSL's first reason behind it if there is one; empties the
 // error queue. Returns -1.
 int tls_err(char *err, size_t cap, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -169,5 +174,6 @@ void tls_on_keylog(const SSL *ssl, const char *line);
 void tls_watch_written(struct tls_hs *hs, const uint8_t *p, size_t n);
 
 // handshake.c
-// Free what could not be freed while an engine worked for it. wait: for all of it.
+// Free what could not be freed while an engine worked for it. wait: for all of it, up to ten
+// seconds; what an engine has by then stays for the rest of the process.
 void tls_hs_bury_zombies(struct tls_ctx *ctx, bool wait);

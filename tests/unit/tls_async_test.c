@@ -465,6 +465,42 @@ static void engine_from_a_shared_object(void **state)
 	ENGINE_free(e);
 }
 
+// A context that another replaces is given up without a wait for what such an engine still does:
+// that goes with the next handshakes, or at the end.
+static void replaced_without_a_wait(void **state)
+{
+	struct tls_server_conf sc = {.engine = "tls_test_engine"};
+	struct tls_ctx *old = tl_server(&sc, (const char *const[]){"rsa", NULL}), *ctx;
+	unsigned int fds = open_fds();
+	struct pair x[3];
+
+	for (int i = 0; i < 3; i++) {
+		pair_init(&x[i], old, ops[0].version, ops[0].cipher);
+		assert_int_equal(push(&x[i]), TLS_HS_WANT_ASYNC);
+	}
+	pair_free(&x[0]);
+	assert_int_equal(open_fds(), fds + 3);
+	sc.previous = old;
+	ctx = tl_server(&sc, (const char *const[]){"rsa", NULL});
+	tls_ctx_retire(old);
+	assert_int_equal(open_fds(), fds + 3);
+	pair_free(&x[1]); // of the old one, half way
+	assert_int_equal(open_fds(), fds + 3);
+	pair_init(&x[0], ctx, ops[0].version, ops[0].cipher);
+	assert_int_equal(open_fds(), fds + 1);
+	assert_int_equal(tl_handshake(x[0].hs, &x[0].peer, 0), TLS_HS_DONE);
+	pair_free(&x[0]);
+	assert_int_equal(
+		tl_handshake(x[2].hs, &x[2].peer, 0), TLS_HS_DONE); // it has kept the old one
+	pair_free(&x[2]);
+	pair_init(&x[0], ctx, ops[0].version, ops[0].cipher);
+	assert_int_equal(push(&x[0]), TLS_HS_WANT_ASYNC);
+	pair_free(&x[0]);
+	assert_int_equal(open_fds(), fds + 1);
+	tls_ctx_destroy(ctx);
+	assert_int_equal(open_fds(), fds);
+}
+
 // Whatever the tests before did.
 static void no_operation_is_left(void **state)
 {
@@ -494,6 +530,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(peer_gives_up),
 		cmocka_unit_test(other_key_types_sign_inline),
 		cmocka_unit_test(engine_from_a_shared_object),
+		cmocka_unit_test(replaced_without_a_wait),
 		cmocka_unit_test(no_operation_is_left),
 	};
 
