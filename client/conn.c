@@ -41,6 +41,7 @@ struct conn {
 	struct flight flight; // with keep_short
 	uint32_t lowat;       // TCP_NOTSENT_LOWAT as it is set
 	uint64_t tuned_ms;    // when these were last looked at
+	char congestion[16];  // before it was changed to BBR
 	ev_io rio, wio;
 	ev_timer timer;
 	uint64_t armed_ms;      // when the timer fires, 0: not running
@@ -154,10 +155,19 @@ static bool has_own_pace(const struct conn *k)
 
 static void change_to_bbr(struct conn *k)
 {
-	if (conn_set_congestion(k, "bbr"))
+	socklen_t len = sizeof(k->congestion) - 1;
+
+	if (getsockopt(k->fd, IPPROTO_TCP, TCP_CONGESTION, k->congestion, &len) ||
+		conn_set_congestion(k, "bbr"))
 		return;
 	LOG(LOG_INFO, "the line loses segments: bbr from now on");
-	flight_own_pace(&k->flight);
+	flight_is_bbr(&k->flight);
+}
+
+static void change_back(struct conn *k)
+{
+	if (!conn_set_congestion(k, k->congestion))
+		LOG(LOG_INFO, "the line loses no segments any more: %s again", k->congestion);
 }
 
 static void set_lowat(struct conn *k, uint32_t n)
@@ -191,8 +201,16 @@ static void tune(struct conn *k)
 		.cwnd = i.tcpi_snd_cwnd * i.tcpi_snd_mss,
 		.mss = i.tcpi_snd_mss,
 	};
-	if (flight_update(&k->flight, &s, now))
+	switch (flight_update(&k->flight, &s, now)) {
+	case FLIGHT_TO_BBR:
 		change_to_bbr(k);
+		break;
+	case FLIGHT_BACK:
+		change_back(k);
+		break;
+	case FLIGHT_STAY:
+		break;
+	}
 	set_lowat(k, k->flight.unsent);
 }
 

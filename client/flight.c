@@ -6,6 +6,9 @@
 #define LOSS_SEGS 100u      // and of so many segments
 #define LOSS_SHARE 300u
 #define LOSS_WINDOWS 2u // in a row
+#define CLEAN_SHARE 1000u
+#define CLEAN_WINDOWS 10u
+#define CLEAN_WINDOWS_MAX 640u
 #define GROWS_MS 20
 #define HOLDS_MIN_RTT_US 4000u // below, a bound that is looked at every millisecond is too coarse
 #define QUEUE_US 5000u
@@ -17,13 +20,13 @@ void flight_init(struct flight *f, uint32_t unsent, bool own_pace, bool may_chan
 		.holds = UINT32_MAX,
 		.own_pace = own_pace,
 		.may_change = may_change && !own_pace,
+		.loss = {.clean_wanted = CLEAN_WINDOWS},
 	};
 }
 
-void flight_own_pace(struct flight *f)
+void flight_is_bbr(struct flight *f)
 {
-	f->own_pace = true;
-	f->may_change = false;
+	f->own_pace = f->changed = true;
 	f->holds = UINT32_MAX;
 }
 
@@ -70,11 +73,10 @@ static uint32_t holds(struct flight *f, const struct flight_sample *s, uint64_t 
 	return n < UINT32_MAX ? (uint32_t)n : UINT32_MAX;
 }
 
-// A line that goes on losing segments while no queue stands at its bottleneck is one for BBR, which
-// does not take a loss now and then for congestion.
-static bool loses(struct flight *f, const struct flight_sample *s, uint64_t now_ms)
+// A second and a hundred segments later: what it lost, and whether a queue stood meanwhile. False:
+// the window goes on.
+static bool window_is_over(struct flight_loss *l, const struct flight_sample *s, uint64_t now_ms)
 {
-	struct flight_loss *l = &f->loss;
 	uint64_t sent = s->sent - l->sent, again = s->again - l->again;
 
 	if (s->rtt_us > s->min_rtt_us + s->min_rtt_us / 2 + QUEUE_US)
@@ -82,22 +84,45 @@ static bool loses(struct flight *f, const struct flight_sample *s, uint64_t now_
 	if (now_ms - l->since_ms < LOSS_WINDOW_MS || sent < LOSS_SEGS * (uint64_t)s->mss)
 		return false;
 	l->lossy = again * LOSS_SHARE > sent && !l->queue ? l->lossy + 1 : 0;
+	l->clean = again * CLEAN_SHARE < sent ? l->clean + 1 : 0;
 	l->since_ms = now_ms;
 	l->sent = s->sent;
 	l->again = s->again;
 	l->queue = false;
-	return l->lossy >= LOSS_WINDOWS;
+	return true;
 }
 
-bool flight_update(struct flight *f, const struct flight_sample *s, uint64_t now_ms)
+// A line that goes on losing segments while no queue stands at its bottleneck is one for BBR, which
+// does not take a loss now and then for congestion. On one that loses none it is only the one with
+// the longer queue.
+static enum flight_change change(struct flight *f, const struct flight_sample *s, uint64_t now_ms)
 {
-	bool change = f->may_change && loses(f, s, now_ms);
+	struct flight_loss *l = &f->loss;
 
-	if (change)
+	if ((!f->may_change && !f->changed) || !window_is_over(l, s, now_ms))
+		return FLIGHT_STAY;
+	if (f->may_change && l->lossy >= LOSS_WINDOWS) {
 		f->may_change = false;
+		l->clean = 0;
+		return FLIGHT_TO_BBR;
+	}
+	if (!f->changed || l->clean < l->clean_wanted)
+		return FLIGHT_STAY;
+	if (l->clean_wanted < CLEAN_WINDOWS_MAX)
+		l->clean_wanted *= 2;
+	l->lossy = 0;
+	f->own_pace = f->changed = false;
+	f->may_change = true;
+	return FLIGHT_BACK;
+}
+
+enum flight_change flight_update(struct flight *f, const struct flight_sample *s, uint64_t now_ms)
+{
+	enum flight_change c = change(f, s, now_ms);
+
 	f->holds = holds(f, s, now_ms);
 	f->unsent = unsent(f, s);
-	return change;
+	return c;
 }
 
 size_t flight_room(const struct flight *f, size_t n, uint32_t notsent, uint32_t unacked, bool *full)

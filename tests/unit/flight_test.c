@@ -16,6 +16,7 @@
 
 static struct flight f;
 static uint64_t now_ms;
+static enum flight_change change; // the last that was asked for
 
 static struct flight_sample sample(uint64_t rate)
 {
@@ -33,7 +34,7 @@ static int fresh(void **state)
 	return 0;
 }
 
-static bool step(const struct flight_sample *s, uint64_t ms)
+static enum flight_change step(const struct flight_sample *s, uint64_t ms)
 {
 	now_ms += ms;
 	return flight_update(&f, s, now_ms);
@@ -44,7 +45,7 @@ static void steady(uint64_t rate, uint64_t ms)
 	struct flight_sample s = sample(rate);
 
 	for (; ms; ms -= 10)
-		assert_false(step(&s, 10));
+		assert_int_equal(step(&s, 10), FLIGHT_STAY);
 }
 
 static void no_bound_before_a_sample(void **state)
@@ -135,7 +136,7 @@ static void short_paths_and_bbr_have_no_bound(void **state)
 	s = sample(LINE);
 	step(&s, 10);
 	assert_int_not_equal(f.holds, UINT32_MAX);
-	flight_own_pace(&f);
+	flight_is_bbr(&f);
 	assert_int_equal(f.holds, UINT32_MAX);
 	step(&s, 10);
 	assert_int_equal(f.holds, UINT32_MAX);
@@ -158,11 +159,12 @@ static void rates_of_any_size(void **state)
 // ---- loss
 
 // Sends segments of the line's rate for some seconds, of which every lost-th is lost (0: none),
-// with this round trip. Returns after how many ms BBR was asked for, 0: not.
+// with this round trip. Returns after how many ms another congestion control was asked for, 0: not.
 static uint64_t send(uint32_t seconds, uint32_t lost, uint32_t rtt_us)
 {
 	struct flight_sample s = sample(LINE);
 	uint64_t segs = 0, asked = 0, begin = now_ms;
+	enum flight_change last;
 
 	s.rtt_us = rtt_us;
 	s.sent = f.loss.sent;
@@ -173,10 +175,12 @@ static uint64_t send(uint32_t seconds, uint32_t lost, uint32_t rtt_us)
 		for (uint32_t j = 0; j < n; j++)
 			s.again += lost && ++segs % lost == 0 ? MSS : 0;
 		s.sent += n * MSS;
-		if (!step(&s, 10))
+		last = step(&s, 10);
+		if (last == FLIGHT_STAY)
 			continue;
 		assert_int_equal(asked, 0);
 		asked = now_ms - begin;
+		change = last;
 	}
 	return asked;
 }
@@ -186,7 +190,34 @@ static void loss_without_a_queue_asks_for_bbr_once(void **state)
 	uint64_t asked = send(10, 100, RTT_US);
 
 	assert_in_range(asked, 1000, 4000);
+	assert_int_equal(change, FLIGHT_TO_BBR);
 	assert_false(f.may_change);
+}
+
+// And each time the line has to do without for longer.
+static void a_clean_line_changes_back(void **state)
+{
+	for (uint64_t ms = 10000; ms <= 40000; ms *= 2) {
+		assert_in_range(send(4, 100, RTT_US), 1000, 4000);
+		assert_int_equal(change, FLIGHT_TO_BBR);
+		flight_is_bbr(&f);
+		assert_int_equal(send(5, 100, RTT_US), 0);
+		assert_int_equal(f.holds, UINT32_MAX);
+
+		assert_int_equal(send((uint32_t)(ms / 2000), 0, RTT_US), 0);
+		assert_int_equal(send(2, 500, RTT_US), 0); // begins anew
+		assert_in_range(send((uint32_t)(ms / 1000) + 4, 0, RTT_US), ms - 1000, ms + 3000);
+		assert_int_equal(change, FLIGHT_BACK);
+		assert_int_not_equal(f.holds, UINT32_MAX);
+	}
+}
+
+// What had a pace of its own from the beginning was chosen.
+static void what_was_chosen_stays(void **state)
+{
+	flight_init(&f, FIRST, true, true);
+	assert_int_equal(send(4, 100, RTT_US), 0);
+	assert_int_equal(send(60, 0, RTT_US), 0);
 }
 
 static void little_loss_does_not(void **state)
@@ -220,7 +251,7 @@ static void few_segments_do_not_count(void **state)
 	for (unsigned int i = 0; i < 600; i++) {
 		s.sent += 140;
 		s.again += i % 100 ? 0 : MSS;
-		assert_false(step(&s, 10));
+		assert_int_equal(step(&s, 10), FLIGHT_STAY);
 	}
 }
 
@@ -243,6 +274,8 @@ int main(void)
 		cmocka_unit_test_setup(short_paths_and_bbr_have_no_bound, fresh),
 		cmocka_unit_test_setup(rates_of_any_size, fresh),
 		cmocka_unit_test_setup(loss_without_a_queue_asks_for_bbr_once, fresh),
+		cmocka_unit_test_setup(a_clean_line_changes_back, fresh),
+		cmocka_unit_test_setup(what_was_chosen_stays, fresh),
 		cmocka_unit_test_setup(little_loss_does_not, fresh),
 		cmocka_unit_test_setup(loss_with_a_queue_does_not, fresh),
 		cmocka_unit_test_setup(a_burst_of_loss_does_not, fresh),
