@@ -88,6 +88,7 @@ test_command_line() {
 test_back_off() {
 	local n
 	ip -n "$T-c2" addr add "$access/32" dev eth0 # refuses TCP
+	ip -n "$T-c1" neigh flush dev eth0
 	demand_file "local-address: $fixed, idle-timeout: 60" "connect-to: $access" 'dial-on-demand: yes'
 	office_up
 	client_says 'office: waiting for traffic'
