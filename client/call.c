@@ -91,11 +91,19 @@ static void note_said(struct call *c)
 		call_note_ppp_end(c, (enum ppp_end)c->ppp.end, c->ppp.message);
 }
 
-// The end of every entry point: what was queued becomes records. A call that SSTP gave up passes
-// nothing any more, and knows why.
+// Whether SSTP or PPP is only waiting to close.
+static bool is_over(const struct call *c)
+{
+	return c->sstp_started &&
+	       (c->sstp.end != SSTP_END_NONE ||
+		       (c->ppp.phase == PPP_PHASE_TERMINATE && c->ppp.end != PPP_END_NONE));
+}
+
+// The end of every entry point: what was queued becomes records. A call that is over passes nothing
+// any more, knows why, and does not wait for the server for longer than a hang-up does.
 static void settle(struct call *c)
 {
-	if (c->sstp_started && c->sstp.end != SSTP_END_NONE && !call_ending(c)) {
+	if (!call_ending(c) && is_over(c)) {
 		note_said(c);
 		call_start_closing(c);
 	}
