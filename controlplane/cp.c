@@ -367,7 +367,8 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 		goto fail;
 	init_watchers(cp);
 	start_ip6(cp);
-	cp_renew_start(cp, CP_RENEW_POLL_S);
+	if (cp_renew_start(cp, CP_RENEW_POLL_S))
+		goto nomem;
 	cp->answer_s = cp->limits.give_way_s / 4;
 	cp_admit_init(cp);
 	return cp;
@@ -398,6 +399,7 @@ void cp_destroy(struct cp *cp)
 		return;
 	while ((s = TAILQ_FIRST(&cp->sessions)))
 		cp_session_free(s);
+	cp_renew_end(cp);
 	scripts_destroy(cp->scripts, scripts_grace_ms(cp));
 	last_out_close(cp->last_out);
 	cp_account_free(&cp->accounts);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Certificates renewed under living sessions, files that are no good, and calls without any
 // certificate.
+#include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -130,6 +133,13 @@ static void bad_files(void **state)
 	bed_close(&b);
 }
 
+// Have the files looked at, and go on until what follows from that is done.
+static void look(struct bed *b)
+{
+	ev_invoke(b->cp->loop, &b->cp->renew.poll, EV_TIMER);
+	BED_UNTIL(b, !b->cp->renew.busy);
+}
+
 // A file that is still being written is left alone until it rests.
 static void a_file_that_grows(void **state)
 {
@@ -144,14 +154,14 @@ static void a_file_that_grows(void **state)
 	for (unsigned int i = 0; i < sizeof(dots) - 1; i++) {
 		dots[i] = '.';
 		write_file(&b, dots);
-		ev_invoke(b.cp->loop, &b.cp->renew.poll, EV_TIMER);
+		look(&b);
 	}
 	assert_null(strstr(bed_log_end(), "stay in use"));
 	assert_ptr_equal(b.cp->tls, old);
 	bed_make_cert(b.cert, true);
-	ev_invoke(b.cp->loop, &b.cp->renew.poll, EV_TIMER);
+	look(&b);
 	assert_ptr_equal(b.cp->tls, old);
-	ev_invoke(b.cp->loop, &b.cp->renew.poll, EV_TIMER);
+	look(&b);
 	assert_ptr_not_equal(b.cp->tls, old);
 	bed_close(&b);
 }
@@ -163,13 +173,89 @@ static void at_once(void **state)
 
 	bed_open(&b, &ordinary);
 	old = b.cp->tls;
-	assert_int_equal(cp_renew_now(b.cp, "SIGHUP"), 0);
+	cp_renew_now(b.cp, "SIGHUP");
+	BED_UNTIL(&b, !b.cp->renew.busy);
 	assert_ptr_not_equal(b.cp->tls, old);
 	fake_assert(!unlink(b.cert));
 	old = b.cp->tls;
-	assert_int_equal(cp_renew_now(b.cp, "SIGHUP"), -EINVAL);
+	bed_log_begin();
+	cp_renew_now(b.cp, "SIGHUP");
+	BED_UNTIL(&b, !b.cp->renew.busy);
+	assert_non_null(strstr(bed_log_end(), "SIGHUP: the certificates as they were stay in use"));
 	assert_ptr_equal(b.cp->tls, old);
 	bed_make_cert(b.cert, true);
+	bed_close(&b);
+}
+
+// In place of the certificate, something that does not answer who reads it: a file system that is
+// gone, say.
+static void hang(const struct bed *b)
+{
+	fake_assert(!unlink(b->cert) && !mkfifo(b->cert, 0600));
+}
+
+// It answers with nothing, and is gone.
+static void answer(const struct bed *b)
+{
+	int fd = open(b->cert, O_WRONLY); // as soon as somebody reads
+
+	fake_assert(fd >= 0 && !close(fd));
+}
+
+static unsigned int nb_threads(void)
+{
+	DIR *d = opendir("/proc/self/task");
+	unsigned int n = 0;
+
+	fake_assert(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+// Meanwhile calls come up, and others that are up go on; who asks again is served behind it.
+static void a_file_that_hangs(void **state)
+{
+	struct fake_client *before;
+	struct tls_ctx *old;
+	struct bed b;
+
+	watched(&b, &ordinary);
+	before = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
+	old = b.cp->tls;
+	hang(&b);
+	BED_UNTIL(&b, b.cp->renew.busy && strstr(b.cp->renew.why, "changed"));
+	bed_dial_up(&b, "fixed", PPP_AUTH_MSCHAP2);
+	still_up(&b, before);
+	cp_renew_now(b.cp, "SIGHUP");
+	cp_renew_now(b.cp, "SIGHUP");
+	bed_turns(&b, 50);
+	assert_true(b.cp->renew.busy);
+	assert_ptr_equal(b.cp->tls, old);
+	bed_log_begin();
+	answer(&b);
+	bed_make_cert(b.cert, true);
+	BED_UNTIL(&b, b.cp->tls != old);
+	assert_non_null(strstr(bed_log_end(), "SIGHUP: 1 certificates renewed, sessions=2 go on"));
+	bed_close(&b);
+}
+
+// It does not hold the end of the process up either.
+static void an_end_while_it_hangs(void **state)
+{
+	unsigned int threads = nb_threads();
+	struct bed b;
+
+	watched(&b, &ordinary);
+	hang(&b);
+	BED_UNTIL(&b, b.cp->renew.busy && strstr(b.cp->renew.why, "changed"));
+	b.cp->renew.give_up_s = 0.01;
+	cp_renew_end(b.cp);
+	assert_true(nb_threads() > threads);
+	answer(&b);
+	while (nb_threads() > threads)
+		usleep(1000);
 	bed_close(&b);
 }
 
@@ -212,6 +298,8 @@ int main(void)
 		cmocka_unit_test(bad_files),
 		cmocka_unit_test(a_file_that_grows),
 		cmocka_unit_test(at_once),
+		cmocka_unit_test(a_file_that_hangs),
+		cmocka_unit_test(an_end_while_it_hangs),
 		cmocka_unit_test(without_a_certificate),
 	};
 
