@@ -100,8 +100,21 @@ void session_on_writable(void *user);
 void session_on_tun(struct ev_loop *loop, ev_io *w, int events);
 uint64_t session_now_us(void); // of the monotonic clock
 
-// The interface is gone; error: what reading it said.
+// --- the interface (session_interface.c)
+
+// The server's address as dialed, or the proxy's: IPv4 mapped; as IPv4, 0: it is none.
+struct in6_addr session_server_address(const struct session *s);
+uint32_t session_server_ip4(const struct session *s);
+// The call's.
+void session_on_up(void *user, const struct call_info *info);
+void session_on_more(void *user, const struct call_info *info);
+// Its packets are about to be read.
+void session_watch_interface(struct session *s);
+// It is gone; error: what reading it said.
 void session_interface_lost(struct session *s, int error);
+// It forgets the call: with it go addresses and routes, unless the next one is dialed on demand.
+// False: there is none any more.
+bool session_renew_interface(struct session *s);
 
 // --- dialing (session.c)
 
