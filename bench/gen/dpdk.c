@@ -18,10 +18,10 @@
 #include "bench/commands.h"
 #include "bench/gen/chaos.h"
 #include "bench/gen/pace.h"
+#include "bench/options.h"
 #include "dataplane/mbuf.h"
 #include "tls/record.h"
 
-#define EXIT_USAGE 2
 #define IDLE_TURNS 64
 #define IDLE_NS 50000
 #define HANGUP_LIMIT_S 30.0
@@ -333,18 +333,12 @@ static int run_all(struct run *r)
 
 static int write_json(const struct dpdk_conf *c, const struct gen_stats *st, struct dpdk_result *r)
 {
-	FILE *out = strcmp(c->json, "-") ? fopen(c->json, "we") : stdout;
+	FILE *out = bench_json_open(c->json);
 
-	if (!out) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", c->json, log_strerror(errno));
-		return -errno;
-	}
-	dpdk_print_json(out, c, st, r);
-	if (out != stdout && fclose(out)) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", c->json, log_strerror(errno));
+	if (!out)
 		return -EIO;
-	}
-	return 0;
+	dpdk_print_json(out, c, st, r);
+	return bench_json_close(out, c->json);
 }
 
 static double cpu_s(void)
@@ -400,7 +394,7 @@ int bench_dpdk(int argc, char **argv)
 	int rc = dpdk_parse(&c, argc, argv);
 
 	if (rc)
-		rc = rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+		rc = rc > 0 ? EXIT_SUCCESS : BENCH_EXIT_USAGE;
 	else
 		rc = run(&c);
 	secret_wipe(c.password, sizeof(c.password));

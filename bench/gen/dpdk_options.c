@@ -5,99 +5,72 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "bench/gen/dpdk.h"
 #include "bench/probe.h"
 #include "bench/options.h"
-#include "client/password.h"
-#include "config/options.h"
 #include "config/value.h"
 
-#define OPTION_LIST(X)                                                                             \
-	X(ACCESS, "access", TEXT, "DEVICE", "DPDK device where the clients are")                   \
-	X(CORE, "core", TEXT, "DEVICE", "DPDK device where the host behind is (none)")             \
-	X(CONNECT, "connect", TEXT, "ADDRESS[:PORT]", "server, in the clients' subnet; port 443")  \
-	X(CLIENTS, "clients", TEXT, "ADDRESS[+N]/LEN",                                             \
-		"clients' addresses: N from ADDRESS on (1)")                                       \
-	X(CORE_ADDRESS, "core-address", TEXT, "ADDRESS/LEN", "the host's address")                 \
-	X(CORE_GATEWAY, "core-gateway", TEXT, "ADDRESS", "the server's address there")             \
-	X(CPU, "cpu", TEXT, "N", "CPU to run on (0)")                                              \
-	X(HUGEPAGES, "hugepages", BARE, "", "use huge pages")                                      \
-	X(MEMORY, "memory", TEXT, "MB", "DPDK memory (by --mbufs and --sessions)")                 \
-	X(MBUFS, "mbufs", TEXT, "N", "packet buffers (32768)")                                     \
-	X(BUSY, "busy", BARE, "", "never sleep")                                                   \
-	X(SESSIONS, "sessions", TEXT, "N", "calls to make (1)")                                    \
-	X(FIRST, "first", TEXT, "N", "number of the first call (0)")                               \
-	X(USER, "user", TEXT, "PATTERN", "user name; %d becomes the call's number (user%d)")       \
-	X(PASSWORD_FILE, "password-file", TEXT, "FILE", "password of all: first line of FILE")     \
-	X(PASSWORD_ENV, "password-env", TEXT, "NAME", "password: the environment variable NAME")   \
-	X(RATE, "rate", TEXT, "N", "set-ups a second (as fast as --concurrent allows)")            \
-	X(CONCURRENT, "concurrent", TEXT, "N", "set-ups in progress at once (64)")                 \
-	X(STORM, "storm", BARE, "", "all at once, as after a restart")                             \
-	X(HOLD, "hold", TEXT, "S", "seconds of silence with all calls up (0)")                     \
-	X(DIRECTION, "direction", TEXT, "down|up|both|hairpin|all|none", "of the traffic (none)")  \
-	X(DURATION, "duration", TEXT, "S", "seconds of traffic (10)")                              \
-	X(SIZE, "size", TEXT, "N|imix", "IP packet's size, or a mixture (1400)")                   \
-	X(PPS, "pps", TEXT, "N", "packets a second in each direction (as fast as it goes)")        \
-	X(PER_TURN, "per-turn", TEXT, "N", "without --pps: packets given in one turn (64)")        \
-	X(BURST, "burst", TEXT, "N", "packets of one call back to back (1)")                       \
-	X(PER_RECORD, "per-record", TEXT, "N", "packets a client puts into one record (1)")        \
-	X(RANDOM, "random", BARE, "", "calls send in random order, not in turns")                  \
-	X(STRADDLE, "straddle", BARE, "", "clients' records straddle segments, as a kernel's do")  \
-	X(VERIFY, "verify", TEXT, "N", "open and check every N-th record, 0: none (1)")            \
-	X(CHAOS, "chaos", TEXT, "KEY=VALUE,...",                                                   \
-		"loss, duplicate, reorder, corrupt (0 to 1), window (bytes), seed")                \
-	X(CHURN, "churn", TEXT, "N", "beside the traffic: N set-ups and tear-downs a second")      \
-	X(CHURN_SESSIONS, "churn-sessions", TEXT, "N", "of the last N calls (a tenth)")            \
-	X(DRAIN, "drain", TEXT, "S", "seconds to wait for the last packets (2)")                   \
-	X(MAX_LOSS, "max-loss", TEXT, "PERCENT", "more lost packets fail the run (100)")           \
-	X(HANGUP_RATE, "hangup-rate", TEXT, "N", "hang-ups a second at the end (no bound)")        \
-	X(AUTHENTICATION, "authentication", TEXT, "METHOD", "pap, chap, mschap1 or mschap2 (all)") \
-	X(TLS_VERSION, "tls-version", TEXT, "any|only-1.2", "TLS versions offered (any)")          \
-	X(CIPHERS, "ciphers", TEXT, "LIST", "TLS 1.2 ciphers, as OpenSSL writes them")             \
-	X(CIPHERSUITES, "ciphersuites", TEXT, "LIST", "TLS 1.3 ciphers, as OpenSSL writes them")   \
-	X(RECORDS, "records", TEXT, "BACKEND", "record protection by BACKEND (the fastest)")       \
-	X(KEEPALIVE, "keepalive-timeout", TEXT, "TIME", "or disabled (60)")                        \
-	X(JSON, "json", TEXT, "FILE", "write the result to FILE as JSON")                          \
-	X(PROGRESS, "progress", TEXT, "S", "a line every S seconds, 0: none (1)")                  \
-	X(DEBUG, "debug", BARE, "", "print what DPDK says")                                        \
-	X(HELP, "help", BARE, "", "print this")                                                    \
-	X(VERSION, "version", BARE, "", "print the version")
+#define OPTION_LIST(X)                                                                        \
+	X(ACCESS, "access", "DEVICE", "DPDK device where the clients are")                    \
+	X(CORE, "core", "DEVICE", "DPDK device where the host behind is (none)")              \
+	X(CONNECT, "connect", "ADDRESS[:PORT]", "server, in the clients' subnet; port 443")   \
+	X(CLIENTS, "clients", "ADDRESS[+N]/LEN", "clients' addresses: N from ADDRESS on (1)") \
+	X(CORE_ADDRESS, "core-address", "ADDRESS/LEN", "the host's address")                  \
+	X(CORE_GATEWAY, "core-gateway", "ADDRESS", "the server's address there")              \
+	X(CPU, "cpu", "N", "CPU to run on (0)")                                               \
+	X(HUGEPAGES, "hugepages", "", "use huge pages")                                       \
+	X(MEMORY, "memory", "MB", "DPDK memory (by --mbufs and --sessions)")                  \
+	X(MBUFS, "mbufs", "N", "packet buffers (32768)")                                      \
+	X(BUSY, "busy", "", "never sleep")                                                    \
+	X(SESSIONS, "sessions", "N", "calls to make (1)")                                     \
+	X(FIRST, "first", "N", "number of the first call (0)")                                \
+	X(USER, "user", "PATTERN", "user name; %d becomes the call's number (user%d)")        \
+	X(PASSWORD_FILE, "password-file", "FILE", "password of all: first line of FILE")      \
+	X(PASSWORD_ENV, "password-env", "NAME", "password: the environment variable NAME")    \
+	X(RATE, "rate", "N", "set-ups a second (as fast as --concurrent allows)")             \
+	X(CONCURRENT, "concurrent", "N", "set-ups in progress at once (64)")                  \
+	X(STORM, "storm", "", "all at once, as after a restart")                              \
+	X(HOLD, "hold", "S", "seconds of silence with all calls up (0)")                      \
+	X(DIRECTION, "direction", "down|up|both|hairpin|all|none", "of the traffic (none)")   \
+	X(DURATION, "duration", "S", "seconds of traffic (10)")                               \
+	X(SIZE, "size", "N|imix", "IP packet's size, or a mixture (1400)")                    \
+	X(PPS, "pps", "N", "packets a second in each direction (as fast as it goes)")         \
+	X(PER_TURN, "per-turn", "N", "without --pps: packets given in one turn (64)")         \
+	X(BURST, "burst", "N", "packets of one call back to back (1)")                        \
+	X(PER_RECORD, "per-record", "N", "packets a client puts into one record (1)")         \
+	X(RANDOM, "random", "", "calls send in random order, not in turns")                   \
+	X(STRADDLE, "straddle", "", "clients' records straddle segments, as a kernel's do")   \
+	X(VERIFY, "verify", "N", "open and check every N-th record, 0: none (1)")             \
+	X(CHAOS, "chaos", "KEY=VALUE,...",                                                    \
+		"loss, duplicate, reorder, corrupt (0 to 1), window (bytes), seed")           \
+	X(CHURN, "churn", "N", "beside the traffic: N set-ups and tear-downs a second")       \
+	X(CHURN_SESSIONS, "churn-sessions", "N", "of the last N calls (a tenth)")             \
+	X(DRAIN, "drain", "S", "seconds to wait for the last packets (2)")                    \
+	X(MAX_LOSS, "max-loss", "PERCENT", "more lost packets fail the run (100)")            \
+	X(HANGUP_RATE, "hangup-rate", "N", "hang-ups a second at the end (no bound)")         \
+	X(AUTHENTICATION, "authentication", "METHOD", "pap, chap, mschap1 or mschap2 (all)")  \
+	X(TLS_VERSION, "tls-version", "any|only-1.2", "TLS versions offered (any)")           \
+	X(CIPHERS, "ciphers", "LIST", "TLS 1.2 ciphers, as OpenSSL writes them")              \
+	X(CIPHERSUITES, "ciphersuites", "LIST", "TLS 1.3 ciphers, as OpenSSL writes them")    \
+	X(RECORDS, "records", "BACKEND", "record protection by BACKEND (the fastest)")        \
+	X(KEEPALIVE, "keepalive-timeout", "TIME", "or disabled (60)")                         \
+	X(JSON, "json", "FILE", "write the result to FILE as JSON")                           \
+	X(PROGRESS, "progress", "S", "a line every S seconds, 0: none (1)")                   \
+	X(DEBUG, "debug", "", "print what DPDK says")                                         \
+	X(HELP, "help", "", "print this")                                                     \
+	X(VERSION, "version", "", "print the version")
 
-#define TEXT required_argument
-#define BARE no_argument
-
-#define X(id, name, kind, arg, help) OPT_##id,
-enum option_id { OPT_FIRST_ID = 256, OPTION_LIST(X) };
-#undef X
-
-static const struct option long_options[] = {
-#define X(id, name, kind, arg, help) {name, kind, NULL, OPT_##id},
-	OPTION_LIST(X)
-#undef X
-		{0}};
+BENCH_OPTIONS(OPTION_LIST);
 
 static void print_help(void)
 {
-	static const struct {
-		const char *name, *arg, *help;
-	} rows[] = {
-#define X(id, name, kind, arg, help) {name, arg, help},
-		OPTION_LIST(X)
-#undef X
-	};
-	char left[80];
-
 	printf("Usage: culvert-bench dpdk --access DEVICE --connect ADDRESS[:PORT] --clients "
 	       "ADDRESS[+N]/LEN\n"
 	       "         --password-file FILE [--core DEVICE --core-address ADDRESS/LEN "
 	       "--core-gateway ADDRESS] [OPTION...]\n"
 	       "Dials in many times over a DPDK port, on Culvert's own TCP and record layer, sends "
 	       "packets that are\nchecked byte by byte, hangs up.\n\n");
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
-		printf("  %-42s %s\n", left, rows[i].help);
-	}
+	bench_options_print(option_rows, BENCH_NB(option_rows), 42);
 	printf("\nExit status: 0 all as it should be, 1 a call failed, a byte was wrong or too "
 	       "much was lost, 2 usage.\n");
 }
@@ -219,21 +192,11 @@ static int parse_chaos(struct dpdk_conf *c)
 
 static int parse_call(struct dpdk_conf *c, int id)
 {
-	uint64_t seconds = 0;
-	int i;
-
 	switch (id) {
 	case OPT_AUTHENTICATION:
-		i = config_words_index("pap|chap|mschap1|mschap2", optarg);
-		if (i < 0)
-			return bench_fail("authentication", "pap, chap, mschap1 or mschap2");
-		c->gen.call.auth_methods = 1u << i;
-		return 0;
+		return bench_authentication(&c->gen.call.auth_methods);
 	case OPT_TLS_VERSION:
-		c->tls.only_tls12 = !strcmp(optarg, "only-1.2");
-		return c->tls.only_tls12 || !strcmp(optarg, "any")
-			       ? 0
-			       : bench_fail("tls-version", "any or only-1.2");
+		return bench_tls_version(&c->tls.only_tls12);
 	case OPT_CIPHERS:
 		c->tls.ciphers = optarg;
 		return 0;
@@ -244,11 +207,7 @@ static int parse_call(struct dpdk_conf *c, int id)
 		c->gen.record_backend = optarg;
 		return rec_backend_get(optarg) ? 0 : bench_fail("records", "ipsec-mb or openssl");
 	case OPT_KEEPALIVE:
-		if (strcmp(optarg, "disabled") &&
-			(value_duration(optarg, &seconds) || !seconds || seconds > 86400))
-			return bench_fail("keepalive-timeout", "a time, or disabled");
-		c->gen.call.keepalive_ms = (uint32_t)seconds * 1000;
-		return 0;
+		return bench_keepalive(&c->gen.call.keepalive_ms);
 	case OPT_HELP:
 		print_help();
 		return 1;
@@ -375,23 +334,6 @@ static int parse_option(struct dpdk_conf *c, int id)
 	}
 }
 
-static int get_password(struct dpdk_conf *c)
-{
-	int rc = -ENOENT;
-
-	if (c->password_file)
-		rc = password_from_file(c->password_file, c->password, sizeof(c->password));
-	else if (c->password_env)
-		rc = password_from_env(c->password_env, c->password, sizeof(c->password));
-	if (rc)
-		fprintf(stderr, "culvert-bench: password: %s\n",
-			!c->password_file && !c->password_env
-				? "--password-file or --password-env is needed"
-				: log_strerror(rc));
-	c->gen.password = c->password;
-	return rc;
-}
-
 static int complain(const char *text)
 {
 	fprintf(stderr, "culvert-bench: %s; see --help\n", text);
@@ -449,7 +391,7 @@ int dpdk_parse(struct dpdk_conf *c, int argc, char **argv)
 	};
 	call_conf_default(&c->gen.call);
 	bench_options_begin("culvert-bench");
-	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((id = bench_options_next(option_rows, BENCH_NB(option_rows), argc, argv)) != -1) {
 		rc = parse_option(c, id);
 		if (rc)
 			return rc;
@@ -463,5 +405,7 @@ int dpdk_parse(struct dpdk_conf *c, int argc, char **argv)
 		c->concurrent = c->gen.sessions;
 	c->traffic.active = c->gen.sessions - c->churn_sessions;
 	c->gen.call.host = c->host;
-	return get_password(c);
+	c->gen.password = c->password;
+	return bench_password(
+		c->password_file, c->password_env, true, c->password, sizeof(c->password));
 }

@@ -16,34 +16,22 @@
 #include "bench/options.h"
 #include "dataplane/mbuf.h"
 
-#define EXIT_USAGE 2
 #define MEMORY_MB "640"
 
 #define OPTION_LIST(X)                                                                           \
-	X(ONLY, "only", TEXT, "REGEX", "cases whose name matches")                               \
-	X(LIST, "list", BARE, "", "names of the cases, and ends")                                \
-	X(REPEATS, "repeats", TEXT, "N", "measurements of a case, of which the median (9)")      \
-	X(SECONDS, "seconds", TEXT, "S", "seconds of a case, all repeats together (0.03)")       \
-	X(JSON, "json", TEXT, "FILE", "write the result to FILE as JSON; -: instead of a table") \
-	X(CPU, "cpu", TEXT, "N", "CPU to run on (where it was started)")                         \
-	X(HUGEPAGES, "hugepages", BARE, "", "take 2 MiB pages, as a worker should have them")    \
-	X(COUNT, "count", TEXT, "CASE",                                                          \
+	X(ONLY, "only", "REGEX", "cases whose name matches")                                     \
+	X(LIST, "list", "", "names of the cases, and ends")                                      \
+	X(REPEATS, "repeats", "N", "measurements of a case, of which the median (9)")            \
+	X(SECONDS, "seconds", "S", "seconds of a case, all repeats together (0.03)")             \
+	X(JSON, "json", "FILE", "write the result to FILE as JSON; -: instead of a table")       \
+	X(CPU, "cpu", "N", "CPU to run on (where it was started)")                               \
+	X(HUGEPAGES, "hugepages", "", "take 2 MiB pages, as a worker should have them")          \
+	X(COUNT, "count", "CASE",                                                                \
 		"run one case --batches times, nothing measured: for callgrind, see bench/gate") \
-	X(BATCHES, "batches", TEXT, "N", "batches for --count (64)")                             \
-	X(HELP, "help", BARE, "", "print this")
+	X(BATCHES, "batches", "N", "batches for --count (64)")                                   \
+	X(HELP, "help", "", "print this")
 
-#define TEXT required_argument
-#define BARE no_argument
-
-#define X(id, name, kind, arg, help) OPT_##id,
-enum option_id { OPT_FIRST_ID = 256, OPTION_LIST(X) };
-#undef X
-
-static const struct option long_options[] = {
-#define X(id, name, kind, arg, help) {name, kind, NULL, OPT_##id},
-	OPTION_LIST(X)
-#undef X
-		{0}};
+BENCH_OPTIONS(OPTION_LIST);
 
 struct command {
 	struct micro_conf conf;
@@ -73,21 +61,9 @@ struct rte_mempool *micro_pool(void)
 
 static void print_help(void)
 {
-	static const struct {
-		const char *name, *arg, *help;
-	} rows[] = {
-#define X(id, name, kind, arg, help) {name, arg, help},
-		OPTION_LIST(X)
-#undef X
-	};
-	char left[80];
-
 	printf("Usage: culvert-bench micro [OPTION...]\nEach stage of a packet's way alone, in TSC "
 	       "cycles per packet, and its ratio to the bare cipher in the same run.\n\n");
-	for (unsigned int i = 0; i < RTE_DIM(rows); i++) {
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
-		printf("  %-20s %s\n", left, rows[i].help);
-	}
+	bench_options_print(option_rows, BENCH_NB(option_rows), 20);
 	printf("\nExit status: 0 it ran, 1 it could not, 2 usage.\n");
 }
 
@@ -142,7 +118,7 @@ static int parse(struct command *m, int argc, char **argv)
 		.conf = {.repeats = 9, .seconds = 0.03, .batches = 64}};
 	optind = 1;
 	bench_options_begin("culvert-bench micro");
-	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((id = bench_options_next(option_rows, BENCH_NB(option_rows), argc, argv)) != -1) {
 		rc = parse_option(m, id);
 		if (rc)
 			return rc;
@@ -174,18 +150,12 @@ static int start_eal(const struct command *m)
 
 static int write_json(const struct command *m, const struct micro_result *r, unsigned int n)
 {
-	FILE *out = strcmp(m->json, "-") ? fopen(m->json, "we") : stdout;
+	FILE *out = bench_json_open(m->json);
 
-	if (!out) {
-		fprintf(stderr, "culvert-bench micro: %s: %s\n", m->json, log_strerror(errno));
-		return -errno;
-	}
-	micro_print_json(out, &m->conf, r, n, m->hugepages);
-	if (out != stdout && fclose(out)) {
-		fprintf(stderr, "culvert-bench micro: %s: %s\n", m->json, log_strerror(errno));
+	if (!out)
 		return -EIO;
-	}
-	return 0;
+	micro_print_json(out, &m->conf, r, n, m->hugepages);
+	return bench_json_close(out, m->json);
 }
 
 static int run(const struct command *m, const struct micro_suite *s)
@@ -222,7 +192,7 @@ int bench_micro(int argc, char **argv)
 	int rc = parse(&m, argc, argv);
 
 	if (rc)
-		return rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+		return rc > 0 ? EXIT_SUCCESS : BENCH_EXIT_USAGE;
 	micro_bare_cases(&s);
 	micro_record_cases(&s);
 	micro_cryptodev_cases(&s);

@@ -17,63 +17,49 @@
 #include "bench/sockets/reflect.h"
 #include "bench/window.h"
 #include "bench/options.h"
-#include "client/password.h"
-#include "config/options.h"
 #include "config/value.h"
 
-#define EXIT_USAGE 2
 #define BACKLOG 262144 // bytes that wait for a socket
 
-#define OPTION_LIST(X)                                                                             \
-	X(CONNECT, "connect", TEXT, "HOST[:PORT]", "server, port 443; [IPv6]:PORT")                \
-	X(SESSIONS, "sessions", TEXT, "N", "calls to make (1)")                                    \
-	X(USER, "user", TEXT, "PATTERN", "user name; %d becomes the call's number (user%d)")       \
-	X(FIRST, "first", TEXT, "N", "number of the first call (0)")                               \
-	X(PASSWORD_FILE, "password-file", TEXT, "FILE", "password of all: first line of FILE")     \
-	X(PASSWORD_ENV, "password-env", TEXT, "NAME", "password: the environment variable NAME")   \
-	X(RATE, "rate", TEXT, "N", "set-ups a second (as fast as --concurrent allows)")            \
-	X(CONCURRENT, "concurrent", TEXT, "N", "set-ups in progress at once (64)")                 \
-	X(PING, "ping", TEXT, "ADDRESS", "ICMP echo to ADDRESS through the tunnels")               \
-	X(UDP, "udp", TEXT, "ADDRESS", "UDP to port 7 of ADDRESS, which must echo")                \
-	X(PAIR, "pair", BARE, "", "calls send UDP to each other, two and two")                     \
-	X(ONE_WAY, "one-way", BARE, "", "with --pair: every second call only receives")            \
-	X(UP, "up", TEXT, "ADDRESS[:PORT]", "UDP to a far host (--reflect), which counts it")      \
-	X(DOWN, "down", TEXT, "ADDRESS[:PORT]", "UDP from a far host (--reflect)")                 \
-	X(REFLECT, "reflect", TEXT, "ADDRESS[:PORT]", "be that far host, until a signal; port 7")  \
-	X(WARMUP, "warmup", TEXT, "S", "seconds of traffic before it is measured (0)")             \
-	X(DURATION, "duration", TEXT, "S", "seconds of traffic (10)")                              \
-	X(PPS, "pps", TEXT, "N", "packets a second of all calls together (closed loop)")           \
-	X(WINDOW, "window", TEXT, "N", "closed loop: packets of a call on their way (16)")         \
-	X(SIZE, "size", TEXT, "BYTES", "IP packet's size (1400)")                                  \
-	X(BURST, "burst", TEXT, "N", "packets a call sends at once (1)")                           \
-	X(PER_RECORD, "per-record", TEXT, "N", "packets in one TLS record, 0: all of a batch (1)") \
-	X(SERVER_PID, "server-pid", TEXT, "PID,...", "take these processes' processor time")       \
-	X(DRAIN, "drain", TEXT, "S", "seconds to wait for the last answers (2)")                   \
-	X(MAX_LOSS, "max-loss", TEXT, "PERCENT", "more lost packets fail the run (100)")           \
-	X(STALL, "stall", TEXT, "PHASE",                                                           \
-		"calls stop at tcp, client-hello, http, no-connect-request, no-call-connected")    \
-	X(LIMIT, "limit", TEXT, "S", "and wait this long for the server to end them (180)")        \
-	X(AUTHENTICATION, "authentication", TEXT, "METHOD", "pap, chap, mschap1 or mschap2 (all)") \
-	X(TLS_VERSION, "tls-version", TEXT, "any|only-1.2", "TLS versions offered (any)")          \
-	X(CIPHERS, "ciphers", TEXT, "LIST", "TLS 1.2 ciphers, as OpenSSL writes them")             \
-	X(KEEPALIVE, "keepalive-timeout", TEXT, "TIME", "or disabled (60)")                        \
-	X(JSON, "json", TEXT, "FILE", "write the result to FILE as JSON")                          \
-	X(LOG_LEVEL, "log-level", TEXT, "LEVEL", "err, warning, notice, info or debug (info)")     \
-	X(HELP, "help", BARE, "", "print this")                                                    \
-	X(VERSION, "version", BARE, "", "print the version")
+#define OPTION_LIST(X)                                                                          \
+	X(CONNECT, "connect", "HOST[:PORT]", "server, port 443; [IPv6]:PORT")                   \
+	X(SESSIONS, "sessions", "N", "calls to make (1)")                                       \
+	X(USER, "user", "PATTERN", "user name; %d becomes the call's number (user%d)")          \
+	X(FIRST, "first", "N", "number of the first call (0)")                                  \
+	X(PASSWORD_FILE, "password-file", "FILE", "password of all: first line of FILE")        \
+	X(PASSWORD_ENV, "password-env", "NAME", "password: the environment variable NAME")      \
+	X(RATE, "rate", "N", "set-ups a second (as fast as --concurrent allows)")               \
+	X(CONCURRENT, "concurrent", "N", "set-ups in progress at once (64)")                    \
+	X(PING, "ping", "ADDRESS", "ICMP echo to ADDRESS through the tunnels")                  \
+	X(UDP, "udp", "ADDRESS", "UDP to port 7 of ADDRESS, which must echo")                   \
+	X(PAIR, "pair", "", "calls send UDP to each other, two and two")                        \
+	X(ONE_WAY, "one-way", "", "with --pair: every second call only receives")               \
+	X(UP, "up", "ADDRESS[:PORT]", "UDP to a far host (--reflect), which counts it")         \
+	X(DOWN, "down", "ADDRESS[:PORT]", "UDP from a far host (--reflect)")                    \
+	X(REFLECT, "reflect", "ADDRESS[:PORT]", "be that far host, until a signal; port 7")     \
+	X(WARMUP, "warmup", "S", "seconds of traffic before it is measured (0)")                \
+	X(DURATION, "duration", "S", "seconds of traffic (10)")                                 \
+	X(PPS, "pps", "N", "packets a second of all calls together (closed loop)")              \
+	X(WINDOW, "window", "N", "closed loop: packets of a call on their way (16)")            \
+	X(SIZE, "size", "BYTES", "IP packet's size (1400)")                                     \
+	X(BURST, "burst", "N", "packets a call sends at once (1)")                              \
+	X(PER_RECORD, "per-record", "N", "packets in one TLS record, 0: all of a batch (1)")    \
+	X(SERVER_PID, "server-pid", "PID,...", "take these processes' processor time")          \
+	X(DRAIN, "drain", "S", "seconds to wait for the last answers (2)")                      \
+	X(MAX_LOSS, "max-loss", "PERCENT", "more lost packets fail the run (100)")              \
+	X(STALL, "stall", "PHASE",                                                              \
+		"calls stop at tcp, client-hello, http, no-connect-request, no-call-connected") \
+	X(LIMIT, "limit", "S", "and wait this long for the server to end them (180)")           \
+	X(AUTHENTICATION, "authentication", "METHOD", "pap, chap, mschap1 or mschap2 (all)")    \
+	X(TLS_VERSION, "tls-version", "any|only-1.2", "TLS versions offered (any)")             \
+	X(CIPHERS, "ciphers", "LIST", "TLS 1.2 ciphers, as OpenSSL writes them")                \
+	X(KEEPALIVE, "keepalive-timeout", "TIME", "or disabled (60)")                           \
+	X(JSON, "json", "FILE", "write the result to FILE as JSON")                             \
+	X(LOG_LEVEL, "log-level", "LEVEL", "err, warning, notice, info or debug (info)")        \
+	X(HELP, "help", "", "print this")                                                       \
+	X(VERSION, "version", "", "print the version")
 
-#define TEXT required_argument
-#define BARE no_argument
-
-#define X(id, name, kind, arg, help) OPT_##id,
-enum option_id { OPT_FIRST_ID = 256, OPTION_LIST(X) };
-#undef X
-
-static const struct option long_options[] = {
-#define X(id, name, kind, arg, help) {name, kind, NULL, OPT_##id},
-	OPTION_LIST(X)
-#undef X
-		{0}};
+BENCH_OPTIONS(OPTION_LIST);
 
 struct bench {
 	struct load_conf load;
@@ -86,23 +72,11 @@ struct bench {
 
 static void print_help(void)
 {
-	static const struct {
-		const char *name, *arg, *help;
-	} rows[] = {
-#define X(id, name, kind, arg, help) {name, arg, help},
-		OPTION_LIST(X)
-#undef X
-	};
-	char left[80];
-
 	printf("Usage: culvert-bench [sockets] --connect HOST[:PORT] --user PATTERN "
 	       "--password-file FILE "
 	       "[OPTION...]\nDials in many times from one process, sends packets that are checked "
 	       "byte by byte, hangs up.\n\n");
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
-		printf("  %-28s %s\n", left, rows[i].help);
-	}
+	bench_options_print(option_rows, BENCH_NB(option_rows), 28);
 	printf("\n--up and --down need a far host behind the server: another culvert-bench "
 	       "--reflect there.\nIt answers whoever asks: test networks only.\n");
 	printf("\nExit status: 0 all as it should be, 1 a call failed, a byte was wrong or too "
@@ -189,30 +163,16 @@ static int parse_stall(struct bench *b)
 
 static int parse_call(struct bench *b, int id)
 {
-	uint64_t seconds = 0;
-	int i;
-
 	switch (id) {
 	case OPT_AUTHENTICATION:
-		i = config_words_index("pap|chap|mschap1|mschap2", optarg);
-		if (i < 0)
-			return bench_fail("authentication", "pap, chap, mschap1 or mschap2");
-		b->load.call.auth_methods = 1u << i;
-		return 0;
+		return bench_authentication(&b->load.call.auth_methods);
 	case OPT_TLS_VERSION:
-		b->tls.only_tls12 = !strcmp(optarg, "only-1.2");
-		return b->tls.only_tls12 || !strcmp(optarg, "any")
-			       ? 0
-			       : bench_fail("tls-version", "any or only-1.2");
+		return bench_tls_version(&b->tls.only_tls12);
 	case OPT_CIPHERS:
 		b->tls.ciphers = optarg;
 		return 0;
 	case OPT_KEEPALIVE:
-		if (strcmp(optarg, "disabled") &&
-			(value_duration(optarg, &seconds) || !seconds || seconds > 86400))
-			return bench_fail("keepalive-timeout", "a time, or disabled");
-		b->load.call.keepalive_ms = (uint32_t)seconds * 1000;
-		return 0;
+		return bench_keepalive(&b->load.call.keepalive_ms);
 	case OPT_LOG_LEVEL:
 		return log_set_level(optarg)
 			       ? bench_fail("log-level", "err, warning, notice, info or debug")
@@ -304,24 +264,6 @@ static int parse_option(struct bench *b, int id)
 	}
 }
 
-static int get_password(struct bench *b)
-{
-	int rc;
-
-	if (b->password_file)
-		rc = password_from_file(b->password_file, b->password, sizeof(b->password));
-	else if (b->password_env)
-		rc = password_from_env(b->password_env, b->password, sizeof(b->password));
-	else
-		rc = b->load.call.stall ? 0 : -ENOENT;
-	if (rc)
-		fprintf(stderr, "culvert-bench: password: %s\n",
-			!b->password_file && !b->password_env
-				? "--password-file or --password-env is needed"
-				: log_strerror(rc));
-	return rc;
-}
-
 static int parse(struct bench *b, int argc, char **argv)
 {
 	int id, rc;
@@ -341,7 +283,7 @@ static int parse(struct bench *b, int argc, char **argv)
 	call_conf_default(&b->load.call);
 	b->load.call.backlog_max = BACKLOG;
 	bench_options_begin("culvert-bench");
-	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((id = bench_options_next(option_rows, BENCH_NB(option_rows), argc, argv)) != -1) {
 		rc = parse_option(b, id);
 		if (rc)
 			return rc;
@@ -362,7 +304,8 @@ static int parse(struct bench *b, int argc, char **argv)
 		b->load.call.setup_ms = INT32_MAX;
 		b->load.call.keepalive_ms = 0;
 	}
-	return get_password(b);
+	return bench_password(b->password_file, b->password_env, !b->load.call.stall, b->password,
+		sizeof(b->password));
 }
 
 static int resolve(struct bench *b)
@@ -398,18 +341,12 @@ static void raise_limit(unsigned int sessions)
 
 static int write_json(const struct bench *b, const struct load_result *r)
 {
-	FILE *out = strcmp(b->json, "-") ? fopen(b->json, "we") : stdout;
+	FILE *out = bench_json_open(b->json);
 
-	if (!out) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", b->json, log_strerror(errno));
-		return -errno;
-	}
-	load_print_json(out, &b->load, r);
-	if (out != stdout && fclose(out)) {
-		fprintf(stderr, "culvert-bench: %s: %s\n", b->json, log_strerror(errno));
+	if (!out)
 		return -EIO;
-	}
-	return 0;
+	load_print_json(out, &b->load, r);
+	return bench_json_close(out, b->json);
 }
 
 static int reflect(const struct bench *b)
@@ -458,7 +395,7 @@ int bench_sockets(int argc, char **argv)
 	int rc = parse(&b, argc, argv);
 
 	if (rc)
-		rc = rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+		rc = rc > 0 ? EXIT_SUCCESS : BENCH_EXIT_USAGE;
 	else
 		rc = run(&b);
 	secret_wipe(b.password, sizeof(b.password));

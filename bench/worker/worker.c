@@ -12,83 +12,58 @@
 #include "bench/commands.h"
 #include "bench/options.h"
 
-#define EXIT_USAGE 2
+#define OPTION_LIST(X)                                                                            \
+	X(WORKERS, "workers", "1|2", "workers side by side, each on a CPU (1)")                   \
+	X(APART, "apart", "", "generators on other CPUs; else worker and generator in turn")      \
+	X(SESSIONS, "sessions", "LIST", "sessions up, ascending: 1,64,1000 (64)")                 \
+	X(ROOM, "room", "N", "sessions there is room for (the most of --sessions)")               \
+	X(SIZE, "size", "LIST", "inner packets' sizes, or imix (1400)")                           \
+	X(DIRECTION, "direction", "LIST", "down, up, both, hairpin (down,up)")                    \
+	X(STRADDLE, "straddle", "", "up: the stream cut at the MSS (sizes from 512 on)")          \
+	X(NO_STRADDLE, "no-straddle", "", "up: each record in segments of its own")               \
+	X(TURN, "turn", "N", "packets offered for each of the worker's loops (64)")               \
+	X(ROUNDS, "rounds", "N", "so many turns of each in a row: packets get cold (1)")          \
+	X(BURST, "burst", "N", "packets of one session back to back (1)")                         \
+	X(ORDER, "order", "random|round-robin", "of the sessions (round-robin)")                  \
+	X(CIPHER, "cipher", "NAME",                                                               \
+		"aes-256-gcm, aes-128-gcm, chacha20 or null: nothing is protected (aes-256-gcm)") \
+	X(BACKEND, "backend", "NAME", "library of the workers: ipsec-mb, openssl (fastest)")      \
+	X(TLS, "tls", "1.2|1.3", "TLS version (1.3)")                                             \
+	X(OFFLOADS, "offloads", "on|off", "checksums are done by the wire (on)")                  \
+	X(HANDOVER, "handover", "", "2 workers: all from core comes to the other one")            \
+	X(ON_LINK, "on-link", "", "clients in the access subnet, not behind a gateway")           \
+	X(CLIENTS, "clients", "N", "addresses they come from (16)")                               \
+	X(VERIFY, "verify", "N", "down: check the bytes of every Nth record, 0 none (16)")        \
+	X(LOSS, "loss", "P", "access wire: share of frames lost")                                 \
+	X(DUPLICATE, "duplicate", "P", "... doubled")                                             \
+	X(REORDER, "reorder", "P", "... overtaken")                                               \
+	X(CORRUPT, "corrupt", "P", "... damaged")                                                 \
+	X(RCV_WND, "rcv-wnd", "BYTES", "clients' receive window (as large as it gets)")           \
+	X(SEED, "seed", "N", "of the chaos (1)")                                                  \
+	X(SECONDS, "seconds", "S", "of a case, each time (0.25)")                                 \
+	X(PACKETS, "packets", "N", "or so many packets, when they come sooner")                   \
+	X(REPEATS, "repeats", "N", "times, of which the median (5)")                              \
+	X(WARM_UP, "warm-up", "S", "in front of each (0.1)")                                      \
+	X(CONCURRENT, "concurrent", "N", "set-ups in progress at once (128)")                     \
+	X(PPS, "pps", "N", "offered each way (as many as --turn says)")                           \
+	X(LATENCY, "latency", "", "then again at half of the highest rate: added latency")        \
+	X(NO_STAGES, "no-stages", "", "not again with the cycles of each stage")                  \
+	X(SETUP, "setup", "", "no traffic: what set-ups cost the control plane")                  \
+	X(MEMORY, "memory", "", "no traffic: what idle sessions hold")                            \
+	X(HUGEPAGES, "hugepages", "yes|no|auto", "2 MiB pages (auto: if enough are free)")        \
+	X(MBUFS, "mbufs", "N", "packet buffers of a worker (32768)")                              \
+	X(JSON, "json", "FILE", "write the result to FILE as JSON; -: instead of a table")        \
+	X(LOG_LEVEL, "log-level", "LEVEL", "culvertd's (warning)")                                \
+	X(HELP, "help", "", "print this")
 
-#define OPTION_LIST(X)                                                                             \
-	X(WORKERS, "workers", TEXT, "1|2", "workers side by side, each on a CPU (1)")              \
-	X(APART, "apart", BARE, "", "generators on other CPUs; else worker and generator in turn") \
-	X(SESSIONS, "sessions", TEXT, "LIST", "sessions up, ascending: 1,64,1000 (64)")            \
-	X(ROOM, "room", TEXT, "N", "sessions there is room for (the most of --sessions)")          \
-	X(SIZE, "size", TEXT, "LIST", "inner packets' sizes, or imix (1400)")                      \
-	X(DIRECTION, "direction", TEXT, "LIST", "down, up, both, hairpin (down,up)")               \
-	X(STRADDLE, "straddle", BARE, "", "up: the stream cut at the MSS (sizes from 512 on)")     \
-	X(NO_STRADDLE, "no-straddle", BARE, "", "up: each record in segments of its own")          \
-	X(TURN, "turn", TEXT, "N", "packets offered for each of the worker's loops (64)")          \
-	X(ROUNDS, "rounds", TEXT, "N", "so many turns of each in a row: packets get cold (1)")     \
-	X(BURST, "burst", TEXT, "N", "packets of one session back to back (1)")                    \
-	X(ORDER, "order", TEXT, "random|round-robin", "of the sessions (round-robin)")             \
-	X(CIPHER, "cipher", TEXT, "NAME",                                                          \
-		"aes-256-gcm, aes-128-gcm, chacha20 or null: nothing is protected (aes-256-gcm)")  \
-	X(BACKEND, "backend", TEXT, "NAME", "library of the workers: ipsec-mb, openssl (fastest)") \
-	X(TLS, "tls", TEXT, "1.2|1.3", "TLS version (1.3)")                                        \
-	X(OFFLOADS, "offloads", TEXT, "on|off", "checksums are done by the wire (on)")             \
-	X(HANDOVER, "handover", BARE, "", "2 workers: all from core comes to the other one")       \
-	X(ON_LINK, "on-link", BARE, "", "clients in the access subnet, not behind a gateway")      \
-	X(CLIENTS, "clients", TEXT, "N", "addresses they come from (16)")                          \
-	X(VERIFY, "verify", TEXT, "N", "down: check the bytes of every Nth record, 0 none (16)")   \
-	X(LOSS, "loss", TEXT, "P", "access wire: share of frames lost")                            \
-	X(DUPLICATE, "duplicate", TEXT, "P", "... doubled")                                        \
-	X(REORDER, "reorder", TEXT, "P", "... overtaken")                                          \
-	X(CORRUPT, "corrupt", TEXT, "P", "... damaged")                                            \
-	X(RCV_WND, "rcv-wnd", TEXT, "BYTES", "clients' receive window (as large as it gets)")      \
-	X(SEED, "seed", TEXT, "N", "of the chaos (1)")                                             \
-	X(SECONDS, "seconds", TEXT, "S", "of a case, each time (0.25)")                            \
-	X(PACKETS, "packets", TEXT, "N", "or so many packets, when they come sooner")              \
-	X(REPEATS, "repeats", TEXT, "N", "times, of which the median (5)")                         \
-	X(WARM_UP, "warm-up", TEXT, "S", "in front of each (0.1)")                                 \
-	X(CONCURRENT, "concurrent", TEXT, "N", "set-ups in progress at once (128)")                \
-	X(PPS, "pps", TEXT, "N", "offered each way (as many as --turn says)")                      \
-	X(LATENCY, "latency", BARE, "", "then again at half of the highest rate: added latency")   \
-	X(NO_STAGES, "no-stages", BARE, "", "not again with the cycles of each stage")             \
-	X(SETUP, "setup", BARE, "", "no traffic: what set-ups cost the control plane")             \
-	X(MEMORY, "memory", BARE, "", "no traffic: what idle sessions hold")                       \
-	X(HUGEPAGES, "hugepages", TEXT, "yes|no|auto", "2 MiB pages (auto: if enough are free)")   \
-	X(MBUFS, "mbufs", TEXT, "N", "packet buffers of a worker (32768)")                         \
-	X(JSON, "json", TEXT, "FILE", "write the result to FILE as JSON; -: instead of a table")   \
-	X(LOG_LEVEL, "log-level", TEXT, "LEVEL", "culvertd's (warning)")                           \
-	X(HELP, "help", BARE, "", "print this")
-
-#define TEXT required_argument
-#define BARE no_argument
-
-#define X(id, name, kind, arg, help) OPT_##id,
-enum option_id { OPT_FIRST_ID = 256, OPTION_LIST(X) };
-#undef X
-
-static const struct option long_options[] = {
-#define X(id, name, kind, arg, help) {name, kind, NULL, OPT_##id},
-	OPTION_LIST(X)
-#undef X
-		{0}};
+BENCH_OPTIONS(OPTION_LIST);
 
 static void print_help(void)
 {
-	static const struct {
-		const char *name, *arg, *help;
-	} rows[] = {
-#define X(id, name, kind, arg, help) {name, arg, help},
-		OPTION_LIST(X)
-#undef X
-	};
-	char left[80];
-
 	printf("Usage: culvert-bench worker [OPTION...]\nculvertd's workers and control plane in "
 	       "this process, load generators around them by rings, and\nthe workers' busy cycles "
 	       "for each inner packet, beside the bare cipher's in the same run.\n\n");
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
-		printf("  %-26s %s\n", left, rows[i].help);
-	}
+	bench_options_print(option_rows, BENCH_NB(option_rows), 26);
 	printf("\nExit status: 0 all as it should be; 1 it could not run, a byte was wrong, a "
 	       "packet or session was\nlost without chaos, or a pool was not empty at the end; 2 "
 	       "usage.\n");
@@ -384,7 +359,7 @@ static int parse(struct wb_opts *o, int argc, char **argv)
 	parse_cipher(o);
 	optind = 1;
 	bench_options_begin("culvert-bench worker");
-	while ((id = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((id = bench_options_next(option_rows, BENCH_NB(option_rows), argc, argv)) != -1) {
 		rc = parse_option(o, id);
 		if (rc)
 			return rc;
@@ -398,18 +373,12 @@ static int parse(struct wb_opts *o, int argc, char **argv)
 
 static int write_json(const struct bed *b, const struct wb_opts *o, const struct wb_result *r)
 {
-	FILE *out = strcmp(o->json, "-") ? fopen(o->json, "we") : stdout;
+	FILE *out = bench_json_open(o->json);
 
-	if (!out) {
-		fprintf(stderr, "culvert-bench worker: %s: %s\n", o->json, log_strerror(errno));
-		return -errno;
-	}
-	wb_print_json(out, b, o, r);
-	if (out != stdout && fclose(out)) {
-		fprintf(stderr, "culvert-bench worker: %s: %s\n", o->json, log_strerror(errno));
+	if (!out)
 		return -EIO;
-	}
-	return 0;
+	wb_print_json(out, b, o, r);
+	return bench_json_close(out, o->json);
 }
 
 static int run(struct bed *b, const struct wb_opts *o, struct wb_result *r)
@@ -439,7 +408,7 @@ int bench_worker(int argc, char **argv)
 	int rc = parse(&o, argc, argv);
 
 	if (rc)
-		return rc > 0 ? EXIT_SUCCESS : EXIT_USAGE;
+		return rc > 0 ? EXIT_SUCCESS : BENCH_EXIT_USAGE;
 	rc = run(&b, &o, &r);
 	if (!rc) {
 		if (!o.json || strcmp(o.json, "-") != 0)
