@@ -6,49 +6,10 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=topology.sh
 . "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+# shellcheck source-path=SCRIPTDIR source=ca_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/ca_lib.sh"
 
-ec=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1)
-rsa=(-newkey rsa:2048)
 guid='{BA195980-CD49-458b-9E23-C84EE0ADCD75}'
-
-# ca_make: $work/ca.crt, ca.key, and a data base for revocations.
-ca_make() {
-	openssl req -x509 -nodes "${ec[@]}" -days 30 -subj '/CN=Trial CA' -keyout "$work/ca.key" \
-		-out "$work/ca.crt" 2>/dev/null
-	: >"$work/index"
-	echo 01 >"$work/crlnumber"
-	cat >"$work/ca.cnf" <<-END
-		[ca]
-		default_ca=d
-		[d]
-		database=$work/index
-		crlnumber=$work/crlnumber
-		default_md=sha256
-		default_crl_days=1
-	END
-}
-
-# issue FILE SUBJECT ALT-NAMES USAGE KEY-OPTION...: $work/FILE.pem (certificate, CA, key), FILE.crt.
-issue() {
-	local file=$work/$1 subject=$2 names=$3 usage=$4
-	shift 4
-	openssl req -nodes "$@" -subj "$subject" -keyout "$file.key" -out "$file.csr" 2>/dev/null
-	{
-		echo "basicConstraints=CA:FALSE"
-		echo "extendedKeyUsage=$usage"
-		[[ -z $names ]] || echo "subjectAltName=$names"
-	} >"$file.ext"
-	openssl x509 -req -in "$file.csr" -CA "$work/ca.crt" -CAkey "$work/ca.key" -CAcreateserial -days 30 \
-		-extfile "$file.ext" -out "$file.crt" 2>/dev/null
-	cat "$file.crt" "$work/ca.crt" "$file.key" >"$file.new"
-	mv "$file.new" "$file.pem"
-}
-
-crl_make() {
-	openssl ca -config "$work/ca.cnf" -gencrl -keyfile "$work/ca.key" -cert "$work/ca.crt" \
-		-out "$work/crl.new" 2>/dev/null
-	mv "$work/crl.new" "$work/crl.pem"
-}
 
 # s_client OPTION...: what openssl says of a connection from client 1; its status.
 s_client() {
@@ -155,8 +116,7 @@ test_client_certificates() {
 	s_client -tls1_2 -cert "$work/bob.crt" -key "$work/bob.key" -sess_out "$work/bob.sess" >/dev/null
 	got=$(s_client -tls1_2 -cert "$work/bob.crt" -key "$work/bob.key" -sess_in "$work/bob.sess")
 	grep -q '^Reused' <<<"$got" || fail "bob does not resume"
-	openssl ca -config "$work/ca.cnf" -revoke "$work/bob.crt" -keyfile "$work/ca.key" -cert "$work/ca.crt" \
-		2>/dev/null
+	revoke bob
 	crl_make
 	logged 'file=.*crl.pem changed: 1 certificates renewed' 10
 	got=$(s_client -tls1_2 -cert "$work/bob.crt" -key "$work/bob.key" -sess_in "$work/bob.sess" || true)
