@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=bash
-# A certificate authority of a test's own. Sourced behind topology.sh.
+# A certificate authority of a test's own. Sourced behind topology.sh, whose $work it uses.
+# shellcheck disable=SC2154
 
 # shellcheck disable=SC2034 # for the callers
 ec=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1)
