@@ -21,7 +21,7 @@ demand_file() {
 	printf 'ppp-profiles:\n  own: { %s }\n' "$profile" >>"$work/client.yaml"
 }
 
-has_address() { ip -n "$T-c1" -4 -o addr show dev "$2" | grep -q "inet $1[ /]"; }
+has_address() { ip -n "$T-c1" -4 -o addr show dev "$2" | grep "inet $1[ /]" >/dev/null; }
 one_ping() { in_ns "$T-c1" ping -c 1 -W "${1:-10}" "$host" >"$work/ping.txt" 2>&1; }
 nb_dialed() { grep -c ': dialing server=' "$cl_log" || true; }
 waits() {
@@ -68,7 +68,7 @@ test_command_line() {
 	server_start
 	client_spawn 1 --dial-on-demand --idle-timeout 2
 	wait_for 10 grep -q 'waiting for traffic' "$cl_log" || fail "it does not wait"
-	tunnel_address 1 | grep -q '^10\.112\.112\.' || fail "address $(tunnel_address 1)"
+	[[ $(tunnel_address 1) == 10.112.112.* ]] || fail "address $(tunnel_address 1)"
 	to_host sstp0
 	in_ns "$T-c1" ping -c 4 -i 0.5 -W 2 "$host" >"$work/ping.txt" 2>&1 || fail "no answer in the end"
 	grep -q 'packets that waited had the old address' "$cl_log" || fail "they were sent all the same"
@@ -144,6 +144,25 @@ test_default_route() {
 	server_stop
 }
 
+# Names are looked up before all goes through the tunnel, and remembered.
+test_names() {
+	server_fixed
+	demand_file "local-address: $fixed" "connect-to: [nobody.culvert.test, vpn.culvert.test]" \
+		'dial-on-demand: yes' 'add-default-route: yes'
+	printf '%s vpn.culvert.test\n' "$access" >"$work/hosts"
+	printf 'hosts: files\n' >"$work/nsswitch.conf"
+	cl_log=$work/$case_name.client1.log
+	proc_spawn "$work/client1.pid" "$cl_log" ip netns exec "$T-c1" unshare -m --propagation private \
+		bash -c 'mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/nsswitch.conf" /etc/nsswitch.conf &&
+			exec "$2" up office --config "$1/client.yaml" --run-dir "$1/run"' - "$work" "$culvert_client"
+	client_says 'office: waiting for traffic'
+	client_says 'office: name nobody.culvert.test: '
+	: >"$work/hosts"
+	one_ping || fail "the name was not remembered"
+	office_down
+	server_stop
+}
+
 # Calls that end by themselves, without dial-on-demand; keepalives are no traffic.
 test_timeouts() {
 	server_start
@@ -163,6 +182,15 @@ test_timeouts() {
 	client_says 'office: down reason="session-timeout, after 2 s"'
 	wait_for 10 nb_up 2 || fail "it was not dialed again"
 	office_down
+
+	demand_file 'session-timeout: 2' "connect-to: $access" 'dial-on-demand: yes'
+	office_up
+	client_says 'office: waiting for traffic'
+	to_host
+	in_ns "$T-c1" ping -i 0.2 -c 25 "$host" >/dev/null 2>&1 || fail "no answer at all"
+	client_says 'office: down reason="session-timeout, after 2 s"'
+	wait_for 5 nb_up 2 || fail "traffic did not dial again"
+	office_down
 	server_stop
 }
 
@@ -179,4 +207,4 @@ test_local_address() {
 
 need "$culvertd" "$culvert_client"
 topo_up
-run_cases first_packet command_line back_off default_route timeouts local_address
+run_cases first_packet command_line back_off default_route names timeouts local_address

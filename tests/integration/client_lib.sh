@@ -55,7 +55,7 @@ office_down() {
 	! ip -n "$T-c1" link show office >/dev/null 2>&1 || fail "the interface is still there"
 }
 
-server_route() { ip -n "$T-c1" route show "$access" | grep -q "^$access dev eth0"; }
+server_route() { ip -n "$T-c1" route show "$access" | grep "^$access dev eth0" >/dev/null; }
 
 proc_kill() {
 	local pid

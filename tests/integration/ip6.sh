@@ -98,6 +98,27 @@ test_both() {
 	server_stop
 }
 
+# dial-on-demand: IPv6 comes and goes with each call, IPv4 stays.
+test_demand() {
+	ip6_start
+	client_spawn 1 --dial-on-demand --idle-timeout 2 --use-ipv6 required
+	wait_for 10 grep -q 'waiting for traffic' "$cl_log" || fail "it does not wait"
+	ip -n "$T-c1" route replace 203.0.113.0/24 dev sstp0
+	local i
+	for i in 1 2; do
+		[[ -z $(ip -n "$T-c1" -6 -o addr show dev sstp0) ]] || fail "IPv6 without a call"
+		has_tunnel 1 || fail "no IPv4 without a call"
+		ping_host 1 5 || fail "no IPv4 ping"
+		wait_for 10 has_address6 1 || fail "no IPv6 address in call $i"
+		ip -n "$T-c1" -6 route replace 2001:db8::/32 dev sstp0
+		ping6_ok "$T-c1" "$host6" || fail "no IPv6 ping in call $i"
+		wait_for 10 has_ended "$i" || fail "router advertisements keep the call"
+	done
+	client_hangup 1
+	server_stop
+}
+has_ended() { (($(grep -c 'down reason="idle for 2 s"' "$cl_log") >= $1)); }
+
 test_bytes() {
 	ip6_start
 	dial6 1
@@ -365,5 +386,5 @@ test_fixed_prefix() {
 }
 
 topo_up
-run_cases both bytes ipv6_alone required switched_off between_clients spoofed errors advertisement delegation \
+run_cases both demand bytes ipv6_alone required switched_off between_clients spoofed errors advertisement delegation \
 	default_route dialed_over_ipv6 fixed_prefix
