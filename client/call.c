@@ -99,14 +99,20 @@ static bool is_over(const struct call *c)
 		       (c->ppp.phase == PPP_PHASE_TERMINATE && c->ppp.end != PPP_END_NONE));
 }
 
-// The end of every entry point: what was queued becomes records. A call that is over passes nothing
-// any more, knows why, and does not wait for the server for longer than a hang-up does.
+// A call that is over passes nothing any more, knows why, and does not wait for the server for
+// longer than a hang-up does.
+static void note_over(struct call *c)
+{
+	if (call_ending(c) || !is_over(c))
+		return;
+	note_said(c);
+	call_start_closing(c);
+}
+
+// The end of every entry point: what was queued becomes records.
 static void settle(struct call *c)
 {
-	if (!call_ending(c) && is_over(c)) {
-		note_said(c);
-		call_start_closing(c);
-	}
+	note_over(c);
 	seal(c);
 	if (c->broken)
 		call_finish(c);
@@ -510,6 +516,7 @@ void call_tick(struct call *c, uint64_t now_ms)
 			continue;
 		c->deadline_ms[t] = 0;
 		fire(c, t);
+		note_over(c);
 	}
 	settle(c);
 }
