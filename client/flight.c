@@ -10,6 +10,7 @@
 #define CLEAN_WINDOWS 10u
 #define CLEAN_WINDOWS_MAX 640u
 #define GROWS_MS 20
+#define STANDS_US 2500u // and a quarter of the shortest round trip: more is a queue of our own
 #define HOLDS_MIN_RTT_US 4000u // below, a bound that is looked at every millisecond is too coarse
 #define QUEUE_US 5000u
 
@@ -52,10 +53,26 @@ static uint64_t highest_rate(struct flight *f, uint64_t rate, uint64_t now_ms)
 		f->rate_ms = now_ms;
 		f->rate[0] = f->rate[1];
 		f->rate[1] = 0;
+		f->calm_us[0] = f->calm_us[1];
+		f->calm_us[1] = 0;
 	}
 	if (rate > f->rate[1])
 		f->rate[1] = rate;
 	return before > rate ? before : rate;
+}
+
+// Whether a queue stands now that did not lately: the rate has grown to what the path takes. By
+// what the round trip mostly is and not by its shortest, which paths in the air hardly ever come
+// to.
+static bool queue_came(struct flight *f, const struct flight_sample *s)
+{
+	uint32_t *now = &f->calm_us[1], calm = f->calm_us[0];
+
+	if (!*now || s->rtt_us < *now)
+		*now = s->rtt_us;
+	if (!calm || *now < calm)
+		calm = *now;
+	return s->rtt_us > calm + s->min_rtt_us / 4 + STANDS_US;
 }
 
 // What the path holds: the highest rate of the last seconds over the shortest round trip, and an
@@ -63,8 +80,11 @@ static uint64_t highest_rate(struct flight *f, uint64_t rate, uint64_t now_ms)
 static uint32_t holds(struct flight *f, const struct flight_sample *s, uint64_t now_ms)
 {
 	uint64_t rate = highest_rate(f, s->rate, now_ms), n;
-	bool grows = f->grew_ms && now_ms - f->grew_ms < GROWS_MS + s->min_rtt_us / 250;
+	bool grows;
 
+	if (queue_came(f, s))
+		f->grew_ms = 0;
+	grows = f->grew_ms && now_ms - f->grew_ms < GROWS_MS + s->min_rtt_us / 250;
 	if (f->own_pace || s->min_rtt_us < HOLDS_MIN_RTT_US)
 		return UINT32_MAX;
 	n = rate * s->min_rtt_us / 1000000;

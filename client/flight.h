@@ -22,14 +22,15 @@ struct flight_sample {
 };
 
 struct flight {
-	uint32_t unsent;  // bytes that the socket may hold unsent
-	uint32_t holds;   // and on their way, with what is unsent; UINT32_MAX: no bound
-	bool own_pace;    // the congestion control has a bound of its own, as BBR has
-	bool may_change;  // ask for BBR when the line loses
-	bool changed;     // that was done
-	uint64_t rate[2]; // highest delivery rate of the seconds before and of these, bytes/s
-	uint64_t rate_ms; // when rate[1] was begun
-	uint64_t grew_ms; // when the rate was last seen to grow
+	uint32_t unsent;     // bytes that the socket may hold unsent
+	uint32_t holds;      // and on their way, with what is unsent; UINT32_MAX: no bound
+	bool own_pace;       // the congestion control has a bound of its own, as BBR has
+	bool may_change;     // ask for BBR when the line loses
+	bool changed;        // that was done
+	uint64_t rate[2];    // highest delivery rate of the seconds before and of these, bytes/s
+	uint64_t rate_ms;    // when rate[1] was begun
+	uint32_t calm_us[2]; // lowest smoothed round trip of the same times; 0: none
+	uint64_t grew_ms;    // when the rate was last seen to grow
 	struct flight_loss {
 		uint64_t since_ms, sent, again; // when this window began, and bytes then
 		unsigned int lossy, clean;      // windows in a row

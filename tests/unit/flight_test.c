@@ -108,6 +108,61 @@ static void grows_to_the_line(void **state)
 	assert_in_range(f.holds, PRODUCT * 9 / 8, PRODUCT * 9 / 8 + 6 * MSS);
 }
 
+// A sender in slow start on a line of LINE with a long queue, by the millisecond: what it has on
+// its way is bounded by f.holds and its window. Returns for how long the queue stood above that
+// many milliseconds, and *reached: when the line was full.
+static unsigned int slow_start_stands(unsigned int above_ms, unsigned int *reached)
+{
+	enum { MS = 1000, TRIP = RTT_US / 1000 };
+	const double line = LINE / 1000.0;
+	double left[MS + TRIP] = {0}, waited[MS + TRIP] = {0};
+	double queue = 0, unacked = 0, cwnd = 10 * MSS, rtt = RTT_US;
+	unsigned int stood = 0;
+
+	*reached = 0;
+	for (unsigned int t = 0; t < MS; t++) {
+		double acked = t < TRIP ? 0 : left[t - TRIP], most, rate = 0;
+
+		cwnd += acked;
+		unacked -= acked;
+		if (acked > 0)
+			rtt += (RTT_US + waited[t - TRIP] - rtt) / 4;
+		for (unsigned int i = t > 2 * TRIP ? t - 2 * TRIP : 0; t >= TRIP && i <= t - TRIP;
+			i++)
+			rate += left[i] / (TRIP + 1) * 1000;
+		if (t % 10 == 0) {
+			struct flight_sample s = sample((uint64_t)rate);
+
+			s.rtt_us = (uint32_t)rtt;
+			s.cwnd = (uint32_t)cwnd;
+			step(&s, 10);
+		}
+		most = cwnd < f.holds ? cwnd : f.holds;
+		if (unacked < most) {
+			queue += most - unacked;
+			unacked = most;
+		}
+		left[t] = queue < line ? queue : line;
+		queue -= left[t];
+		waited[t] = queue / line * 1000;
+		if (!*reached && rate > LINE * 0.95)
+			*reached = t;
+		stood += queue / line > above_ms;
+	}
+	return stood;
+}
+
+// When the line is full, a call's first upload does not keep a queue as long as the path for the
+// time that its growth is remembered.
+static void slow_start_leaves_no_queue(void **state)
+{
+	unsigned int reached, stood;
+
+	stood = slow_start_stands(10, &reached);
+	assert_in_range(reached, 100, 140);
+	assert_true(stood < 60); // of 130 before
+}
+
 static void unsent_is_some_milliseconds(void **state)
 {
 	struct flight_sample s = sample(LINE);
@@ -270,6 +325,7 @@ int main(void)
 		cmocka_unit_test_setup(room_is_the_smaller_of_both, fresh),
 		cmocka_unit_test_setup(holds_the_product_and_an_eighth, fresh),
 		cmocka_unit_test_setup(grows_to_the_line, fresh),
+		cmocka_unit_test_setup(slow_start_leaves_no_queue, fresh),
 		cmocka_unit_test_setup(unsent_is_some_milliseconds, fresh),
 		cmocka_unit_test_setup(short_paths_and_bbr_have_no_bound, fresh),
 		cmocka_unit_test_setup(rates_of_any_size, fresh),
