@@ -161,7 +161,7 @@ void session_end(struct worker *w, struct session *s, enum dp_reason why)
 	wheel_stop(w->wheel, &s->linger);
 	session_remove_keys(w, s);
 	session_stash_drop(w, s);
-	mbufq_free(&s->plainq);
+	session_plainq_free(s);
 	session_txq_free(w, s);
 	session_mp_end(w, s);
 	session_policy_end(w, s);
@@ -343,7 +343,7 @@ static void cmd_close(struct worker *w, struct session *s, const struct dp_msg *
 	s->flags &= ~SES_DATA_OPEN;
 	session_policy_stop(w, s);
 	session_txq_free(w, s);
-	mbufq_free(&s->plainq);
+	session_plainq_free(s);
 	s->mode = SESSION_DRAIN;
 	tcp_shutdown(s->conn, w->now_us);
 	wheel_stop(w->wheel, &s->hello);

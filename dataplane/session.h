@@ -59,13 +59,14 @@ enum session_mode {
 #define SES_NO_IP4 0x800000 // IPCP is not
 #define SES_OWE_LIMIT 0x1000000
 #define SES_OWE_IDLE 0x2000000
-#define SES_FLOWS 0x4000000 // the queue stood lately: flows is in use, behind txq
+#define SES_FLOWS 0x4000000  // the queue stood lately: flows is in use, behind txq
+#define SES_PLAINQ 0x8000000 // plain bytes wait in plainq
 #define SES_OWE_ANY                                                                           \
 	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
 		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS | SES_OWE_LIMIT | SES_OWE_IDLE)
 
-// By cache line, so that a packet touches few: down lines 0, 1 and 2, up lines 0, 3 and 2. What is
-// below is for what happens seldom.
+// By cache line, so that a packet touches few: down lines 0 and 1, up lines 0 and 2. What is below
+// is for what happens seldom.
 struct session {
 	// line 0: both directions
 	struct tcp_conn *conn;
@@ -76,21 +77,21 @@ struct session {
 	uint16_t stash_len;
 	uint8_t mode;          // enum session_mode
 	uint8_t empty_records; // in a row
-	struct session *run_next, *tx_next;
+	struct session *run_next;
+	uint32_t gen;          // tells this session from others that had its slot
 	struct mbuf_queue txq; // inner packets that wait for room, with SES_FLOWS the next one or
 			       // two; worker.txq_held counts them
 	// line 1: transmit
 	struct rec_dir tx __attribute__((aligned(64)));
-	// line 2: what each packet counts
-	uint64_t tx_packets __attribute__((aligned(64)));
-	uint64_t tx_bytes, rx_packets, rx_bytes;
-	uint64_t last_rx_us;
-	struct mbuf_queue plainq; // plain bytes that wait: HTTP, or no room for an event
-	// line 3: receive
+	uint64_t tx_packets, tx_bytes;
+	struct session *tx_next;
+	// line 2: receive
 	struct rec_dir rx __attribute__((aligned(64)));
+	uint64_t rx_packets, rx_bytes;
+	uint64_t last_rx_us;
 	// seldom
-	uint8_t *stash __attribute__((
-		aligned(64))); // start of an SSTP packet whose rest has not come, else NULL
+	struct mbuf_queue plainq; // plain bytes that wait: HTTP, or no room for an event
+	uint8_t *stash;           // start of an SSTP packet whose rest has not come, else NULL
 	union {
 		struct codel codel;  // in use when SES_CODEL
 		struct flowq *flows; // in use when SES_FLOWS
@@ -110,7 +111,6 @@ struct session {
 	struct wheel_timer hello, linger;
 	uint32_t hello_ms, hello_intervals;
 	uint64_t hello_at_us; // when the last interval without a packet was over
-	uint32_t gen;
 	uint32_t slot;
 	uint8_t close_reason; // enum dp_reason
 	uint8_t peer_closed;  // enum dp_reason for PEER_CLOSED
@@ -133,23 +133,22 @@ struct session {
 };
 
 _Static_assert(offsetof(struct session, tx) == 64, "line 1");
-_Static_assert(offsetof(struct session, tx_packets) == 128, "line 2");
-_Static_assert(offsetof(struct session, rx) == 192, "line 3");
-_Static_assert(sizeof(struct session) <= 512, "memory per session");
+_Static_assert(offsetof(struct session, tx_next) < 128, "in it");
+_Static_assert(offsetof(struct session, rx) == 128, "line 2");
+_Static_assert(offsetof(struct session, last_rx_us) < 192, "in it");
+_Static_assert(sizeof(struct session) <= 448, "memory per session");
 
 // Bring near what sending to s, or receiving from it, touches.
 static inline void session_prefetch_tx(const struct session *s)
 {
 	__builtin_prefetch(s, 1);
 	__builtin_prefetch(&s->tx, 1);
-	__builtin_prefetch(&s->tx_packets, 1);
 }
 
 static inline void session_prefetch_rx(const struct session *s)
 {
 	__builtin_prefetch(s, 1);
 	__builtin_prefetch(&s->rx, 1);
-	__builtin_prefetch(&s->tx_packets, 1);
 }
 
 // ---- life (session.c)
@@ -236,6 +235,8 @@ void session_plain_in(struct worker *w, struct session *s, struct rte_mbuf *m);
 void session_sstp_start(struct worker *w, struct session *s, uint64_t offset);
 // Work off the plain bytes that wait. False: still blocked for want of room for an event.
 bool session_plainq_run(struct worker *w, struct session *s);
+// Drop them.
+void session_plainq_free(struct session *s);
 
 // ---- the start of a packet (session_stash.c)
 

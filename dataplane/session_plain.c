@@ -32,6 +32,33 @@ struct dp_msg *session_control_event(struct worker *w, struct session *s, enum d
 	return m;
 }
 
+// ---- the bytes that wait
+
+static void plainq_put(struct session *s, struct rte_mbuf *m)
+{
+	mbufq_put(&s->plainq, m);
+	s->flags |= SES_PLAINQ;
+}
+
+static void plainq_put_head(struct session *s, struct rte_mbuf *m)
+{
+	mbufq_put_head(&s->plainq, m);
+	s->flags |= SES_PLAINQ;
+}
+
+static void plainq_get(struct session *s)
+{
+	mbufq_get(&s->plainq);
+	if (!s->plainq.head)
+		s->flags &= ~SES_PLAINQ;
+}
+
+void session_plainq_free(struct session *s)
+{
+	mbufq_free(&s->plainq);
+	s->flags &= ~SES_PLAINQ;
+}
+
 // ---- plain bytes: HTTP
 
 // To the bytes that wait. A client's tiny records must not cost an mbuf each. Consumes m.
@@ -46,7 +73,7 @@ static void http_append(struct session *s, struct rte_mbuf *m)
 		rte_pktmbuf_adj(m, n);
 	}
 	if (m->data_len)
-		mbufq_put(&s->plainq, m);
+		plainq_put(s, m);
 	else
 		rte_pktmbuf_free(m);
 }
@@ -277,13 +304,13 @@ bool session_plainq_run(struct worker *w, struct session *s)
 		bool taken = false;
 		uint32_t n = m->data_len, done;
 
-		mbufq_get(&s->plainq);
+		plainq_get(s);
 		done = sstp_walk(w, s, rte_pktmbuf_mtod(m, uint8_t *), n, m, &taken);
 		if (taken)
 			continue;
 		if (done < n) {
 			rte_pktmbuf_adj(m, (uint16_t)done);
-			mbufq_put_head(&s->plainq, m);
+			plainq_put_head(s, m);
 			session_want_run(w, s);
 			return false;
 		}
@@ -298,7 +325,7 @@ static void plainq_add(struct worker *w, struct session *s, struct rte_mbuf *m)
 	if (s->mode == SESSION_HTTP) {
 		http_append(s, m);
 	} else if (s->mode == SESSION_SSTP) {
-		mbufq_put(&s->plainq, m);
+		plainq_put(s, m);
 	} else {
 		rte_pktmbuf_free(m);
 		return;
@@ -330,7 +357,7 @@ void session_sstp_start(struct worker *w, struct session *s, uint64_t offset)
 			rte_pktmbuf_adj(m, (uint16_t)n);
 			break;
 		}
-		mbufq_get(&s->plainq);
+		plainq_get(s);
 		rte_pktmbuf_free(m);
 	}
 	session_want_run(w, s);
@@ -342,11 +369,11 @@ void session_sstp_start(struct worker *w, struct session *s, uint64_t offset)
 // that makes the session special.
 static inline bool is_plain_data(const struct session *s, const uint8_t *p, uint32_t n)
 {
-	const uint32_t not_now = SES_RX_STOP | SES_REMOTE | SES_NO_IP4;
+	const uint32_t not_now = SES_RX_STOP | SES_REMOTE | SES_NO_IP4 | SES_PLAINQ;
 	uint64_t h;
 
 	if (unlikely(n < DATA_HDR_LEN || (s->flags & (SES_DATA_OPEN | not_now)) != SES_DATA_OPEN ||
-		     s->mode != SESSION_SSTP || s->stash_len || s->plainq.head))
+		     s->mode != SESSION_SSTP || s->stash_len))
 		return false;
 	memcpy(&h, p, sizeof(h));
 	return rte_be_to_cpu_64(h) ==
@@ -389,7 +416,7 @@ void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *
 		return;
 	}
 	rte_pktmbuf_adj(m, (uint16_t)done);
-	mbufq_put_head(&s->plainq, m);
+	plainq_put_head(s, m);
 	session_want_run(w, s);
 }
 

@@ -162,11 +162,10 @@ static bool wait_in_order(struct worker *w, struct session *s)
 // The ordinary session: it has data to read, and nothing else is the matter.
 static inline bool only_reads(const struct session *s)
 {
-	const uint32_t not_now =
-		SES_OWE_ANY | SES_EOF | SES_TCP_CLOSED | SES_REMOTE | SES_WAIT_REKEY | SES_RX_STOP;
+	const uint32_t not_now = SES_OWE_ANY | SES_EOF | SES_TCP_CLOSED | SES_REMOTE |
+				 SES_WAIT_REKEY | SES_RX_STOP | SES_PLAINQ;
 
-	return s->mode == SESSION_SSTP && (s->flags & (SES_KEYS | not_now)) == SES_KEYS &&
-	       !s->plainq.head;
+	return s->mode == SESSION_SSTP && (s->flags & (SES_KEYS | not_now)) == SES_KEYS;
 }
 
 // One turn of a session. True: it has more to do after the batch was opened.

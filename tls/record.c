@@ -10,11 +10,10 @@
 #include "tls/record_priv.h"
 
 #define EXPLICIT_NONCE_LEN 8
-#define GCM_SALT_LEN 4
 #define CHUNK 16 // records
 #define AHEAD 8  // records that prefetching is ahead
 
-static_assert(sizeof(struct rec_dir) <= 64, "a direction is one cache line");
+static_assert(sizeof(struct rec_dir) == 40, "a direction, with its counts, is one cache line");
 static_assert(REC_TAG_LEN + 1 == TLS_REC_MAX_SUFFIX, "tag and inner content type");
 static_assert(TLS_REC_HDR_LEN + EXPLICIT_NONCE_LEN == TLS_REC_MAX_PREFIX, "longest prefix");
 
@@ -65,7 +64,6 @@ int rec_key_install(
 		return err;
 	memset(d, 0, sizeof(*d));
 	d->seq = k->seq;
-	d->explicit_base = k->explicit_base;
 	d->key = mem;
 	d->version = k->version == 0x0304 ? 4 : 3;
 	d->aead = k->aead;
@@ -76,7 +74,7 @@ int rec_key_install(
 		d->suffix_len++;
 	} else if (d->aead != TLS_AEAD_CHACHA20_POLY1305) {
 		d->prefix_len += EXPLICIT_NONCE_LEN;
-		memset(d->iv + GCM_SALT_LEN, 0, sizeof(d->iv) - GCM_SALT_LEN);
+		rec_put_be64(d->iv + GCM_SALT_LEN, k->explicit_base);
 	}
 	d->limit = seal_limit(d);
 	return 0;
@@ -110,8 +108,9 @@ static inline void seal_prepare(struct sealing *s, const struct rec_seal_op *op)
 		hdr[0] = TLS_CT_APPLICATION_DATA;
 		op->p[s->len++] = op->type;
 	} else if (d->prefix_len == TLS_REC_MAX_PREFIX) {
-		nonce = __builtin_bswap64(d->explicit_base + d->seq);
+		nonce = __builtin_bswap64(rec_get_be64(d->iv + GCM_SALT_LEN) + d->seq);
 		memcpy(hdr + TLS_REC_HDR_LEN, &nonce, sizeof(nonce));
+		nonce = rec_explicit_nonce(d, nonce);
 	}
 	rec_set_nonce(&s->a, d, nonce);
 	rec_set_aad(&s->a, d, d->seq, 0x030300 | (uint32_t)hdr[0], s->len);

@@ -48,18 +48,17 @@ struct tls_traffic_key {
 struct rec_backend;
 struct rec_crypto; // a backend's state for one thread
 
-// One direction of one session. 64 bytes; the expanded key is apart, so that installed sessions
-// cost what they use.
+// One direction of one session. 40 bytes, so that what is counted of each record finds room in the
+// same cache line; the expanded key is apart, so that installed sessions cost what they use.
 struct rec_dir {
 	uint64_t seq;
-	uint64_t explicit_base;
-	void *key; // expanded, backend's format
-	uint8_t iv[12];
-	uint8_t version; // 3 for 0x0303, 4 for 0x0304
-	uint8_t aead;
+	void *key;      // expanded, backend's format
+	uint64_t limit; // sequence number at which to stop and rekey
+	uint8_t iv[12]; // TLS 1.2 GCM: the salt, and what the sender's explicit nonces count from
+	uint8_t version : 4; // 3 for 0x0303, 4 for 0x0304
+	uint8_t aead : 4;
 	uint8_t prefix_len; // record header (+ explicit nonce)
 	uint8_t suffix_len; // (inner content type +) tag
-	uint64_t limit;     // sequence number at which to stop and rekey
 	uint8_t failed;     // opening: the alert owed since the first bad record; 0: none
 };
 

@@ -255,8 +255,9 @@ static inline int open_one(struct rec_crypto *rc, struct rec_open_op *op)
 	if (alert)
 		return alert;
 	rec_set_nonce(&a, d,
-		d->prefix_len == TLS_REC_MAX_PREFIX ? rec_load64(r.hdr + TLS_REC_HDR_LEN)
-						    : __builtin_bswap64(d->seq));
+		d->prefix_len == TLS_REC_MAX_PREFIX
+			? rec_explicit_nonce(d, rec_load64(r.hdr + TLS_REC_HDR_LEN))
+			: __builtin_bswap64(d->seq));
 	rec_set_aad(&a, d, d->seq, rec_load32(r.hdr) & 0xffffff, r.len);
 	if (d->seq == UINT64_MAX || // never comes round again: RFC 8446 5.3
 		!rc->backend->open(rc, d, &a, r.src, r.nb_src, r.len, op->dst, r.tag))

@@ -7,6 +7,7 @@
 #include "tls/record.h"
 
 #define REC_TAG_LEN 16
+#define GCM_SALT_LEN 4
 #define REC_CACHE_LINE 64
 
 typedef uint64_t rec_u64x2 __attribute__((vector_size(16)));
@@ -80,11 +81,29 @@ static inline uint32_t rec_load32(const uint8_t *p)
 	return v;
 }
 
+static inline uint64_t rec_get_be64(const uint8_t *p)
+{
+	return __builtin_bswap64(rec_load64(p));
+}
+
+static inline void rec_put_be64(uint8_t *p, uint64_t v)
+{
+	v = __builtin_bswap64(v);
+	memcpy(p, &v, sizeof(v));
+}
+
 // The last eight bytes of the IV xor x, which is in wire order: the sequence number (RFC 8446 5.3,
-// RFC 7905), or, the IV being zero there, the explicit nonce itself (RFC 5288 3).
+// RFC 7905), or what rec_explicit_nonce() says.
 static inline void rec_set_nonce(struct rec_aead *a, const struct rec_dir *d, uint64_t x)
 {
 	a->nonce_v = (rec_u64x2){rec_load64(d->iv) ^ x << 32, rec_load32(d->iv + 8) ^ x >> 32};
+}
+
+// For rec_set_nonce(), so that an explicit nonce in wire order follows the salt as it is (RFC 5288
+// 3), whatever the IV holds there.
+static inline uint64_t rec_explicit_nonce(const struct rec_dir *d, uint64_t nonce)
+{
+	return nonce ^ rec_load64(d->iv + GCM_SALT_LEN);
 }
 
 // RFC 5246 6.2.3.3: sequence number, type, version, length of the plaintext; RFC 8446 5.2: the
