@@ -256,11 +256,12 @@ static void answer_session(struct worker *w, struct session *s, struct rte_mbuf 
 
 // ---- from core
 
-static inline void prefetch_owned(const struct worker *w, const uint32_t *ref, uint16_t n)
+#define AHEAD 16 // packets that fetching their sessions is ahead
+
+static inline void prefetch_owned(const struct worker *w, uint32_t ref)
 {
-	for (uint16_t i = 0; i < n; i++)
-		if (ref[i] >> 24 == w->id)
-			session_prefetch_tx(&w->sessions[ref[i] & 0xffffff]);
+	if (likely(ref >> 24 == w->id))
+		session_prefetch_tx(&w->sessions[ref & 0xffffff]);
 }
 
 void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
@@ -273,10 +274,13 @@ void forward_down(struct worker *w, struct rte_mbuf **pkts, uint16_t n)
 		for (uint16_t i = 0; i < k; i++)
 			addr[i] = dst_of(pkts[at + i]);
 		lookup(w, addr, ref, k);
-		prefetch_owned(w, ref, k);
+		for (uint16_t i = 0; i < k && i < AHEAD; i++)
+			prefetch_owned(w, ref[i]);
 		for (uint16_t i = 0; i < k; i++) {
 			struct rte_mbuf *m = pkts[at + i];
 
+			if (i + AHEAD < k)
+				prefetch_owned(w, ref[i + AHEAD]);
 			if (unlikely(!ref[i])) {
 				COUNT(&w->counters, inner_no_route);
 				send_back(w, NULL,

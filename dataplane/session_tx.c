@@ -15,6 +15,7 @@
 // Bytes that a connection may have queued for each mbuf that TCP's memory has left: who does not
 // acknowledge gets a share that always leaves some to the others.
 #define SHARE_PER_MBUF 256
+#define TX_AHEAD 16 // sessions that fetching their connections is ahead
 
 void session_want_tx(struct worker *w, struct session *s)
 {
@@ -22,13 +23,32 @@ void session_want_tx(struct worker *w, struct session *s)
 		return;
 	s->flags |= SES_ON_TX;
 	s->tx_next = NULL;
-	if (s->conn)
-		tcp_prefetch_tx(s->conn);
 	if (w->tx_tail)
 		w->tx_tail->tx_next = s;
 	else
 		w->tx_head = s;
 	w->tx_tail = s;
+	if (w->nb_tx_near < TX_AHEAD) {
+		w->nb_tx_near++;
+		if (s->conn)
+			tcp_prefetch_tx(s->conn);
+	} else if (!w->tx_far) {
+		w->tx_far = s;
+	}
+}
+
+// The session in front of the list has its turn: its connection is near. That of another one comes.
+static inline void tx_turn(struct worker *w)
+{
+	struct session *s = w->tx_far;
+
+	if (!s) {
+		w->nb_tx_near--;
+		return;
+	}
+	w->tx_far = s->tx_next;
+	if (s->conn)
+		tcp_prefetch_tx(s->conn);
 }
 
 // Not queued, or out of the queue: m goes.
@@ -527,6 +547,7 @@ void session_tx_all(struct worker *w)
 		w->tx_head = s->tx_next;
 		if (!w->tx_head)
 			w->tx_tail = NULL;
+		tx_turn(w);
 		s->flags &= ~SES_ON_TX;
 		if (session_tx(w, s)) {
 			batch_send(w);

@@ -150,7 +150,7 @@ uint32_t tcp_tx_queued(const struct tcp_conn *c); // bytes not yet acknowledged 
 uint16_t tcp_snd_mss(const struct tcp_conn *c);
 
 // Bring near what sending on c touches, some packets before it is done.
-#define TCP_TX_LINES 6 // of a connection, from its start
+#define TCP_TX_LINES 5 // of a connection, from its start
 static inline void tcp_prefetch_tx(const struct tcp_conn *c)
 {
 	for (unsigned int i = 0; i < TCP_TX_LINES; i++)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Received bursts, and the ordinary segment of an established connection (header prediction).
-#include "dataplane/tcp_int.h"
+#include "dataplane/tcp_rate.h"
 
 // RFC 7323 5.3, R1 to R3 in the case that is not suspicious.
 static inline bool ts_in_order(const struct tcp_conn *c, const struct tcp_seg *seg)
@@ -126,25 +126,22 @@ static inline void prefetch_conn(const struct tcp_conn *c, const struct tcp_seg 
 {
 	__builtin_prefetch(LINE(c, 0), 1);
 	__builtin_prefetch(LINE(c, 1), 1);
+	__builtin_prefetch(LINE(c, 2), 1);
 	if (!seg->len) {
-		__builtin_prefetch(LINE(c, 2), 1);
 		__builtin_prefetch(LINE(c, 3), 1);
 		__builtin_prefetch(LINE(c, 4), 1);
 	}
-	__builtin_prefetch(LINE(c, 5), 1);
 }
 
-static void guess_burst(
-	const struct tcp_stack *s, const struct tcp_seg *seg, uint16_t n, uint32_t *ref)
+// A segment's connection, most likely, long enough ahead of its turn.
+static inline uint32_t guess(const struct tcp_stack *s, const struct tcp_seg *seg)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		const struct tcp_conn *c;
+	uint32_t ref = tcp_table_guess(s, seg->hash);
+	const struct tcp_conn *c = ref_conn(s, ref);
 
-		ref[i] = tcp_table_guess(s, seg[i].hash);
-		c = ref_conn(s, ref[i]);
-		if (likely(c))
-			prefetch_conn(c, &seg[i]);
-	}
+	if (likely(c))
+		prefetch_conn(c, seg);
+	return ref;
 }
 
 // What the burst asked for: data that windows now allow, ACKs with the last word, timers.
@@ -170,7 +167,6 @@ static inline void look_ahead(const struct tcp_stack *s, const struct tcp_seg *s
 	if (unlikely(!c) || seg->ack == c->snd_una)
 		return;
 	if (seg->len) {
-		__builtin_prefetch(LINE(c, 2), 1);
 		__builtin_prefetch(LINE(c, 3), 1);
 		__builtin_prefetch(LINE(c, 4), 1);
 	} else if (c->sq_head) { // an ACK for two segments frees both ends of the queue
@@ -180,6 +176,9 @@ static inline void look_ahead(const struct tcp_stack *s, const struct tcp_seg *s
 	}
 }
 
+// Segments that fetching is ahead: of their connections, and of what these point to. Few lines at a
+// time, between two segments' work: more at once than the core can have under way would stop it.
+#define AHEAD_CONN 12
 #define AHEAD 4
 
 static void input_burst(struct tcp_stack *s, struct rte_mbuf **pkts, uint16_t n, uint64_t now_us)
@@ -188,8 +187,11 @@ static void input_burst(struct tcp_stack *s, struct rte_mbuf **pkts, uint16_t n,
 	uint32_t ref[TCP_BURST];
 
 	n = parse_burst(s, pkts, n, seg);
-	guess_burst(s, seg, n, ref);
+	for (uint16_t i = 0; i < n && i < AHEAD_CONN; i++)
+		ref[i] = guess(s, &seg[i]);
 	for (uint16_t i = 0; i < n; i++) {
+		if (i + AHEAD_CONN < n)
+			ref[i + AHEAD_CONN] = guess(s, &seg[i + AHEAD_CONN]);
 		if (i + AHEAD < n)
 			look_ahead(s, &seg[i + AHEAD], ref[i + AHEAD]);
 		tcp_segment(s, &seg[i], ref[i], now_us);

@@ -157,12 +157,12 @@ struct tcp_out {
 
 // One connection. By cache line, hottest first; what each packet touches:
 //
-//                                line 0  1  2  3  4   5   6-
-//   data in, in order, ACK out        x  x            (x)       5: once for each delayed ACK
-//   data in that acknowledges too     x  x  x  x  (x)  x        4: while the window grows
-//   ACK in                            x  x  x  x  (x)  x
-//   data out                          x  x  x  x       x
-//   set-up, recovery, closing, IPv6   x  x  x  x   x   x   x
+//                                line 0  1   2   3  4   5   6-
+//   data in, in order, ACK out        x  x  (x)                 2: once for each delayed ACK
+//   data in that acknowledges too     x  x   x   x  x  (x)      5: windows that grow by ACKs
+//   ACK in                            x  x   x   x  x  (x)
+//   data out                          x  x   x   x  x  (x)
+//   set-up, recovery, closing, IPv6   x  x   x   x  x   x   x
 struct tcp_conn {
 	// 0: every segment that comes in.
 	struct tcp_key4 key4;
@@ -197,7 +197,15 @@ struct tcp_conn {
 	uint16_t addr_sum;    // of both addresses, as in every checksum
 	uint16_t mss;         // payload of one segment, options deducted
 
-	// 2: payload out.
+	// 2: timers. Deadlines move freely; the wheel is only told when one moves closer.
+	uint64_t at_us[TCP_N_TIMERS]; // 0: off
+	struct wheel_timer timer;     // runs to the earliest of them, or earlier
+	uint64_t rto_base_us;         // the timeout runs from here
+	uint64_t tlp_base_us;
+	uint32_t tlp_end_seq;
+	uint32_t room_told; // what tcp_tx_room() said when it was short
+
+	// 3: payload out.
 	struct rte_mbuf *sq_head, *sq_tail;
 	struct rte_mbuf *sq_next; // first one not yet sent
 	uint64_t progress_us;     // last time the peer acknowledged something new, or sending began
@@ -207,22 +215,15 @@ struct tcp_conn {
 	uint32_t sacked_bytes, lost_bytes, retrans_bytes;
 	uint32_t reno_sacked; // without SACK: bytes taken for received from duplicate ACKs
 
-	// 3: the round trip and the window.
+	// 4: the round trip and the window.
 	uint32_t srtt_us, rttvar_us, rto_us, min_rtt_us;
-	uint32_t flight_round, flight_max, flight_prev; // largest flight of this and the last round
-	uint32_t fack;                                  // highest sequence known to have arrived
 	uint64_t rack_xmit_us;
 	uint32_t rack_end_seq, rack_rtt_us;
-	struct tcp_cc_flow cc; // its private part is line 4
+	uint32_t fack; // highest sequence known to have arrived
+	uint32_t flight_round;
+	struct tcp_cc_flow cc;            // its private part begins here and is line 5
+	uint32_t flight_max, flight_prev; // largest flight of this and the last round
 	uint64_t reo_at_us;
-
-	// 5: timers. Deadlines move freely; the wheel is only told when one moves closer.
-	uint64_t at_us[TCP_N_TIMERS]; // 0: off
-	struct wheel_timer timer;     // runs to the earliest of them, or earlier
-	uint64_t rto_base_us;         // the timeout runs from here
-	uint64_t tlp_base_us;
-	uint32_t tlp_end_seq;
-	uint32_t room_told; // what tcp_tx_room() said when it was short
 
 	// Identity.
 	struct tcp_key key;
@@ -258,14 +259,14 @@ struct tcp_conn {
 TCP_LINE(rx_mbufs, 0);
 TCP_LINE(rx_head, 1);
 TCP_LINE(mss, 1);
-TCP_LINE(sq_head, 2);
-TCP_LINE(reno_sacked, 2);
-TCP_LINE(srtt_us, 3);
-TCP_LINE(cc.mss, 3);
-TCP_LINE(cc.priv, 4);
-TCP_LINE(reo_at_us, 4);
-TCP_LINE(at_us, 5);
-TCP_LINE(room_told, 5);
+TCP_LINE(at_us, 2);
+TCP_LINE(room_told, 2);
+TCP_LINE(sq_head, 3);
+TCP_LINE(reno_sacked, 3);
+TCP_LINE(srtt_us, 4);
+TCP_LINE(cc.priv.p, 4);
+TCP_LINE(cc.priv.u[1], 5);
+TCP_LINE(reo_at_us, 5);
 TCP_LINE(key, 6);
 #undef TCP_LINE
 _Static_assert(sizeof(struct tcp_conn) <= 704, "memory per connection");
@@ -386,17 +387,6 @@ static inline uint32_t tcp_in_flight(const struct tcp_conn *c)
 static inline bool tcp_in_disorder(const struct tcp_conn *c)
 {
 	return c->sacked_bytes || c->retrans_bytes || c->recovery != TCP_OPEN;
-}
-
-// What a congestion control that samples the delivery rate keeps apart.
-static inline void tcp_prefetch_rate(const struct tcp_conn *c)
-{
-	const char *p = c->cc.priv.p;
-
-	if (!(c->flags & TF_RATE))
-		return;
-	for (size_t i = 0; i < c->s->cc->state_size; i += RTE_CACHE_LINE_MIN_SIZE)
-		__builtin_prefetch(p + i, 1);
 }
 
 // The handshake is behind us and sequence numbers of both sides are known.

@@ -98,8 +98,8 @@ void tcp_rate_acked(struct tcp_conn *c, uint32_t arrived, uint64_t now_us)
 
 	while (r->n && seq_le(r->next_seq, c->fack)) {
 		k = &r->mark[r->first];
-		r->first = (r->first + 1) % TCP_RATE_MARKS;
-		if (--r->n)
+		r->first = --r->n ? (r->first + 1) % TCP_RATE_MARKS : 0;
+		if (r->n)
 			r->next_seq = r->mark[r->first].end_seq;
 	}
 	if (r->app_limited && seq_lt(r->app_limited_at, delivered_bytes(c)))

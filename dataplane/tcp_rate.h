@@ -13,7 +13,7 @@ struct tcp_rate_mark {         // times in microseconds, modulo 2^32
 	uint32_t delivered;    // bytes that had arrived when it was sent
 	uint32_t delivered_us; // when the last of those did
 	uint32_t sent_us;
-	uint32_t first_us; // when the last piece known to have arrived was sent
+	uint32_t first_us;           // when the last piece known to have arrived was sent
 	bool app_limited, held_back; // as in struct tcp_cc_sample
 };
 
@@ -30,9 +30,26 @@ struct tcp_rate {
 	struct tcp_rate_mark mark[TCP_RATE_MARKS]; // a ring
 };
 
+// Slow flows have one mark at a time, which is the first.
+_Static_assert(offsetof(struct tcp_rate, mark[1]) <= RTE_CACHE_LINE_MIN_SIZE, "one cache line");
+
 static inline struct tcp_rate *tcp_rate(const struct tcp_conn *c)
 {
 	return c->cc.priv.p;
+}
+
+// What an algorithm that samples the delivery rate keeps apart, as far as an ACK needs it: the
+// first line, and what is behind the other marks.
+static inline void tcp_prefetch_rate(const struct tcp_conn *c)
+{
+	const char *p = c->cc.priv.p;
+	size_t at = RTE_ALIGN_FLOOR(sizeof(struct tcp_rate), (size_t)RTE_CACHE_LINE_MIN_SIZE);
+
+	if (!(c->flags & TF_RATE))
+		return;
+	__builtin_prefetch(p, 1);
+	for (; at < c->s->cc->state_size; at += RTE_CACHE_LINE_MIN_SIZE)
+		__builtin_prefetch(p + at, 1);
 }
 
 // ---- rate

@@ -83,11 +83,13 @@ struct worker {
 	struct session *run_head, *run_tail;
 	uint32_t nb_run; // sessions on that list
 	struct session *tx_head, *tx_tail;
-	uint32_t txq_held;     // packets in the queues of all sessions
-	uint32_t snd_buf_max;  // bytes that TCP queues for one connection
-	uint32_t snd_left;     // mbufs that TCP's send queues may still take, in this loop
-	struct wheel *wheel;   // hello and linger timers
-	struct worker **peers; // [nb_workers], this one among them
+	struct session *tx_far; // on that list, the first whose connection was not fetched ahead
+	uint32_t nb_tx_near;    // how many are in front of it
+	uint32_t txq_held;      // packets in the queues of all sessions
+	uint32_t snd_buf_max;   // bytes that TCP queues for one connection
+	uint32_t snd_left;      // mbufs that TCP's send queues may still take, in this loop
+	struct wheel *wheel;    // hello and linger timers
+	struct worker **peers;  // [nb_workers], this one among them
 	struct rte_ring *handover;
 	uint16_t id, nb_workers;
 	int access_rxq, core_rxq; // -1: another worker polls for this one
