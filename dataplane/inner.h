@@ -33,14 +33,14 @@ static inline bool inner4_cksum20_ok(const struct rte_ipv4_hdr *ip)
 static inline bool inner4_ttl(struct rte_mbuf *m)
 {
 	struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod(m, struct rte_ipv4_hdr *);
-	uint16_t from, to;
+	uint32_t sum;
 
 	if (ip->time_to_live <= 1)
 		return false;
-	memcpy(&from, &ip->time_to_live, sizeof(from)); // TTL and protocol share a word
 	ip->time_to_live--;
-	memcpy(&to, &ip->time_to_live, sizeof(to));
-	ip->hdr_checksum = cksum_adjust(ip->hdr_checksum, from, to);
+	// RFC 1141: the TTL's word is 0x0100 less, so the checksum that much more, with its carry.
+	sum = (uint32_t)ip->hdr_checksum + RTE_BE16(0x0100);
+	ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
 	return true;
 }
 

@@ -68,7 +68,10 @@ TAILQ_HEAD(neigh_head, neigh);
 // Whether a packet may go to e with nothing else to be done; notes that it is used.
 static inline bool neigh_is_ready(struct neigh *e, uint64_t now_us)
 {
-	if (e->state != NEIGH_REACHABLE || now_us >= e->valid_us || !e->sent)
+	// One that is doubted is used all the same: its timer runs.
+	bool ready = e->state == NEIGH_REACHABLE ? now_us < e->valid_us : e->state >= NEIGH_DELAY;
+
+	if (!ready || !e->sent)
 		return false;
 	if (e->used_us != now_us)
 		e->used_us = now_us;

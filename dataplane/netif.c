@@ -82,6 +82,22 @@ static int make_gateways(struct netif *n, uint64_t now_us)
 	return 0;
 }
 
+// The address, and what follows from it for every frame.
+static void set_addr4(struct netif *n)
+{
+	const struct netif_conf *c = &n->c;
+	rte_be32_t mask = c->plen4 ? rte_cpu_to_be_32(UINT32_MAX << (32 - c->plen4)) : 0;
+
+	n->addr4 = c->addr4;
+	n->mask4 = c->addr4 ? mask : 0;
+	n->net4 = c->addr4 ? c->addr4 & mask : RTE_BE32(0xffffffff);
+	n->broadcast4[0] = n->broadcast4[1] = RTE_BE32(0xffffffff);
+	if (c->addr4 && c->plen4 < 31) { // RFC 3021: smaller ones have none
+		n->broadcast4[0] = n->net4 | ~mask;
+		n->broadcast4[1] = n->net4;
+	}
+}
+
 struct netif *netif_create(const struct netif_conf *c, uint64_t now_us)
 {
 	struct netif *n;
@@ -103,8 +119,7 @@ struct netif *netif_create(const struct netif_conf *c, uint64_t now_us)
 	n->mtu = c->port->mtu;
 	n->no_indirect = c->port->no_indirect;
 	n->l2_len = c->vlan ? NETIF_L2_MAX : RTE_ETHER_HDR_LEN;
-	n->addr4 = c->addr4;
-	n->mask4 = c->plen4 ? rte_cpu_to_be_32(UINT32_MAX << (32 - c->plen4)) : 0;
+	set_addr4(n);
 	n->ll6 = link_local(&c->port->mac);
 	n->sol_addr6 = ip6_solicited_node(&c->addr6);
 	n->sol_ll6 = ip6_solicited_node(&n->ll6);

@@ -24,8 +24,10 @@ struct netif {
 	uint16_t mtu;
 	bool no_indirect; // the device takes only direct mbufs
 	rte_be32_t addr4, mask4;
-	struct neigh *gw4, *gw6; // held for ever once made; NULL: no gateway
-	struct neigh *hot4;      // neighbour of the last on-link IPv4 destination
+	rte_be32_t net4; // what an address of the subnet has under the mask; none without addr4
+	rte_be32_t broadcast4[2]; // the subnet's own and its network address, or 255.255.255.255
+	struct neigh *gw4, *gw6;  // held for ever once made; NULL: no gateway
+	struct neigh *hot4;       // neighbour of the last on-link IPv4 destination
 	const struct port *port;
 	struct counters *cnt;
 	struct neigh_table neigh;
@@ -63,15 +65,13 @@ uint32_t netif_random(struct netif *n);
 
 static inline bool netif_onlink4(const struct netif *n, rte_be32_t a)
 {
-	return n->addr4 != 0 && ((a ^ n->addr4) & n->mask4) == 0;
+	return (a & n->mask4) == n->net4;
 }
 
 // The subnet's own broadcast address or its network address; /31 and /32 have none (RFC 3021).
 static inline bool netif_broadcast4(const struct netif *n, rte_be32_t a)
 {
-	return a == RTE_BE32(0xffffffff) ||
-	       (n->c.plen4 < 31 && netif_onlink4(n, a) &&
-		       ((a & ~n->mask4) == ~n->mask4 || (a & ~n->mask4) == 0));
+	return a == RTE_BE32(0xffffffff) || a == n->broadcast4[0] || a == n->broadcast4[1];
 }
 
 static inline bool netif_is_ours6(const struct netif *n, const struct ipaddr *a)

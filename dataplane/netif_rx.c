@@ -42,9 +42,9 @@ static uint16_t l2_parse(const struct netif *n, const struct rte_mbuf *m, uint16
 
 static bool martian4(const struct netif *n, rte_be32_t src)
 {
-	uint32_t a = rte_be_to_cpu_32(src);
+	uint8_t first = (uint8_t)(rte_be_to_cpu_32(src) >> 24);
 
-	return a >= 0xe0000000 || a >> 24 == 0 || a >> 24 == 127 || src == n->addr4;
+	return (uint8_t)(first - 1) >= 223 || first == 127 || src == n->addr4;
 }
 
 static void local4(struct netif *n, struct rte_mbuf *m, uint64_t now_us, struct netif_rx *rx)

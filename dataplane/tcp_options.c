@@ -233,12 +233,21 @@ static inline void store32(uint8_t *at, uint32_t w)
 	memcpy(at, &w, sizeof(w));
 }
 
-// Two words with one store.
-static inline void store64(uint8_t *at, uint32_t first, uint32_t second)
+static inline void store64(uint8_t *at, uint64_t w)
 {
-	uint64_t w = first | (uint64_t)second << 32;
-
 	memcpy(at, &w, sizeof(w));
+}
+
+// Two words in wire order, for one store.
+static inline uint64_t be_pair(uint32_t first, uint32_t second)
+{
+	return rte_cpu_to_be_64((uint64_t)first << 32 | second);
+}
+
+// Both halves, for cksum_fold().
+static inline uint64_t pair_sum(uint64_t w)
+{
+	return (w & UINT32_MAX) + (w >> 32);
 }
 
 // These return what the mbuf's flags have to say.
@@ -246,17 +255,17 @@ static inline uint64_t put_ip4(
 	struct tcp_stack *s, uint8_t *at, uint32_t total, const struct ends *e)
 {
 	uint64_t flags = RTE_MBUF_F_TX_IPV4;
-	uint32_t w0 = rte_cpu_to_be_32(RTE_IPV4_VHL_DEF << 24 | total);
-	uint32_t w1 = RTE_BE32(RTE_IPV4_HDR_DF_FLAG); // atomic: no ID (RFC 6864)
+	// Atomic: no ID (RFC 6864).
+	uint64_t w0 = be_pair(RTE_IPV4_VHL_DEF << 24 | total, RTE_IPV4_HDR_DF_FLAG);
 	uint32_t w2 = RTE_BE32(64 << 24 | IPPROTO_TCP << 16);
 
 	if (s->cfg.tx_offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)
 		flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	else
 		w2 |= rte_cpu_to_be_32(
-			rte_be_to_cpu_16((uint16_t)~cksum_fold(e->sum + w0 + w1 + w2)));
-	store64(at, w0, w1);
-	store64(at + 8, w2, e->k4->local);
+			rte_be_to_cpu_16((uint16_t)~cksum_fold(e->sum + pair_sum(w0) + w2)));
+	store64(at, w0);
+	store64(at + 8, w2 | (uint64_t)e->k4->local << 32);
 	store32(at + 16, e->k4->remote);
 	return flags;
 }
@@ -285,18 +294,17 @@ static inline uint64_t put_tcp(struct tcp_stack *s, uint8_t *at, uint32_t len, c
 	const struct tcp_out *o)
 {
 	uint32_t hlen = header_len(o), cksum;
-	uint32_t w0 = rte_cpu_to_be_32((uint32_t)e->k4->lport << 16 | e->k4->rport);
-	uint32_t w1 = rte_cpu_to_be_32(o->seq), w2 = rte_cpu_to_be_32(o->ack);
-	uint32_t w3 = rte_cpu_to_be_32(hlen / 4 << 28 | (uint32_t)o->flags << 16 | o->wnd);
+	uint64_t w0 = be_pair((uint32_t)e->k4->lport << 16 | e->k4->rport, o->seq);
+	uint64_t w2 = be_pair(o->ack, hlen / 4 << 28 | (uint32_t)o->flags << 16 | o->wnd);
 	uint64_t pseudo = e->sum + proto_sum(len), sum;
 	uint8_t *opt = at + TCP_HDR;
-	uint32_t tsval = rte_cpu_to_be_32(o->tsval), tsecr = rte_cpu_to_be_32(o->tsecr);
+	uint64_t ts = be_pair(o->tsval, o->tsecr);
 
-	store64(at, w0, w1);
-	store64(at + 8, w2, w3);
+	store64(at, w0);
+	store64(at + 8, w2);
 	if (likely(o->ts)) {
 		store32(opt, RTE_BE32(OPT_TS_WORD));
-		store64(opt + 4, tsval, tsecr);
+		store64(opt + 4, ts);
 		opt += TCP_TS_OPT;
 	}
 	if (unlikely(o->optlen))
@@ -306,9 +314,9 @@ static inline uint64_t put_tcp(struct tcp_stack *s, uint8_t *at, uint32_t len, c
 		store32(at + 16, rte_cpu_to_be_32(cksum << 16));
 		return RTE_MBUF_F_TX_TCP_CKSUM;
 	}
-	sum = pseudo + w0 + w1 + w2 + w3;
+	sum = pseudo + pair_sum(w0) + pair_sum(w2);
 	if (likely(o->ts))
-		sum += (uint64_t)RTE_BE32(OPT_TS_WORD) + tsval + tsecr;
+		sum += RTE_BE32(OPT_TS_WORD) + pair_sum(ts);
 	if (unlikely(o->optlen))
 		sum += cksum_sum_short(o->opt, o->optlen);
 	sum += cksum_sum(at + hlen, len - hlen);
@@ -317,7 +325,7 @@ static inline uint64_t put_tcp(struct tcp_stack *s, uint8_t *at, uint32_t len, c
 	return 0;
 }
 
-static inline void emit(
+static __rte_always_inline void emit(
 	struct tcp_stack *s, struct rte_mbuf *m, const struct ends *e, const struct tcp_out *o)
 {
 	uint32_t hlen = header_len(o), len = m->data_len + hlen;

@@ -195,19 +195,23 @@ static int send_check(const struct tcp_conn *c, uint32_t len)
 	return 0;
 }
 
+// rc: what send_check() said. Consumes m.
+static __rte_noinline int send_slow(struct tcp_conn *c, struct rte_mbuf *m, int rc)
+{
+	if (!rc && m->pkt_len)
+		rc = send_copies(c, m);
+	rte_pktmbuf_free(m);
+	return rc;
+}
+
 int tcp_send(struct tcp_conn *c, struct rte_mbuf *m, uint64_t now_us)
 {
 	int rc = send_check(c, m->pkt_len);
 
-	if (!rc && m->pkt_len) {
-		if (sendable_in_place(m) && m->data_len <= c->mss) {
-			sq_append(c, m);
-			return 0;
-		}
-		rc = send_copies(c, m);
-	}
-	rte_pktmbuf_free(m);
-	return rc;
+	if (unlikely(rc || !m->pkt_len || !sendable_in_place(m) || m->data_len > c->mss))
+		return send_slow(c, m, rc);
+	sq_append(c, m);
+	return 0;
 }
 
 void tcp_push_burst(struct tcp_conn *c, uint64_t now_us)
