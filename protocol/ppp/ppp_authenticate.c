@@ -129,6 +129,23 @@ void ppp_auth_succeeded(struct ppp_link *l, const uint8_t *hlak)
 	ppp_network_start(l);
 }
 
+void ppp_auth_failed(struct ppp_link *l, struct cursor text)
+{
+	ppp_keep_message(l, text.p, cur_left(&text));
+	ppp_end_link(l, PPP_END_AUTH_FAILED, NULL);
+}
+
+bool ppp_auth_read(
+	const struct ppp_link *l, struct cursor *c, uint8_t *code, uint8_t *id, struct cursor *data)
+{
+	uint16_t len;
+
+	if (l->phase != PPP_PHASE_AUTHENTICATE && l->phase != PPP_PHASE_NETWORK)
+		return false;
+	return !(cur_u8(c, code) || cur_u8(c, id) || cur_u16(c, &len) || len < 4 ||
+		 cur_sub(c, data, len - 4u));
+}
+
 void ppp_auth_early_ncp(struct ppp_link *l)
 {
 	if (!l->as.pending || !ppp_is_chap(l->auth))

@@ -257,22 +257,15 @@ static void input_result(struct ppp_link *l, uint8_t code, uint8_t id, struct cu
 		input_success(l, text);
 		return;
 	}
-	ppp_keep_message(l, text.p, cur_left(&text));
-	ppp_end_link(l, PPP_END_AUTH_FAILED, NULL);
+	ppp_auth_failed(l, text);
 }
 
 void ppp_chap_input(struct ppp_link *l, struct cursor c)
 {
 	struct cursor data;
 	uint8_t code, id;
-	uint16_t len;
 
-	if (!ppp_is_chap(l->auth))
-		return;
-	if (l->phase != PPP_PHASE_AUTHENTICATE && l->phase != PPP_PHASE_NETWORK)
-		return;
-	if (cur_u8(&c, &code) || cur_u8(&c, &id) || cur_u16(&c, &len) || len < 4 ||
-		cur_sub(&c, &data, len - 4u))
+	if (!ppp_is_chap(l->auth) || !ppp_auth_read(l, &c, &code, &id, &data))
 		return;
 	if (l->conf.server && code == CHAP_RESPONSE)
 		input_response(l, id, data);

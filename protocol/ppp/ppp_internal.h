@@ -52,6 +52,12 @@ void ppp_auth_timeout(struct ppp_link *l);
 void ppp_auth_ask(struct ppp_link *l);
 // Authentication succeeded (or none was asked for): on to the network phase. hlak NULL: no keys.
 void ppp_auth_succeeded(struct ppp_link *l, const uint8_t *hlak);
+// Client: it failed, in the server's words.
+void ppp_auth_failed(struct ppp_link *l, struct cursor text);
+// The header of a packet of PAP or CHAP; *data is what it says it holds. false: drop it, for it is
+// malformed, or not of this phase.
+bool ppp_auth_read(const struct ppp_link *l, struct cursor *c, uint8_t *code, uint8_t *id,
+	struct cursor *data);
 // Server: set the name in as.req. Returns false when the link was authenticated under another name.
 bool ppp_auth_set_name(struct ppp_link *l, const uint8_t *name, size_t len);
 // Client: a network frame came where the result of the authentication is owed.

@@ -91,22 +91,15 @@ static void input_result(struct ppp_link *l, uint8_t code, uint8_t id, struct cu
 		ppp_auth_succeeded(l, NULL);
 		return;
 	}
-	ppp_keep_message(l, text.p, cur_left(&text));
-	ppp_end_link(l, PPP_END_AUTH_FAILED, NULL);
+	ppp_auth_failed(l, text);
 }
 
 void ppp_pap_input(struct ppp_link *l, struct cursor c)
 {
 	struct cursor data;
 	uint8_t code, id;
-	uint16_t len;
 
-	if (l->auth != PPP_AUTH_PAP)
-		return;
-	if (l->phase != PPP_PHASE_AUTHENTICATE && l->phase != PPP_PHASE_NETWORK)
-		return;
-	if (cur_u8(&c, &code) || cur_u8(&c, &id) || cur_u16(&c, &len) || len < 4 ||
-		cur_sub(&c, &data, len - 4u))
+	if (l->auth != PPP_AUTH_PAP || !ppp_auth_read(l, &c, &code, &id, &data))
 		return;
 	if (l->conf.server && code == PAP_AUTHENTICATE_REQUEST)
 		input_request(l, id, data);
