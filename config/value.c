@@ -281,24 +281,31 @@ int value_network(const char *s, struct in6_addr *addr, uint8_t *len)
 	return value_host_bits(addr, *len) ? -EINVAL : 0;
 }
 
-int value_port_range(const char *s, uint16_t range[2])
+// A, or A-B with B not below A.
+static int scan_range(const char *s, uint64_t max, uint64_t range[2])
 {
-	uint64_t a, b;
-
-	if (scan_uint(&s, &a))
+	if (scan_uint(&s, &range[0]))
 		return -EINVAL;
-	b = a;
+	range[1] = range[0];
 	if (*s == '-') {
 		s++;
-		if (scan_uint(&s, &b))
+		if (scan_uint(&s, &range[1]))
 			return -EINVAL;
 	}
-	if (*s || b < a)
+	if (*s || range[1] < range[0])
 		return -EINVAL;
-	if (b > UINT16_MAX)
-		return -ERANGE;
-	range[0] = (uint16_t)a;
-	range[1] = (uint16_t)b;
+	return range[1] > max ? -ERANGE : 0;
+}
+
+int value_port_range(const char *s, uint16_t range[2])
+{
+	uint64_t v[2];
+	int rc = scan_range(s, UINT16_MAX, v);
+
+	if (rc)
+		return rc;
+	range[0] = (uint16_t)v[0];
+	range[1] = (uint16_t)v[1];
 	return 0;
 }
 
@@ -344,22 +351,13 @@ int value_protocol(const char *s, int *protocol)
 
 int value_cpu_range(const char *s, unsigned int *first, unsigned int *last)
 {
-	uint64_t a, b;
+	uint64_t v[2];
+	int rc = scan_range(s, 1023, v);
 
-	if (scan_uint(&s, &a))
-		return -EINVAL;
-	b = a;
-	if (*s == '-') {
-		s++;
-		if (scan_uint(&s, &b))
-			return -EINVAL;
-	}
-	if (*s || b < a)
-		return -EINVAL;
-	if (b > 1023)
-		return -ERANGE;
-	*first = (unsigned int)a;
-	*last = (unsigned int)b;
+	if (rc)
+		return rc;
+	*first = (unsigned int)v[0];
+	*last = (unsigned int)v[1];
 	return 0;
 }
 
