@@ -564,27 +564,6 @@ static void echo_is_answered(void **state)
 	expect_echo_reply(US, HOST);
 }
 
-static struct {
-	unsigned int calls;
-	uint32_t seq, mtu;
-	uint16_t lport, rport;
-	bool hard;
-	struct ipaddr local, remote;
-} told;
-
-static void tell(void *user, const struct ipaddr *local, uint16_t lport,
-	const struct ipaddr *remote, uint16_t rport, uint32_t seq, uint32_t mtu, bool hard)
-{
-	told.calls++;
-	told.local = *local;
-	told.remote = *remote;
-	told.lport = lport;
-	told.rport = rport;
-	told.seq = seq;
-	told.mtu = mtu;
-	told.hard = hard;
-}
-
 static void error_in(
 	uint8_t type, uint8_t code, uint32_t value, const char *from, uint8_t next, uint16_t quoted)
 {
@@ -605,10 +584,10 @@ static void error_in(
 
 static void expect_told(uint32_t mtu, bool hard)
 {
-	assert_int_equal(told.calls, 1);
-	assert_int_equal(told.mtu, mtu);
-	assert_int_equal(told.hard, hard);
-	told.calls = 0;
+	assert_int_equal(rig_told.calls, 1);
+	assert_int_equal(rig_told.mtu, mtu);
+	assert_int_equal(rig_told.hard, hard);
+	rig_told.calls = 0;
 }
 
 static void errors_about_our_segments(void **state)
@@ -616,13 +595,13 @@ static void errors_about_our_segments(void **state)
 	struct ipaddr us = rig_ip6(US), far = rig_ip6("2001:db9::5");
 	uint16_t i;
 
-	netif_on_icmp_error(rig.n, tell, NULL);
+	netif_on_icmp_error(rig.n, rig_tell, NULL);
 	error_in(2, 0, 1280, US, 6, 48);
-	assert_true(ipaddr_equal(&told.local, &us));
-	assert_true(ipaddr_equal(&told.remote, &far));
-	assert_int_equal(told.lport, 443);
-	assert_int_equal(told.rport, 50000);
-	assert_int_equal(told.seq, 0xfffffff0);
+	assert_true(ipaddr_equal(&rig_told.local, &us));
+	assert_true(ipaddr_equal(&rig_told.remote, &far));
+	assert_int_equal(rig_told.lport, 443);
+	assert_int_equal(rig_told.rport, 50000);
+	assert_int_equal(rig_told.seq, 0xfffffff0);
 	expect_told(1280, false);
 	error_in(1, 4, 0, US, 6, 48);
 	expect_told(0, true);
@@ -635,7 +614,7 @@ static void errors_about_our_segments(void **state)
 	error_in(2, 0, 1400, US, 17, 48);           // not TCP
 	for (i = 0; i < 48; i++)
 		error_in(2, 0, 1400, US, 6, i);
-	assert_int_equal(told.calls, 0);
+	assert_int_equal(rig_told.calls, 0);
 	assert_int_equal(rig.nb_tx, 0);
 }
 

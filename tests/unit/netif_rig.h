@@ -33,6 +33,28 @@ static struct {
 	unsigned int tx_limit; // what tx_via takes at most a call
 } rig;
 
+// What TCP is told by ICMP errors.
+static struct {
+	unsigned int calls;
+	uint32_t seq, mtu;
+	uint16_t lport, rport;
+	bool hard;
+	struct ipaddr local, remote;
+} rig_told;
+
+static inline void rig_tell(void *user, const struct ipaddr *local, uint16_t lport,
+	const struct ipaddr *remote, uint16_t rport, uint32_t seq, uint32_t mtu, bool hard)
+{
+	rig_told.calls++;
+	rig_told.local = *local;
+	rig_told.remote = *remote;
+	rig_told.lport = lport;
+	rig_told.rport = rport;
+	rig_told.seq = seq;
+	rig_told.mtu = mtu;
+	rig_told.hard = hard;
+}
+
 static inline struct ipaddr rig_ip6(const char *text)
 {
 	struct ipaddr a;

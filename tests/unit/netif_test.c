@@ -347,27 +347,6 @@ static void nothing_serves_it(void **state)
 	expect_unreachable(3);
 }
 
-static struct {
-	unsigned int calls;
-	struct ipaddr local, remote;
-	uint16_t lport, rport;
-	uint32_t seq, mtu;
-	bool hard;
-} told;
-
-static void tell(void *user, const struct ipaddr *local, uint16_t lport,
-	const struct ipaddr *remote, uint16_t rport, uint32_t seq, uint32_t mtu, bool hard)
-{
-	told.calls++;
-	told.local = *local;
-	told.remote = *remote;
-	told.lport = lport;
-	told.rport = rport;
-	told.seq = seq;
-	told.mtu = mtu;
-	told.hard = hard;
-}
-
 // An error from the host about a segment of ours to 203.0.113.5.
 static size_t error_frame(uint8_t type, uint8_t code, uint16_t mtu, uint16_t quoted)
 {
@@ -386,10 +365,10 @@ static size_t error_frame(uint8_t type, uint8_t code, uint16_t mtu, uint16_t quo
 
 static void expect_told(uint32_t mtu, bool hard)
 {
-	assert_int_equal(told.calls, 1);
-	assert_int_equal(told.mtu, mtu);
-	assert_int_equal(told.hard, hard);
-	told.calls = 0;
+	assert_int_equal(rig_told.calls, 1);
+	assert_int_equal(rig_told.mtu, mtu);
+	assert_int_equal(rig_told.hard, hard);
+	rig_told.calls = 0;
 }
 
 static void errors_about_our_segments(void **state)
@@ -397,13 +376,13 @@ static void errors_about_our_segments(void **state)
 	struct ipaddr us = ipaddr_from4(htonl(IP_US)), far = ipaddr_from4(htonl(0xcb007105));
 	uint16_t n, i;
 
-	netif_on_icmp_error(rig.n, tell, NULL);
+	netif_on_icmp_error(rig.n, rig_tell, NULL);
 	rig_input(frame, error_frame(3, 4, 1400, 28));
-	assert_true(ipaddr_equal(&told.local, &us));
-	assert_true(ipaddr_equal(&told.remote, &far));
-	assert_int_equal(told.lport, 443);
-	assert_int_equal(told.rport, 50000);
-	assert_int_equal(told.seq, 0xfffffff0);
+	assert_true(ipaddr_equal(&rig_told.local, &us));
+	assert_true(ipaddr_equal(&rig_told.remote, &far));
+	assert_int_equal(rig_told.lport, 443);
+	assert_int_equal(rig_told.rport, 50000);
+	assert_int_equal(rig_told.seq, 0xfffffff0);
 	expect_told(1400, false);
 	rig_input(frame, error_frame(3, 4, 0, 40)); // a router of before RFC 1191: 1500 bytes sent
 	expect_told(1492, false);
@@ -424,7 +403,7 @@ static void errors_about_our_segments(void **state)
 	n = (uint16_t)error_frame(3, 3, 0, 28);
 	frame[30 + 14] ^= 1; // checksum
 	rig_input(frame, n);
-	assert_int_equal(told.calls, 0);
+	assert_int_equal(rig_told.calls, 0);
 	assert_int_equal(rig.nb_tx, 0);
 }
 
@@ -437,8 +416,8 @@ static void errors_about_others(void **state)
 	uint16_t sum;
 	size_t i, n;
 
-	netif_on_icmp_error(rig.n, tell, NULL);
-	told.calls = 0;
+	netif_on_icmp_error(rig.n, rig_tell, NULL);
+	rig_told.calls = 0;
 	for (i = 0; i < RTE_DIM(change); i++) {
 		n = error_frame(3, 3, 0, 40);
 		icmp[8 + change[i].at] = change[i].value;
@@ -447,7 +426,7 @@ static void errors_about_others(void **state)
 		memcpy(icmp + 2, &sum, 2);
 		rig_input(frame, n);
 	}
-	assert_int_equal(told.calls, 0);
+	assert_int_equal(rig_told.calls, 0);
 }
 
 static void other_workers_learn(void **state)

@@ -12,28 +12,6 @@
 
 static const char *const one_cert[] = {"rsa", NULL};
 
-// Run a client of OpenSSL against ctx. The caller frees with unmeet().
-struct meeting {
-	struct tls_hs *hs;
-	SSL_CTX *cctx;
-	struct tl_peer p;
-	enum tls_hs_status st;
-};
-
-static void meet_init(struct meeting *m, struct tls_ctx *ctx, int version, const char *cipher)
-{
-	m->hs = tls_hs_accept(ctx);
-	m->cctx = tl_client_ctx(version, cipher);
-	tl_peer_init(&m->p, m->cctx, false);
-}
-
-static void unmeet(struct meeting *m)
-{
-	tls_hs_free(m->hs);
-	tl_peer_free(&m->p);
-	SSL_CTX_free(m->cctx);
-}
-
 static void both_ends_ours(void **state)
 {
 	static const struct {
@@ -123,12 +101,12 @@ static void every_chunk_size(void **state)
 		for (size_t chunk = 1; chunk < 600; chunk = chunk < 8 ? chunk + 1 : chunk * 2 + 1) {
 			struct tls_server_conf sc = {.session_tickets = true};
 			struct tls_ctx *ctx = tl_server(&sc, one_cert);
-			struct meeting m;
+			struct tl_meeting m;
 
-			meet_init(&m, ctx, versions[v], NULL);
+			tl_meet(&m, ctx, versions[v], NULL);
 			assert_int_equal(tl_handshake(m.hs, &m.p, chunk), TLS_HS_DONE);
 			assert_int_equal(tls_hs_unread(m.hs), 0);
-			unmeet(&m);
+			tl_unmeet(&m);
 			tls_ctx_destroy(ctx);
 		}
 }
@@ -154,10 +132,10 @@ static void feed_is_bounded(void **state)
 static void shown_cert(struct tls_ctx *ctx, const char *sni, const char *sigalgs, uint8_t hash[32])
 {
 	uint8_t sha1[20], ours[32];
-	struct meeting m;
+	struct tl_meeting m;
 	X509 *x;
 
-	meet_init(&m, ctx, TLS1_3_VERSION, NULL);
+	tl_meet(&m, ctx, TLS1_3_VERSION, NULL);
 	if (sni)
 		SSL_set_tlsext_host_name(m.p.ssl, sni);
 	if (sigalgs)
@@ -168,7 +146,7 @@ static void shown_cert(struct tls_ctx *ctx, const char *sni, const char *sigalgs
 	X509_free(x);
 	assert_int_equal(tls_hs_cert_hash(m.hs, sha1, ours), 0);
 	assert_memory_equal(ours, hash, 32);
-	unmeet(&m);
+	tl_unmeet(&m);
 }
 
 // Default first, exact names before wildcards, and the sibling of another key type only where it
@@ -223,10 +201,10 @@ static void alpn(void **state)
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++)
 		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 			const unsigned char *proto;
-			struct meeting m;
+			struct tl_meeting m;
 			unsigned int n;
 
-			meet_init(&m, ctx, version, NULL);
+			tl_meet(&m, ctx, version, NULL);
 			if (v[i].offer)
 				SSL_set_alpn_protos(
 					m.p.ssl, (const unsigned char *)v[i].offer, v[i].len);
@@ -234,13 +212,13 @@ static void alpn(void **state)
 			assert_int_equal(m.st, v[i].want ? TLS_HS_DONE : TLS_HS_FAILED);
 			if (!v[i].want) {
 				assert_int_equal(m.p.alert, SSL_AD_NO_APPLICATION_PROTOCOL);
-				unmeet(&m);
+				tl_unmeet(&m);
 				continue;
 			}
 			SSL_get0_alpn_selected(m.p.ssl, &proto, &n);
 			assert_int_equal(n, strlen(v[i].want));
 			assert_memory_equal(proto ? (const char *)proto : "", v[i].want, n);
-			unmeet(&m);
+			tl_unmeet(&m);
 		}
 	tls_ctx_destroy(ctx);
 }
@@ -267,9 +245,9 @@ static void versions(void **state)
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
 		struct tls_ctx *ctx = tl_server(v[i].conf, one_cert);
 		struct tls_traffic_key rx, tx;
-		struct meeting m;
+		struct tl_meeting m;
 
-		meet_init(&m, ctx, v[i].version,
+		tl_meet(&m, ctx, v[i].version,
 			v[i].version < TLS1_2_VERSION ? "ALL:@SECLEVEL=0" : NULL);
 		m.st = tl_handshake(m.hs, &m.p, 0);
 		assert_int_equal(m.st, v[i].ok ? TLS_HS_DONE : TLS_HS_FAILED);
@@ -277,7 +255,7 @@ static void versions(void **state)
 			assert_non_null(strstr(tls_hs_error(m.hs), "unsupported protocol"));
 		else if (v[i].version < TLS1_2_VERSION)
 			assert_int_equal(tls_hs_traffic_keys(m.hs, &rx, &tx), -ENOTSUP);
-		unmeet(&m);
+		tl_unmeet(&m);
 		tls_ctx_destroy(ctx);
 	}
 }
@@ -319,9 +297,9 @@ static void no_common_cipher_is_an_alert(void **state)
 {
 	struct tls_server_conf sc = {.ciphersuites = "TLS_AES_128_GCM_SHA256"};
 	struct tls_ctx *ctx = tl_server(&sc, one_cert);
-	struct meeting m;
+	struct tl_meeting m;
 
-	meet_init(&m, ctx, TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384");
+	tl_meet(&m, ctx, TLS1_3_VERSION, "TLS_AES_256_GCM_SHA384");
 	assert_int_equal(SSL_do_handshake(m.p.ssl), -1);
 	tl_from_peer(m.hs, &m.p);
 	assert_int_equal(tls_hs_step(m.hs), TLS_HS_FAILED);
@@ -330,7 +308,7 @@ static void no_common_cipher_is_an_alert(void **state)
 	assert_int_equal(SSL_do_handshake(m.p.ssl), -1);
 	assert_int_equal(
 		ERR_GET_REASON(ERR_peek_last_error()), SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE);
-	unmeet(&m);
+	tl_unmeet(&m);
 	tls_ctx_destroy(ctx);
 }
 
@@ -338,10 +316,10 @@ static void renegotiation_is_refused(void **state)
 {
 	struct tls_server_conf sc = {0};
 	struct tls_ctx *ctx = tl_server(&sc, one_cert);
-	struct meeting m;
+	struct tl_meeting m;
 	char b;
 
-	meet_init(&m, ctx, TLS1_2_VERSION, "ECDHE-RSA-AES256-SHA");
+	tl_meet(&m, ctx, TLS1_2_VERSION, "ECDHE-RSA-AES256-SHA");
 	assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
 	assert_int_equal(SSL_renegotiate(m.p.ssl), 1);
 	SSL_do_handshake(m.p.ssl);
@@ -351,7 +329,7 @@ static void renegotiation_is_refused(void **state)
 	assert_int_equal(SSL_do_handshake(m.p.ssl), -1);
 	assert_int_equal(SSL_get_error(m.p.ssl, -1), SSL_ERROR_SSL);
 	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_NO_RENEGOTIATION);
-	unmeet(&m);
+	tl_unmeet(&m);
 	tls_ctx_destroy(ctx);
 }
 
@@ -460,16 +438,16 @@ static void anonymous(void **state)
 	for (int i = 0; i < 2; i++) {
 		uint8_t sha1[20] = {1}, sha256[32] = {1}, zeros[32] = {0};
 		struct tls_traffic_key rx, tx;
-		struct meeting m;
+		struct tl_meeting m;
 
-		meet_init(&m, ctx, TLS1_2_VERSION, ciphers[i]);
+		tl_meet(&m, ctx, TLS1_2_VERSION, ciphers[i]);
 		assert_int_equal(tls_hs_cert_hash(m.hs, sha1, sha256), -ENOENT);
 		assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
 		assert_int_equal(tls_hs_cert_hash(m.hs, sha1, sha256), 0);
 		assert_memory_equal(sha1, zeros, 20);
 		assert_memory_equal(sha256, zeros, 32);
 		assert_int_equal(tls_hs_traffic_keys(m.hs, &rx, &tx), i ? -ENOTSUP : 0);
-		unmeet(&m);
+		tl_unmeet(&m);
 	}
 	tls_ctx_destroy(ctx);
 }
@@ -539,11 +517,11 @@ static void provider_beside_the_default(void **state)
 {
 	struct tls_server_conf sc = {.provider = "legacy"};
 	struct tls_ctx *ctx = tl_server(&sc, one_cert);
-	struct meeting m;
+	struct tl_meeting m;
 
-	meet_init(&m, ctx, TLS1_3_VERSION, NULL);
+	tl_meet(&m, ctx, TLS1_3_VERSION, NULL);
 	assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE); // as an async job
-	unmeet(&m);
+	tl_unmeet(&m);
 	tls_ctx_destroy(ctx);
 }
 
@@ -552,15 +530,15 @@ static void chain_is_sent(void **state)
 	struct tls_server_conf sc = {0};
 	struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"chain", NULL});
 	uint8_t sha1[20], sha256[32], want[32];
-	struct meeting m;
+	struct tl_meeting m;
 
-	meet_init(&m, ctx, TLS1_3_VERSION, NULL);
+	tl_meet(&m, ctx, TLS1_3_VERSION, NULL);
 	assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
 	assert_int_equal(sk_X509_num(SSL_get_peer_cert_chain(m.p.ssl)), 2);
 	tl_cert_sha256("signed", want);
 	assert_int_equal(tls_hs_cert_hash(m.hs, sha1, sha256), 0);
 	assert_memory_equal(sha256, want, 32); // the leaf's
-	unmeet(&m);
+	tl_unmeet(&m);
 	tls_ctx_destroy(ctx);
 }
 
@@ -572,11 +550,11 @@ static void keylog(void **state)
 
 	for (int round = 0; round < 2; round++) { // appended to
 		struct tls_ctx *ctx = tl_server(&sc, one_cert);
-		struct meeting m;
+		struct tl_meeting m;
 
-		meet_init(&m, ctx, round ? TLS1_3_VERSION : TLS1_2_VERSION, NULL);
+		tl_meet(&m, ctx, round ? TLS1_3_VERSION : TLS1_2_VERSION, NULL);
 		assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
-		unmeet(&m);
+		tl_unmeet(&m);
 		tls_ctx_destroy(ctx);
 	}
 	tl_read_file("keys.log", text, sizeof(text));
@@ -594,18 +572,18 @@ static void certificate_renewal(void **state)
 	struct tls_ctx *old = tl_server(&sc, one_cert);
 	struct tls_ctx *new = tl_server(&sc, (const char *const[]){"rsa2", NULL});
 	uint8_t sha1[20], sha256[32], want[32];
-	struct meeting m, n;
+	struct tl_meeting m, n;
 
-	meet_init(&m, old, TLS1_3_VERSION, NULL);
+	tl_meet(&m, old, TLS1_3_VERSION, NULL);
 	tls_ctx_destroy(old);
 	assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
-	meet_init(&n, new, TLS1_3_VERSION, NULL);
+	tl_meet(&n, new, TLS1_3_VERSION, NULL);
 	assert_int_equal(tl_handshake(n.hs, &n.p, 0), TLS_HS_DONE);
 	tl_cert_sha256("rsa", want);
 	assert_int_equal(tls_hs_cert_hash(m.hs, sha1, sha256), 0);
 	assert_memory_equal(sha256, want, 32);
-	unmeet(&m);
-	unmeet(&n);
+	tl_unmeet(&m);
+	tl_unmeet(&n);
 	tls_ctx_destroy(new);
 }
 

@@ -9,40 +9,19 @@
 
 #include <openssl/err.h>
 
-struct meeting {
-	struct tls_hs *hs;
-	SSL_CTX *cctx;
-	struct tl_peer p;
-	enum tls_hs_status st;
-};
-
-static void meet_init(struct meeting *m, struct tls_ctx *ctx, int version, const char *cipher)
-{
-	m->hs = tls_hs_accept(ctx);
-	m->cctx = tl_client_ctx(version, cipher);
-	tl_peer_init(&m->p, m->cctx, false);
-}
-
-static void unmeet(struct meeting *m)
-{
-	tls_hs_free(m->hs);
-	tl_peer_free(&m->p);
-	SSL_CTX_free(m->cctx);
-}
-
 // Whether a client of one suite, and in TLS 1.3 of one group, gets in.
 static bool gets_in(struct tls_ctx *ctx, int version, const char *cipher, const char *group)
 {
-	struct meeting m;
+	struct tl_meeting m;
 
-	meet_init(&m, ctx, version, cipher);
+	tl_meet(&m, ctx, version, cipher);
 	if (group)
 		assert_true(SSL_set1_groups_list(m.p.ssl, group));
 	m.st = tl_handshake(m.hs, &m.p, 0);
 	if (m.st == TLS_HS_FAILED)
 		assert_true(m.p.alert == SSL_AD_HANDSHAKE_FAILURE ||
 			    m.p.alert == SSL_AD_PROTOCOL_VERSION);
-	unmeet(&m);
+	tl_unmeet(&m);
 	return m.st == TLS_HS_DONE;
 }
 
@@ -185,15 +164,15 @@ static void dh_group(void **state)
 		struct tls_ctx *ctx =
 			tl_server(&sc, v[i].none ? NULL : (const char *const[]){"rsa", NULL});
 		EVP_PKEY *tmp = NULL;
-		struct meeting m;
+		struct tl_meeting m;
 
-		meet_init(&m, ctx, TLS1_2_VERSION, v[i].cipher);
+		tl_meet(&m, ctx, TLS1_2_VERSION, v[i].cipher);
 		assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
 		assert_true(SSL_get_peer_tmp_key(m.p.ssl, &tmp));
 		assert_int_equal(EVP_PKEY_get_base_id(tmp), v[i].type);
 		assert_int_equal(EVP_PKEY_get_bits(tmp), v[i].bits);
 		EVP_PKEY_free(tmp);
-		unmeet(&m);
+		tl_unmeet(&m);
 		tls_ctx_destroy(ctx);
 	}
 }
@@ -221,15 +200,15 @@ static void legacy_level(void **state)
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
 		struct tls_server_conf sc = {.legacy_tls = v[i].legacy};
 		struct tls_ctx *ctx = tl_server(&sc, (const char *const[]){"rsa", "ec", NULL});
-		struct meeting m;
+		struct tl_meeting m;
 
-		meet_init(&m, ctx, v[i].version, v[i].cipher);
+		tl_meet(&m, ctx, v[i].version, v[i].cipher);
 		if (v[i].sigalgs)
 			assert_true(SSL_set1_sigalgs_list(m.p.ssl, v[i].sigalgs));
 		m.st = tl_handshake(m.hs, &m.p, 0);
 		if ((m.st == TLS_HS_DONE) != v[i].in)
 			fail_msg("%zu: %s", i, v[i].in ? tls_hs_error(m.hs) : "gets in");
-		unmeet(&m);
+		tl_unmeet(&m);
 		tls_ctx_destroy(ctx);
 	}
 }
@@ -257,13 +236,13 @@ static void preference(void **state)
 
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
 		struct tls_info info;
-		struct meeting m;
+		struct tl_meeting m;
 
-		meet_init(&m, ctx, v[i].version, v[i].offer);
+		tl_meet(&m, ctx, v[i].version, v[i].offer);
 		assert_int_equal(tl_handshake(m.hs, &m.p, 0), TLS_HS_DONE);
 		tls_hs_info(m.hs, &info);
 		assert_string_equal(info.cipher, v[i].want);
-		unmeet(&m);
+		tl_unmeet(&m);
 	}
 	tls_ctx_destroy(ctx);
 }
@@ -328,11 +307,11 @@ static void under_way(void **state)
 {
 	char err[512];
 	struct tls_ctx *ctx = renew(NULL, "rsa.pem", err, sizeof(err));
-	struct meeting half, after;
+	struct tl_meeting half, after;
 	uint8_t sha1[20], sha256[32], want[32];
 	unsigned int i;
 
-	meet_init(&half, ctx, TLS1_3_VERSION, NULL);
+	tl_meet(&half, ctx, TLS1_3_VERSION, NULL);
 	SSL_do_handshake(half.p.ssl);
 	tl_from_peer(half.hs, &half.p);
 	assert_int_equal(tls_hs_step(half.hs), TLS_HS_WANT_ASYNC);
@@ -344,7 +323,7 @@ static void under_way(void **state)
 		ctx = new;
 	}
 	assert_int_equal(tl_handshake(half.hs, &half.p, 0), TLS_HS_DONE);
-	meet_init(&after, ctx, TLS1_3_VERSION, NULL);
+	tl_meet(&after, ctx, TLS1_3_VERSION, NULL);
 	tls_ctx_destroy(ctx);
 	assert_int_equal(tl_handshake(after.hs, &after.p, 0), TLS_HS_DONE);
 	assert_int_equal(tls_hs_cert_hash(half.hs, sha1, sha256), 0);
@@ -353,8 +332,8 @@ static void under_way(void **state)
 	tls_hs_shrink(half.hs);
 	tls_hs_shrink(half.hs); // twice is once
 	assert_int_equal(tls_hs_cert_hash(half.hs, sha1, sha256), 0);
-	unmeet(&half);
-	unmeet(&after);
+	tl_unmeet(&half);
+	tl_unmeet(&after);
 }
 
 static int setup(void **state)

@@ -397,6 +397,20 @@ static size_t feed_chunk(struct tls_hs *hs, struct tl_peer *p, size_t chunk)
 	return (size_t)n;
 }
 
+void tl_meet(struct tl_meeting *m, struct tls_ctx *ctx, int version, const char *cipher)
+{
+	m->hs = tls_hs_accept(ctx);
+	m->cctx = tl_client_ctx(version, cipher);
+	tl_peer_init(&m->p, m->cctx, false);
+}
+
+void tl_unmeet(struct tl_meeting *m)
+{
+	tls_hs_free(m->hs);
+	tl_peer_free(&m->p);
+	SSL_CTX_free(m->cctx);
+}
+
 enum tls_hs_status tl_handshake(struct tls_hs *hs, struct tl_peer *p, size_t chunk)
 {
 	for (;;) {

@@ -74,6 +74,16 @@ void tl_peer_free(struct tl_peer *p);
 SSL_CTX *tl_client_ctx(int version, const char *cipher);
 SSL_CTX *tl_server_ssl_ctx(int version, const char *cipher, const char *cert);
 
+// A server of ours and OpenSSL's client for one version and one cipher, before the first byte.
+struct tl_meeting {
+	struct tls_hs *hs;
+	SSL_CTX *cctx;
+	struct tl_peer p;
+	enum tls_hs_status st; // the test's
+};
+void tl_meet(struct tl_meeting *m, struct tls_ctx *ctx, int version, const char *cipher);
+void tl_unmeet(struct tl_meeting *m);
+
 // Carry bytes until neither side has any and both are done, or one failed. chunk: bytes at a time,
 // 0: all. Waits for async jobs. Returns the status of hs; the peer must be done as well then.
 enum tls_hs_status tl_handshake(struct tls_hs *hs, struct tl_peer *p, size_t chunk);
