@@ -212,6 +212,17 @@ def path_block(f):
     return table(("run", "Mbit/s", "ping p50 ms", "p99", "longest wait at the line ms"), rows)
 
 
+def client_block(f):
+    rows = []
+    for r in f.result("client/veth").get("runs", []):
+        mine = f.client("tunnel", r["way"])
+        what = "culvert-client" if r["kind"] == "tunnel" else "plain TLS%s" % (", at the call's rate" if r["kind"] == "paced" else "")
+        rows.append((r["way"], what, num(r["record"]), num(r["mbit_s"]), num(r["s_per_gb"], 2), num(r["process_s_per_gb"], 2),
+                     num(r["receive_s_per_gb"], 2), "-" if r["kind"] == "tunnel" or not mine else num(100 * r["s_per_gb"] / mine["s_per_gb"])))
+    return table(("way", "who", "record", "Mbit/s", "CPU-seconds a GByte", "of it the process", "receiving on its socket", "the client moves % of it"),
+                 rows)
+
+
 def setup_block(f):
     s, m = f.result("worker/setup").get("setup"), f.result("worker/memory").get("memory")
     rows = []
@@ -282,7 +293,7 @@ def readme_block(f):
 BLOCKS = {
     "machine": machine_block, "targets": targets_block, "sizes": sizes_block, "stages": stages_block, "sessions": sessions_block,
     "variants": variants_block, "micro": micro_block, "veth": veth_block, "peers": peers_block, "latency": latency_block,
-    "path": path_block, "scale": scale_block, "setup": setup_block, "capacity": capacity_block, "readme": readme_block,
+    "path": path_block, "client": client_block, "scale": scale_block, "setup": setup_block, "capacity": capacity_block, "readme": readme_block,
 }
 
 

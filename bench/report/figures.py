@@ -47,6 +47,13 @@ class Figures:
         runs.sort(key=lambda r: r["load"]["server"]["us_per_packet"])
         return runs[len(runs) // 2] if runs else None
 
+    def client(self, kind, way, record=None):
+        """A row of bench/client: the call ("tunnel"), or plain TLS at its rate ("paced") or as fast as it goes ("plain")."""
+        for r in self.result("client/veth").get("runs", []):
+            if r["kind"] == kind and r["way"] == way and record in (None, r["record"]):
+                return r
+        return None
+
     def path(self, name):
         for r in self.result("path/line").get("runs", []):
             if r["name"] == name:

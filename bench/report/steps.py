@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What bench/run runs: a list of steps, each one command that leaves one JSON file.
 
-A step's name is section/what. Full runs take about 27 minutes on two CPUs, small ones under two.
+A step's name is section/what. Full runs take about 29 minutes on two CPUs, small ones under two.
 """
 
 SIZES = "64,256,512,1400,imix"
@@ -74,6 +74,8 @@ def full():
              limit=900, root=True),
         Step("path/line", "a call over 50 Mbit/s and 20 ms, and under loss", "{top}/bench/path --json {json}",
              limit=900, root=True, needs=("iperf3", "ping")),
+        Step("client/veth", "culvert-client's processor time beside plain TLS", "{top}/bench/client --build {build} -o {json}",
+             limit=300, root=True, needs=("iperf3", "ethtool")),
     ]
 
 
@@ -94,4 +96,6 @@ def small():
              limit=90, root=True),
         Step("path/line", "a call over a line", "{top}/bench/path --json {json} --time 3 --loss 1% --only ^load:down",
              limit=60, root=True, needs=("iperf3", "ping")),
+        Step("client/veth", "culvert-client beside plain TLS", "{top}/bench/client --build {build} -o {json} --small",
+             limit=90, root=True, needs=("iperf3", "ethtool")),
     ]

@@ -91,6 +91,16 @@ def veth_targets(f):
     return out
 
 
+def client_targets(f):
+    out = []
+    for way in ("up", "down"):
+        mine = f.client("tunnel", way)
+        beside = f.client("paced", way, mine["record"]) if mine else None
+        out.append(Target("culvert-client over veth, 1400 bytes %s: bytes a CPU-second, to plain TLS with the same records and rate" % way, 80.0,
+                          100 * beside["s_per_gb"] / mine["s_per_gb"] if beside else None, "%", kind=LEAST, where="client/veth"))
+    return out
+
+
 def table(data):
     """All targets with what was measured."""
     f = Figures(data)
@@ -124,7 +134,7 @@ def table(data):
         c = f.case("worker/latency", way, 1400)
         out.append(Target("added latency p99 at half load, 1400 bytes %s" % way, 100, c["latency"]["p99_us"] if c and "latency" in c else None,
                           "us", where="worker/latency"))
-    return out + path_targets(f)
+    return out + path_targets(f) + client_targets(f)
 
 
 def text(rows):

@@ -29,6 +29,11 @@ def veth(driver, name, size, us):
                      "server": {"us_per_packet": us, "user_s": 1.0, "system_s": 3.0, "mbit_per_cpu_s": 3000}}}
 
 
+def client(kind, way, record, cost):
+    return {"kind": kind, "name": kind, "way": way, "record": record, "mbit_s": 1000.0, "s_per_gb": cost, "process_s_per_gb": cost * 0.7,
+            "receive_s_per_gb": cost * 0.3}
+
+
 def results():
     stages = {"rx": 50.0, "seal": 300.0, "nothing": 0.0, "tx": 50.0}
     sizes = [case(w, s, 64, 400 if w == "down" else 600, 250, stages=stages) for w in ("down", "up") for s in (64, 256, 512, 1400, "imix")]
@@ -47,6 +52,9 @@ def results():
                     {"name": "base", "ping_ms": {"p50": 20.0, "p99": 21.0}},
                     {"name": "load:down", "mbit_s": 45.0, "ping_ms": {"p50": 25.0, "p99": 30.0}},
                     {"name": "tunnel:up:1%", "mbit_s": 8.0}, {"name": "kernel:up:1%", "mbit_s": 10.0}]}},
+                "client/veth": {"ok": True, "result": {"runs": [
+                    client("tunnel", "up", 15488, 1.0), client("paced", "up", 15488, 0.9), client("plain", "up", 15488, 0.6),
+                    client("tunnel", "down", 1408, 2.0), client("paced", "down", 16384, 1.9), client("paced", "down", 1408, 1.5)]}},
             }}
 
 
@@ -78,6 +86,10 @@ def test_targets():
     assert abs(over.value - peers.softether_us("down-1", 1400) / 2.5) < 1e-9
     assert abs(t["ping p99 beside iperf3 down, 50 Mbit/s and 20 ms, to the line's own median"].value - 1.5) < 1e-9
     assert t["TCP through a call up at 1 % loss, to kernel TCP on that line"].met is False
+    # Beside plain TLS with the same records and rate, not with others.
+    up, down = (t["culvert-client over veth, 1400 bytes %s: bytes a CPU-second, to plain TLS with the same records and rate" % w]
+                for w in ("up", "down"))
+    assert abs(up.value - 90) < 1e-9 and up.met and abs(down.value - 75) < 1e-9 and down.met is False
     assert all(x.met is None for x in targets.table({"steps": {}}))
 
 
