@@ -13,6 +13,7 @@
 #include "protocol/sstp/sstp_http.h"
 
 #define FRAME_HDR_LEN 8 // SSTP header, FF 03, protocol
+#define READ_ROOM 65536 // bytes of packets that stay where they are until packets_end()
 
 void call_conf_default(struct call_conf *conf)
 {
@@ -303,38 +304,63 @@ static void tls_failed(struct call *c)
 	call_finish(c);
 }
 
+void call_packets_end(struct call *c)
+{
+	if (c->ops->packets_end)
+		c->ops->packets_end(c->user);
+}
+
+// Less than a packet, or than an HTTP answer, is left: the parsers saw to it.
+static void keep_rest(struct call *c, const uint8_t *p, size_t n)
+{
+	c->carry_len = 0;
+	if (c->phase == CALL_PHASE_CLOSED)
+		return;
+	if (n > CALL_CARRY) {
+		call_note_end(c, CALL_END_HTTP, "HTTP: the answer is too long");
+		call_finish(c);
+		return;
+	}
+	memcpy(c->buf->carry, p, n);
+	c->carry_len = (uint32_t)n;
+}
+
+// Records one behind the other, so that packets need not be copied to stay.
+static int read_records(struct call *c)
+{
+	uint8_t buf[CALL_CARRY + READ_ROOM + CALL_TX_PLAIN];
+	size_t have = c->carry_len, done = 0;
+	int n = 0;
+
+	memcpy(buf, c->buf->carry, have);
+	while (c->phase != CALL_PHASE_CLOSED && have - done <= CALL_CARRY) {
+		n = call_tls_read(&c->tls, buf + have, sizeof(buf) - have);
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+		done += input_plain(c, buf + done, have - done);
+		if (sizeof(buf) - have >= CALL_TX_PLAIN)
+			continue;
+		call_packets_end(c);
+		memmove(buf, buf + done, have - done);
+		have -= done;
+		done = 0;
+	}
+	call_packets_end(c);
+	keep_rest(c, buf + done, have - done);
+	return n;
+}
+
 static void read_plain(struct call *c)
 {
-	uint8_t buf[CALL_CARRY + CALL_TX_PLAIN];
-	size_t have, done;
-	int n;
+	int n = read_records(c);
 
-	while (c->phase != CALL_PHASE_CLOSED) {
-		have = c->carry_len;
-		if (have)
-			memcpy(buf, c->buf->carry, have);
-		n = call_tls_read(&c->tls, buf + have, sizeof(buf) - have);
-		if (n == -EPIPE) {
-			call_stream_end(c, 0, c->now_ms);
-			return;
-		}
-		if (n < 0) {
-			tls_failed(c);
-			return;
-		}
-		if (n == 0)
-			return;
-		have += (size_t)n;
-		done = input_plain(c, buf, have);
-		// Less than a packet, or than an HTTP answer, is left: the parsers saw to it.
-		c->carry_len = c->phase == CALL_PHASE_CLOSED ? 0 : (uint32_t)(have - done);
-		if (c->carry_len > CALL_CARRY) {
-			call_note_end(c, CALL_END_HTTP, "HTTP: the answer is too long");
-			call_finish(c);
-			return;
-		}
-		memcpy(c->buf->carry, buf + done, c->carry_len);
-	}
+	if (c->phase == CALL_PHASE_CLOSED)
+		return;
+	if (n == -EPIPE)
+		call_stream_end(c, 0, c->now_ms);
+	else if (n < 0)
+		tls_failed(c);
 }
 
 static void input_handshake(struct call *c)
@@ -456,6 +482,7 @@ size_t call_input_plain(struct call *c, const uint8_t *p, size_t n, uint64_t now
 		return n;
 	call_heard(c, now_ms);
 	done = input_plain(c, p, n);
+	call_packets_end(c);
 	settle(c);
 	return done;
 }
@@ -543,30 +570,58 @@ void call_output_done(struct call *c, size_t n)
 	outbuf_take(&c->tls.out, n);
 }
 
-int call_send_ip(struct call *c, const void *ip, size_t len)
+// Whether a packet may be queued now.
+static int may_send(struct call *c, uint16_t proto, size_t len)
 {
-	uint16_t proto = len ? call_ip_protocol(ip) : PPP_PROTO_IPV4;
 	bool open = call_passes(c, proto);
-	uint8_t *at;
 
 	if (!open || !len || len > call_mtu(c)) {
 		c->counters.tx_dropped++;
 		return !open ? -ENOTCONN : -EMSGSIZE;
 	}
-	if (c->tls.out.len + c->tx_len > c->conf.backlog_max)
-		return -EAGAIN;
+	return c->tls.out.len + c->tx_len > c->conf.backlog_max ? -EAGAIN : 0;
+}
+
+static uint8_t *begin_frame(struct call *c, uint16_t proto, size_t len)
+{
+	uint8_t *at = call_tx_reserve(c, FRAME_HDR_LEN + len);
+
 	c->counters.tx_packets++;
 	c->counters.tx_bytes += len;
-	if (len > ppp_mtu(&c->ppp)) {
-		call_mp_send(c, ip, len);
-		return 0;
-	}
-	at = call_tx_reserve(c, FRAME_HDR_LEN + len);
 	sstp_put_hdr(at, false, (uint16_t)(FRAME_HDR_LEN + len));
 	at[4] = 0xff;
 	at[5] = 0x03;
 	wr_put_u16(at + 6, proto);
-	memcpy(at + FRAME_HDR_LEN, ip, len);
+	return at + FRAME_HDR_LEN;
+}
+
+int call_begin_ip(struct call *c, uint8_t version, size_t len, uint8_t **at)
+{
+	uint16_t proto = version == 6 ? PPP_PROTO_IPV6 : PPP_PROTO_IPV4;
+	int rc = may_send(c, proto, len);
+
+	if (rc)
+		return rc;
+	if (len > ppp_mtu(&c->ppp))
+		return -E2BIG;
+	*at = begin_frame(c, proto, len);
+	return 0;
+}
+
+int call_send_ip(struct call *c, const void *ip, size_t len)
+{
+	uint16_t proto = len ? call_ip_protocol(ip) : PPP_PROTO_IPV4;
+	int rc = may_send(c, proto, len);
+
+	if (rc)
+		return rc;
+	if (len <= ppp_mtu(&c->ppp)) {
+		memcpy(begin_frame(c, proto, len), ip, len);
+		return 0;
+	}
+	c->counters.tx_packets++;
+	c->counters.tx_bytes += len;
+	call_mp_send(c, ip, len);
 	return 0;
 }
 

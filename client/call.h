@@ -111,8 +111,11 @@ struct call_ops {
 	// NULL, or: the other one of IPv4 and IPv6 came up, later than up(); or IPv4 did once more,
 	// perhaps with other addresses.
 	void (*more)(void *user, const struct call_info *info);
-	// An IPv4 or IPv6 packet from the server; dead after the call.
+	// An IPv4 or IPv6 packet from the server; dead after the call, and with packets_end() only
+	// after that.
 	void (*packet)(void *user, const uint8_t *ip, size_t len);
+	// NULL, or: no more packets for now.
+	void (*packets_end)(void *user);
 	// The call is over: send what call_output() still has, then close. Last callback.
 	void (*closed)(void *user, enum call_end why);
 	// NULL, or told of the end of the TLS handshake, before anything is sent through it.
@@ -197,6 +200,9 @@ void call_output_done(struct call *c, size_t n);
 // Queue an IPv4 packet; it leaves with call_flush(), several in one record. 0, -ENOTCONN (not up),
 // -EMSGSIZE (longer than the MTU), or -EAGAIN (backlog_max bytes wait: send some first).
 int call_send_ip(struct call *c, const void *ip, size_t len);
+// The same for a packet that the caller writes to *at, len bytes, before any other call_*();
+// version: 4 or 6. -E2BIG: it is to go in fragments, which is for call_send_ip().
+int call_begin_ip(struct call *c, uint8_t version, size_t len, uint8_t **at);
 void call_flush(struct call *c);
 
 // From inside ops->secured(): take the call off its TLS, for whoever has very many of them and

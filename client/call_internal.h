@@ -47,6 +47,9 @@ bool call_data_input(struct call *c, const uint8_t *frame, size_t len);
 // A packet of a network protocol that came in a frame, header off. False: none of those passed on.
 bool call_data_frame(struct call *c, uint16_t proto, const uint8_t *p, size_t n);
 
+// What packets were given out of is used for something else from now on.
+void call_packets_end(struct call *c);
+
 // --- multilink (call_mp.c) ---
 
 // LCP is open: what was agreed, from the beginning.

@@ -79,8 +79,10 @@ void call_mp_input(struct call *c, const uint8_t *p, size_t n)
 		memcpy(mp->part, p, n);
 	if (step == PPP_MP_MORE || step == PPP_MP_LAST)
 		memcpy(mp->part + had, p, n);
-	if (step == PPP_MP_LAST)
-		frame_done(c, mp->part, mp->rx.len);
+	if (step != PPP_MP_LAST)
+		return;
+	frame_done(c, mp->part, mp->rx.len);
+	call_packets_end(c);
 }
 
 // --- sending ---

@@ -15,6 +15,8 @@
 #include "base/secret.h"
 #include "client/call_policy.h"
 
+#define KEEP_OUT (1u << 19) // bytes of records
+
 // --- a BIO that reads from the call's input span and writes to its outbuf ---
 
 static BIO_METHOD *bio_method;
@@ -273,6 +275,12 @@ void call_tls_free(struct call_tls *t)
 		secret_wipe(t->keys, sizeof(*t->keys));
 	free(t->keys);
 	memset(t, 0, sizeof(*t));
+}
+
+void call_tls_keep_buffers(struct call_tls *t)
+{
+	SSL_clear_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+	t->out.keep = KEEP_OUT;
 }
 
 int call_tls_handshake(struct call_tls *t)

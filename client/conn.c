@@ -220,6 +220,7 @@ void conn_keep_short(struct conn *k, bool may_change)
 	flight_init(&k->flight, NOTSENT_LOWAT, has_own_pace(k), may_change);
 	k->keep_short = true;
 	k->lowat = NOTSENT_LOWAT;
+	call_tls_keep_buffers(&k->call.tls);
 	tune(k);
 }
 
@@ -473,13 +474,26 @@ static void on_packet(void *user, const uint8_t *ip, size_t len)
 	k->ops->packet(k->user, ip, len);
 }
 
+static void on_packets_end(void *user)
+{
+	struct conn *k = user;
+
+	if (k->ops->packets_end)
+		k->ops->packets_end(k->user);
+}
+
 static void on_closed(void *user, enum call_end why)
 {
 	// settle() sees the phase.
 }
 
 static const struct call_ops call_ops = {
-	.up = on_up, .more = on_more, .packet = on_packet, .closed = on_closed};
+	.up = on_up,
+	.more = on_more,
+	.packet = on_packet,
+	.packets_end = on_packets_end,
+	.closed = on_closed,
+};
 
 static int dial(struct conn *k, const struct sockaddr *addr, socklen_t addr_len)
 {
@@ -539,6 +553,14 @@ void conn_destroy(struct conn *k)
 int conn_send_ip(struct conn *k, const void *ip, size_t len)
 {
 	int rc = call_send_ip(&k->call, ip, len);
+
+	k->waits = k->waits || rc == -EAGAIN;
+	return rc;
+}
+
+int conn_begin_ip(struct conn *k, uint8_t version, size_t len, uint8_t **at)
+{
+	int rc = call_begin_ip(&k->call, version, len, at);
 
 	k->waits = k->waits || rc == -EAGAIN;
 	return rc;

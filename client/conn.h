@@ -18,6 +18,8 @@ struct conn_ops {
 	void (*more)(void *user, const struct call_info *info);
 	void (*up)(void *user, const struct call_info *info);
 	void (*packet)(void *user, const uint8_t *ip, size_t len);
+	// NULL, or as in call_ops.
+	void (*packets_end)(void *user);
 	// conn_send_ip() said -EAGAIN and there is room again. May be NULL.
 	void (*writable)(void *user);
 	// The socket is closed. Last callback; conn_destroy() may be called from here.
@@ -40,6 +42,8 @@ void conn_destroy(struct conn *k);
 
 // As call_send_ip(); conn_flush() when a batch is complete.
 int conn_send_ip(struct conn *k, const void *ip, size_t len);
+// As call_begin_ip().
+int conn_begin_ip(struct conn *k, uint8_t version, size_t len, uint8_t **at);
 // Returns the bytes that the socket did not take.
 size_t conn_flush(struct conn *k);
 // Keep what waits behind the owner, sealed or in the socket, as short as the rate of sending allows

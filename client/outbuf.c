@@ -6,10 +6,11 @@
 #include <string.h>
 
 #define KEEP_CAP 32768u
+#define FIRST_CAP 4096u
 
 int outbuf_put(struct outbuf *o, const void *p, size_t n)
 {
-	size_t cap = o->cap ? o->cap : 4096;
+	size_t cap = o->cap ? o->cap : FIRST_CAP;
 	uint8_t *buf;
 
 	if (o->off && o->off + o->len + n > o->cap) {
@@ -37,12 +38,12 @@ void outbuf_take(struct outbuf *o, size_t n)
 	if (o->len)
 		return;
 	o->off = 0;
-	if (o->cap > KEEP_CAP)
+	if (o->cap > (o->keep ? o->keep : KEEP_CAP))
 		outbuf_free(o);
 }
 
 void outbuf_free(struct outbuf *o)
 {
 	free(o->buf);
-	memset(o, 0, sizeof(*o));
+	*o = (struct outbuf){.keep = o->keep};
 }

@@ -8,12 +8,13 @@
 struct outbuf {
 	uint8_t *buf;
 	size_t off, len, cap; // bytes waiting: buf + off, len of them
+	size_t keep;          // empty, it holds up to so much memory; 0: 32 KiB
 };
 
 // Append n bytes. 0 or -ENOMEM.
 int outbuf_put(struct outbuf *o, const void *p, size_t n);
 
-// The first n (at most len) bytes went out. Gives memory back when empty after a burst.
+// The first n (at most len) bytes went out. Gives memory back when empty after a burst (`keep`).
 void outbuf_take(struct outbuf *o, size_t n);
 
 void outbuf_free(struct outbuf *o);

@@ -58,7 +58,7 @@ static void wait_and_dial(struct session *s)
 
 	s->state = STATE_WAIT;
 	s->wait_until_ms = conn_now_ms() + ms;
-	upq_clear(&s->upq);
+	session_data_free(s);
 	SAY(s, LOG_NOTICE, "%s %u.%u s",
 		s->conf->dial_on_demand ? "not dialing for" : "dialing again in", ms / 1000,
 		ms / 100 % 10);
@@ -187,6 +187,7 @@ static const struct conn_ops conn_ops = {
 	.up = session_on_up,
 	.more = session_on_more,
 	.packet = session_on_packet,
+	.packets_end = session_on_packets_end,
 	.writable = session_on_writable,
 	.closed = on_closed,
 };
@@ -401,7 +402,7 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed))
 		seed = session_now_us();
 	redial_init(&s->redial, seed);
-	upq_init(&s->upq, (uint32_t)session_now_us());
+	upq_init(&s->upq, 0);
 	ev_timer_init(&s->wait, on_wait, 0, 0);
 	ev_timer_init(&s->look, on_look, 0, 0);
 	ev_io_init(&s->tun_io, session_on_tun, -1, EV_READ);
@@ -414,6 +415,7 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 		   (conf->dial_on_demand && session_demand_open(s, err, sizeof(err)))) {
 		SAY(s, LOG_ERR, "call failed: %s", err);
 	} else {
+		session_data_reset(s);
 		s->route_file = note_file(notes, "route");
 		s->dns_file = note_file(notes, "dns");
 		if (s->route_file)
@@ -477,8 +479,7 @@ void session_destroy(struct session *s)
 	conn_destroy(s->conn);
 	drop_addresses(s);
 	session_demand_close(s);
-	free(s->held);
-	upq_clear(&s->upq);
+	session_data_free(s);
 	call_tls_ctx_free(s->tls);
 	dns_close(&s->dns);
 	free(s->route_file);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Packets between a session's interface and its call.
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,8 +11,25 @@
 
 #define LOG_TYPE "client"
 
-#define TUN_BATCH 256
+#define TUN_BATCH 256       // packets read in one go
+#define TUN_BYTES (1 << 18) // and bytes
 #define PACKET_MAX 65536
+
+// --- to the interface ---
+
+static void write_packet(void *user, const struct iovec *part, unsigned int n)
+{
+	struct session *s = user;
+
+	if (!s->tun.vnet) {
+		part++;
+		n--;
+	}
+	// A full interface queue drops, as any router's would.
+	if (s->tun.fd >= 0 && writev(s->tun.fd, part, (int)n) < 0 && errno != EAGAIN)
+		LOG_RATELIMIT(LOG_WARNING, 1, "interface=%s a packet was refused: %s", s->tun.name,
+			log_strerror(errno));
+}
 
 // The packet with an MSS that fits: in a copy, as the bytes are the call's.
 static const uint8_t *clamped(const struct session *s, const uint8_t *ip, size_t len)
@@ -33,11 +50,21 @@ void session_on_packet(void *user, const uint8_t *ip, size_t len)
 	if (s->limits.idle_s)
 		demand_limits_packet(&s->limits, ip, len, conn_now_ms());
 	ip = clamped(s, ip, len);
-	// A full interface queue drops, as any router's would.
-	if (s->tun.fd >= 0 && write(s->tun.fd, ip, len) < 0 && errno != EAGAIN)
-		LOG_RATELIMIT(LOG_WARNING, 1, "interface=%s a packet was refused: %s", s->tun.name,
-			log_strerror(errno));
+	if (s->tun.vnet) {
+		gro_put(&s->gro, ip, len);
+		return;
+	}
+	write_packet(s, (struct iovec[]){{NULL, 0}, {(void *)ip, len}}, 2);
 }
+
+void session_on_packets_end(void *user)
+{
+	struct session *s = user;
+
+	gro_flush(&s->gro);
+}
+
+// --- from the interface ---
 
 // Whether there is a call that packets may go to.
 static bool passes(const struct session *s)
@@ -63,42 +90,85 @@ uint64_t session_now_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
+// A packet that was read into room. False: none to be sent.
+static bool check_packet(
+	struct session *s, struct upq_packet *room, size_t n, uint64_t now, struct gso *g)
+{
+	if (!is_wanted(s, room->data, n))
+		return false;
+	*g = (struct gso){0};
+	if (s->tun.vnet && gso_read(g, room->vnet, room->data, n)) {
+		LOG_RATELIMIT(
+			LOG_WARNING, 1, "interface=%s a packet that makes no sense", s->tun.name);
+		return false;
+	}
+	if (s->limits.idle_s)
+		demand_limits_packet(&s->limits, room->data, n, now / 1000);
+	if (s->clamp_mtu && mss_is_large(room->data, n, s->clamp_mtu))
+		mss_clamp(room->data, n, s->clamp_mtu);
+	return true;
+}
+
+// One packet to the queue. Returns its bytes; 0: there is none, or no memory.
+static size_t take_packet(struct session *s, uint64_t now)
+{
+	struct upq_packet *room = upq_room(&s->upq);
+	size_t vnet = s->tun.vnet ? GSO_VNET_LEN : 0;
+	struct gso g;
+	ssize_t n;
+
+	if (!room)
+		return 0;
+	n = read(s->tun.fd, room->data - vnet, UPQ_ROOM + vnet);
+	if (n <= 0) {
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			session_interface_lost(s, errno);
+		return 0;
+	}
+	if ((size_t)n > vnet && check_packet(s, room, (size_t)n - vnet, now, &g))
+		upq_put_room(&s->upq, (size_t)n - vnet, &g, now);
+	return (size_t)n;
+}
+
 // What the interface has, to the queue.
 static void take_packets(struct session *s, uint64_t now)
 {
-	static uint8_t buf[PACKET_MAX]; // the loop's thread, copied before return
-	ssize_t n;
+	size_t bytes = 0, n = 1;
 
-	for (unsigned int i = 0; i < TUN_BATCH; i++) {
-		n = read(s->tun.fd, buf, sizeof(buf));
-		if (n <= 0) {
-			if (n < 0 && errno != EAGAIN && errno != EINTR)
-				session_interface_lost(s, errno);
-			break;
-		}
-		if (!is_wanted(s, buf, (size_t)n))
-			continue;
-		if (s->limits.idle_s)
-			demand_limits_packet(&s->limits, buf, (size_t)n, now / 1000);
-		if (s->clamp_mtu && mss_is_large(buf, (size_t)n, s->clamp_mtu))
-			mss_clamp(buf, (size_t)n, s->clamp_mtu);
-		upq_put(&s->upq, buf, (size_t)n, now);
+	for (unsigned int i = 0; i < TUN_BATCH && n && bytes < TUN_BYTES; i++) {
+		n = take_packet(s, now);
+		bytes += n;
 	}
+}
+
+// To the call. What goes in fragments is there in one piece first.
+static int give(struct session *s, const struct upq_out *o)
+{
+	static uint8_t whole[PACKET_MAX]; // the loop's thread, used up before return
+	uint8_t *at;
+	int rc = conn_begin_ip(s->conn, upq_version(o), o->len, &at);
+
+	if (rc == -E2BIG) {
+		upq_write(o, whole);
+		return conn_send_ip(s->conn, whole, o->len);
+	}
+	if (!rc)
+		upq_write(o, at);
+	return rc;
 }
 
 // From the queue to the call, until that takes no more.
 static void send_packets(struct session *s, uint64_t now)
 {
-	while (s->held || (s->held = upq_get(&s->upq, now))) {
-		if (conn_send_ip(s->conn, s->held->data, s->held->len) == -EAGAIN) {
+	while (s->held.p || upq_get(&s->upq, &s->held, now)) {
+		if (give(s, &s->held) == -EAGAIN) {
 			// The socket may take them at once; else on_writable() goes on.
 			if (conn_flush(s->conn))
 				return;
-			if (conn_send_ip(s->conn, s->held->data, s->held->len) == -EAGAIN)
+			if (give(s, &s->held) == -EAGAIN)
 				return;
 		}
-		free(s->held);
-		s->held = NULL;
+		s->held.p = NULL;
 	}
 	conn_flush(s->conn);
 }
@@ -113,7 +183,7 @@ void session_on_tun(struct ev_loop *loop, ev_io *w, int events)
 		return;
 	if (!passes(s))
 		session_demand_packets(s);
-	else if (!s->held)
+	else if (!s->held.p)
 		send_packets(s, now);
 }
 
@@ -121,6 +191,19 @@ void session_on_writable(void *user)
 {
 	struct session *s = user;
 
-	if (passes(s) && s->held && !s->tun_lost)
+	if (passes(s) && s->held.p && !s->tun_lost)
 		send_packets(s, session_now_us());
+}
+
+void session_data_free(struct session *s)
+{
+	s->held.p = NULL;
+	upq_clear(&s->upq);
+}
+
+void session_data_reset(struct session *s)
+{
+	session_data_free(s);
+	upq_init(&s->upq, (uint32_t)session_now_us());
+	gro_init(&s->gro, write_packet, s, s->tun.vnet_udp);
 }

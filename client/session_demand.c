@@ -66,8 +66,7 @@ void session_demand_keep(struct session *s)
 		tunnel_forget6(&s->tun);
 	s->has_ip4 = s->has_ip6 = false;
 	s->addr = (struct ppp_addresses){0};
-	free(s->held);
-	s->held = NULL;
+	s->held.p = NULL;
 }
 
 // --- waiting ---
@@ -171,7 +170,7 @@ void session_demand_start(struct session *s)
 
 void session_demand_waited(struct session *s)
 {
-	upq_clear(&s->upq);
+	session_data_free(s);
 	if (s->preparing)
 		session_demand_start(s);
 	else

@@ -186,13 +186,11 @@ bool session_renew_interface(struct session *s)
 	s->has_ip4 = s->has_ip6 = false;
 	s->addr = (struct ppp_addresses){0};
 	s->pair = (struct tunnel_pair){0};
-	free(s->held);
-	s->held = NULL;
-	upq_clear(&s->upq);
-	upq_init(&s->upq, (uint32_t)session_now_us());
+	session_data_free(s);
 	if (s->hanging_up || !s->reconnect || s->tun_lost)
 		return false;
 	if (!tunnel_open(&s->tun, name, err, sizeof(err))) {
+		session_data_reset(s);
 		if (s->route_file)
 			tunnel_note_routes(&s->tun, s->route_file);
 		return true;

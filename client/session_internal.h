@@ -9,6 +9,7 @@
 #include "client/conn.h"
 #include "client/demand.h"
 #include "client/dns.h"
+#include "client/gro.h"
 #include "client/netwatch.h"
 #include "client/redial.h"
 #include "client/resolve.h"
@@ -48,9 +49,10 @@ struct session {
 	struct ppp_addresses addr; // with has_ip4
 	struct tunnel_pair pair;   // that the interface has, local 0: none
 	bool tun_lost;
-	uint16_t clamp_mtu;      // MSS of SYNs is lowered to fit it, 0: they stay
-	struct upq upq;          // from it
-	struct upq_packet *held; // the one of them that found no room
+	uint16_t clamp_mtu;  // MSS of SYNs is lowered to fit it, 0: they stay
+	struct upq upq;      // from it
+	struct upq_out held; // the one of them that found no room; p NULL: none
+	struct gro gro;      // to it
 	// the server being tried
 	unsigned int host; // number in conf->hosts
 	struct resolve *resolve;
@@ -95,7 +97,11 @@ void session_log_up(const struct session *s, const struct call_info *info);
 
 // The call's: a packet for the interface; there is room again.
 void session_on_packet(void *user, const uint8_t *ip, size_t len);
+void session_on_packets_end(void *user);
 void session_on_writable(void *user);
+// The interface is new, or gone: nothing waits.
+void session_data_reset(struct session *s);
+void session_data_free(struct session *s);
 // The interface has packets.
 void session_on_tun(struct ev_loop *loop, ev_io *w, int events);
 uint64_t session_now_us(void); // of the monotonic clock

@@ -16,6 +16,28 @@
 
 #define LOG_TYPE "client.tunnel"
 
+// Kernels since 6.2 have both.
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+static bool has_vnet(int fd)
+{
+	unsigned int features = 0;
+
+	return !ioctl(fd, TUNGETFEATURES, &features) && (features & IFF_VNET_HDR);
+}
+
+static void leave_offloads(struct tunnel *t)
+{
+	const unsigned long tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+
+	t->vnet_udp = !ioctl(t->fd, TUNSETOFFLOAD, tcp | TUN_F_USO4 | TUN_F_USO6);
+	if (!t->vnet_udp && ioctl(t->fd, TUNSETOFFLOAD, tcp))
+		LOG_ERRNO(LOG_INFO, errno, "interface %s: no offloads", t->name);
+}
+
 int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI};
@@ -29,6 +51,9 @@ int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap)
 		snprintf(err, cap, "/dev/net/tun: %s", log_strerror(rc));
 		return rc;
 	}
+	t->vnet = has_vnet(t->fd);
+	if (t->vnet)
+		ifr.ifr_flags |= IFF_VNET_HDR;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	if (ioctl(t->fd, TUNSETIFF, &ifr)) {
 		rc = -errno;
@@ -37,6 +62,8 @@ int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap)
 		return rc;
 	}
 	memcpy(t->name, ifr.ifr_name, sizeof(t->name));
+	if (t->vnet)
+		leave_offloads(t);
 	t->ifindex = (int)if_nametoindex(t->name);
 	rc = t->ifindex ? netconf_open(&t->net) : -errno;
 	if (rc) {

@@ -12,6 +12,8 @@
 struct tunnel {
 	int fd; // packets, non-blocking; -1: none
 	int ifindex;
+	// Packets have virtio-net headers in front (gso.h); the kernel takes merged UDP too.
+	bool vnet, vnet_udp;
 	char name[IFNAMSIZ];
 	struct netconf net;
 	struct netconf_route host_route; // to the server, past the tunnel
@@ -19,7 +21,8 @@ struct tunnel {
 	const char *route_file; // where host_route is noted while there is one, NULL: nowhere
 };
 
-// Make a TUN interface; name may hold a %d. 0 or -errno with the reason in err.
+// Make a TUN interface; name may hold a %d. 0 or -errno with the reason in err. Checksums and the
+// cutting of super-packets are left to its reader as far as the kernel can do that.
 int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap);
 
 // Note the host route in a file from now on, so that what a crash left can be taken back: if the

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client/upq.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NIL UPQ_FLOWS
 #define QUANTUM 1514
+#define SPARE_MAX 8u
+#define COPY_MAX 8192u // shorter ones do not keep the room that they were read into
+
+static_assert(offsetof(struct upq_packet, data) == offsetof(struct upq_packet, vnet) + GSO_VNET_LEN,
+	"read in one piece");
 
 enum upq_list_id { LIST_NONE, LIST_FRESH, LIST_OLD };
 
@@ -103,40 +109,105 @@ static void take_first(struct upq *q, struct upq_list *l)
 	f->list = LIST_NONE;
 }
 
-// ---- packets of one flow
+// ---- memory
 
-static struct upq_packet *pop(struct upq *q, struct upq_flow *f)
+static void put_back(struct upq *q, struct upq_packet *p)
 {
-	struct upq_packet *p = f->head;
+	if (p && p->whole_room && q->nb_spare < SPARE_MAX) {
+		p->next = q->spare;
+		q->spare = p;
+		q->nb_spare++;
+		return;
+	}
+	free(p);
+}
+
+struct upq_packet *upq_room(struct upq *q)
+{
+	if (q->room)
+		return q->room;
+	q->room = q->spare;
+	if (q->room) {
+		q->spare = q->room->next;
+		q->nb_spare--;
+		return q->room;
+	}
+	q->room = malloc(sizeof(*q->room) + UPQ_ROOM);
+	if (q->room)
+		q->room->whole_room = true;
+	return q->room;
+}
+
+static struct upq_packet *copy_of(const void *ip, size_t len)
+{
+	struct upq_packet *p = malloc(sizeof(*p) + len);
 
 	if (!p)
 		return NULL;
-	f->head = p->next;
-	f->bytes -= p->len;
-	f->n--;
-	q->bytes -= p->len;
-	q->n--;
+	p->whole_room = false;
+	memcpy(p->data, ip, len);
 	return p;
 }
 
+// ---- packets of one flow
+
+static bool pop(struct upq *q, struct upq_flow *f, struct upq_out *o)
+{
+	struct upq_packet *p = f->head;
+
+	*o = (struct upq_out){.p = p};
+	if (!p)
+		return false;
+	o->i = p->gone++;
+	o->len = (uint32_t)gso_len(&p->gso, p->len, o->i);
+	if (p->gone == p->n)
+		f->head = p->next;
+	f->bytes -= o->len;
+	f->n--;
+	q->bytes -= o->len;
+	q->n--;
+	return true;
+}
+
+// What was popped is not used any more.
+static void drop(struct upq *q, const struct upq_out *o)
+{
+	if (o->p->gone == o->p->n && o->p != q->lent)
+		put_back(q, o->p);
+}
+
+static void take_back(struct upq *q)
+{
+	struct upq_packet *p = q->lent;
+
+	q->lent = NULL;
+	if (p && p->gone == p->n)
+		put_back(q, p);
+}
+
+// At the end of a flow: p and what of it is left.
 static void push(struct upq *q, struct upq_flow *f, struct upq_packet *p)
 {
+	uint32_t n = p->n - p->gone,
+		 bytes = p->len - p->gone * p->gso.size + (n - 1) * p->gso.hdr_len;
+
 	p->next = NULL;
 	if (f->head)
 		f->tail->next = p;
 	else
 		f->head = p;
 	f->tail = p;
-	f->bytes += p->len;
-	f->n++;
-	q->bytes += p->len;
-	q->n++;
+	f->bytes += bytes;
+	f->n += n;
+	q->bytes += bytes;
+	q->n += n;
 }
 
 // RFC 8290 4.1: half of the flow with the most bytes.
 static void shed(struct upq *q)
 {
 	struct upq_flow *fat = q->flow;
+	struct upq_out o;
 	uint32_t n;
 
 	for (unsigned int i = 1; i < UPQ_FLOWS; i++)
@@ -144,59 +215,100 @@ static void shed(struct upq *q)
 			fat = &q->flow[i];
 	n = (fat->n + 1) / 2 < 64 ? (fat->n + 1) / 2 : 64;
 	q->dropped += n;
-	while (n--)
-		free(pop(q, fat));
+	while (n-- && pop(q, fat, &o))
+		drop(q, &o);
 }
 
 void upq_clear(struct upq *q)
 {
+	struct upq_packet *p;
+	struct upq_out o;
+
+	take_back(q);
 	for (unsigned int i = 0; i < UPQ_FLOWS; i++)
-		while (q->flow[i].head)
-			free(pop(q, &q->flow[i]));
+		while (pop(q, &q->flow[i], &o))
+			drop(q, &o);
+	while ((p = q->spare)) {
+		q->spare = p->next;
+		free(p);
+	}
+	free(q->room);
 	upq_init(q, q->seed);
 }
 
-bool upq_put(struct upq *q, const void *ip, size_t len, uint64_t now_us)
+static void enqueue(struct upq *q, struct upq_packet *p, const struct gso *g, uint64_t now_us)
 {
-	struct upq_packet *p = malloc(sizeof(*p) + len);
-	struct upq_flow *f;
+	struct upq_flow *f = find(q, p->data, p->len);
 
-	if (!p) {
-		q->dropped++;
-		return false;
-	}
 	p->at_us = now_us;
-	p->len = (uint32_t)len;
-	memcpy(p->data, ip, len);
-	f = find(q, p->data, len);
+	p->gone = 0;
+	p->gso = *g;
 	push(q, f, p);
 	if (f->list == LIST_NONE) {
 		f->deficit = QUANTUM;
 		append(q, f, LIST_FRESH);
 	}
-	if (q->n > UPQ_PACKETS_MAX || q->bytes > UPQ_BYTES_MAX)
+	while (q->n > UPQ_PACKETS_MAX || q->bytes > UPQ_BYTES_MAX)
 		shed(q);
+}
+
+bool upq_put_room(struct upq *q, size_t len, const struct gso *g, uint64_t now_us)
+{
+	struct upq_packet *p = q->room;
+
+	if (len <= COPY_MAX)
+		p = copy_of(p->data, len);
+	else
+		q->room = NULL;
+	if (!p) {
+		q->dropped += gso_count(g, len);
+		return false;
+	}
+	p->len = (uint32_t)len;
+	p->n = gso_count(g, len);
+	enqueue(q, p, g, now_us);
+	return true;
+}
+
+bool upq_put(struct upq *q, const void *ip, size_t len, uint64_t now_us)
+{
+	static const struct gso itself;
+	struct upq_packet *p = copy_of(ip, len);
+
+	if (!p) {
+		q->dropped++;
+		return false;
+	}
+	p->len = (uint32_t)len;
+	p->n = 1;
+	enqueue(q, p, &itself, now_us);
 	return true;
 }
 
 unsigned int upq_drop_if(struct upq *q,
 	bool (*unfit)(const void *user, const uint8_t *ip, size_t len), const void *user)
 {
+	struct upq_packet *p, *next;
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < UPQ_FLOWS; i++) {
 		struct upq_flow *f = &q->flow[i];
-		struct upq_packet *p;
 
-		// Taken out one by one, and back at the end if they fit.
-		for (uint32_t left = f->n; left; left--) {
-			p = pop(q, f);
-			if (unfit(user, p->data, p->len)) {
-				free(p);
-				n++;
-			} else {
+		p = f->head;
+		q->n -= f->n;
+		q->bytes -= f->bytes;
+		f->head = NULL;
+		f->n = f->bytes = 0;
+		for (; p; p = next) {
+			next = p->next;
+			if (!unfit(user, p->data, p->len)) {
 				push(q, f, p);
+				continue;
 			}
+			n += p->n - p->gone;
+			p->gone = p->n;
+			if (p != q->lent)
+				put_back(q, p);
 		}
 	}
 	q->dropped += n;
@@ -204,26 +316,24 @@ unsigned int upq_drop_if(struct upq *q,
 }
 
 // RFC 8290 4.2: the next packet of one flow that CoDel lets pass.
-static struct upq_packet *flow_get(struct upq *q, struct upq_flow *f, uint64_t now_us)
+static bool flow_get(struct upq *q, struct upq_flow *f, struct upq_out *o, uint64_t now_us)
 {
-	struct upq_packet *p;
-
-	while ((p = pop(q, f))) {
-		if (!codel_drop(&f->codel, now_us - p->at_us, f->n + 1, now_us))
-			return p;
+	while (pop(q, f, o)) {
+		if (!codel_drop(&f->codel, now_us - o->p->at_us, f->n + 1, now_us))
+			return true;
 		q->dropped++;
-		free(p);
+		drop(q, o);
 	}
-	return NULL;
+	return false;
 }
 
-struct upq_packet *upq_get(struct upq *q, uint64_t now_us)
+bool upq_get(struct upq *q, struct upq_out *o, uint64_t now_us)
 {
+	take_back(q);
 	while (q->fresh.head != NIL || q->old.head != NIL) {
 		bool fresh = q->fresh.head != NIL;
 		struct upq_list *l = fresh ? &q->fresh : &q->old;
 		struct upq_flow *f = &q->flow[l->head];
-		struct upq_packet *p;
 
 		if (f->deficit <= 0) {
 			f->deficit += QUANTUM;
@@ -231,15 +341,16 @@ struct upq_packet *upq_get(struct upq *q, uint64_t now_us)
 			append(q, f, LIST_OLD);
 			continue;
 		}
-		p = flow_get(q, f, now_us);
-		if (p) {
-			f->deficit -= (int32_t)p->len;
-			return p;
+		if (flow_get(q, f, o, now_us)) {
+			f->deficit -= (int32_t)o->len;
+			q->lent = o->p;
+			return true;
 		}
 		// One that comes back at once must not overtake the others for ever.
 		take_first(q, l);
 		if (fresh && q->old.head != NIL)
 			append(q, f, LIST_OLD);
 	}
-	return NULL;
+	*o = (struct upq_out){0};
+	return false;
 }

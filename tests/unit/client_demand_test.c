@@ -141,8 +141,8 @@ static bool unfit(const void *user, const uint8_t *ip, size_t len)
 static void test_waiting_packets(void **state)
 {
 	struct demand_gone g = {0};
-	struct upq_packet *p;
 	static struct upq q;
+	struct upq_out o;
 	unsigned int nb = 0;
 	uint8_t ip[48], last[2] = {0};
 	size_t len;
@@ -159,12 +159,12 @@ static void test_waiting_packets(void **state)
 	assert_int_equal(q.n, 20);
 	assert_int_equal(q.bytes, 20 * 28);
 	assert_int_equal(upq_drop_if(&q, unfit, &g), 0);
-	while ((p = upq_get(&q, 2000))) {
-		assert_int_equal(p->data[4] % 3, 0);
-		assert_true(!nb || p->data[4] > last[p->data[21]] || !last[p->data[21]]);
-		last[p->data[21]] = p->data[4];
+	while (upq_get(&q, &o, 2000)) {
+		upq_write(&o, ip);
+		assert_int_equal(ip[4] % 3, 0);
+		assert_true(!nb || ip[4] > last[ip[21]] || !last[ip[21]]);
+		last[ip[21]] = ip[4];
 		nb++;
-		free(p);
 	}
 	assert_int_equal(nb, 20);
 	assert_int_equal(q.n, 0);
