@@ -26,6 +26,17 @@ static struct tunnel outer;
 #define SERVER 0xc6336407u  // 198.51.100.7
 #define GATEWAY 0xc0000201u // 192.0.2.1
 
+// A way in the outer network.
+static struct netconf_route route(uint32_t dst, uint8_t len, uint32_t gateway, uint32_t metric)
+{
+	return (struct netconf_route){.dst = netconf_mapped(dst),
+		.dst_len = (uint8_t)(96 + len),
+		.has_gateway = true,
+		.gateway = netconf_mapped(gateway),
+		.ifindex = outer.ifindex,
+		.metric = metric};
+}
+
 static int setup(void **state)
 {
 	struct netconf_route r;
@@ -34,11 +45,7 @@ static int setup(void **state)
 		return 0;
 	assert_int_equal(tunnel_up(&outer, 1500, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_address(&outer, 0xc000020bu, GATEWAY, 0, err, sizeof(err)), 0);
-	r = (struct netconf_route){.dst = netconf_mapped(0),
-		.dst_len = 96,
-		.has_gateway = true,
-		.gateway = netconf_mapped(GATEWAY),
-		.ifindex = outer.ifindex};
+	r = route(0, 0, GATEWAY, 0);
 	assert_int_equal(netconf_route_add(&outer.net, &r), 0);
 	has_namespace = true;
 	return 0;
@@ -103,21 +110,13 @@ static void test_default_route(void **state)
 	assert_true(t.has_host_route);
 	tunnel_close(&t);
 	assert_int_equal(way(0x08080808, &r), outer.ifindex);
-	r = (struct netconf_route){.dst = netconf_mapped(SERVER),
-		.dst_len = 128,
-		.has_gateway = true,
-		.gateway = netconf_mapped(GATEWAY),
-		.ifindex = outer.ifindex};
+	r = route(SERVER, 32, GATEWAY, 0);
 	assert_int_equal(netconf_route_delete(&outer.net, &r), -ESRCH); // it was taken back
 }
 
 static bool has_server_route(void)
 {
-	struct netconf_route r = {.dst = netconf_mapped(SERVER),
-		.dst_len = 128,
-		.has_gateway = true,
-		.gateway = netconf_mapped(GATEWAY),
-		.ifindex = outer.ifindex};
+	struct netconf_route r = route(SERVER, 32, GATEWAY, 0);
 	int rc = netconf_route_add(&outer.net, &r);
 
 	if (!rc)
@@ -197,20 +196,12 @@ static void test_distance(void **state)
 		skip();
 	t = up(100);
 	assert_int_equal(way(0x08080808, &r), outer.ifindex);
-	r = (struct netconf_route){.dst = netconf_mapped(0),
-		.dst_len = 96,
-		.has_gateway = true,
-		.gateway = netconf_mapped(GATEWAY),
-		.ifindex = outer.ifindex};
+	r = route(0, 0, GATEWAY, 0);
 	assert_int_equal(netconf_route_delete(&outer.net, &r), 0);
 	assert_int_equal(way(0x08080808, &r), t.ifindex);
 	assert_int_equal(way(SERVER, &r), outer.ifindex);
 	tunnel_close(&t);
-	r = (struct netconf_route){.dst = netconf_mapped(0),
-		.dst_len = 96,
-		.has_gateway = true,
-		.gateway = netconf_mapped(GATEWAY),
-		.ifindex = outer.ifindex};
+	r = route(0, 0, GATEWAY, 0);
 	assert_int_equal(netconf_route_add(&outer.net, &r), 0);
 }
 
@@ -256,16 +247,6 @@ static void test_readdress(void **state)
 	assert_false(has_address(&t, 0x0a000064));
 	assert_int_equal(way(0x08080808, &r), t.ifindex);
 	tunnel_close(&t);
-}
-
-static struct netconf_route route(uint32_t dst, uint8_t len, uint32_t gateway, uint32_t metric)
-{
-	return (struct netconf_route){.dst = netconf_mapped(dst),
-		.dst_len = (uint8_t)(96 + len),
-		.has_gateway = true,
-		.gateway = netconf_mapped(gateway),
-		.ifindex = outer.ifindex,
-		.metric = metric};
 }
 
 static bool goes_by(uint32_t dst, uint32_t gateway)

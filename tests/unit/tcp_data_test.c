@@ -120,8 +120,7 @@ static void sack_blocks(void **state)
 	p = rig_out(&r, A, 1, 401, 0);
 	assert_int_equal(p->nb_sack, 0);
 	assert_int_equal(tcp_rx_avail(r.c), 400);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 5681 4.2, RFC 9293 3.8.6.3.
@@ -148,8 +147,7 @@ static void delayed_ack(void **state)
 	rig_out(&r, A, 1, seq + 40, 5);
 	ack(&r, 6);
 	rig_wait(&r, 100000);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 6298: doubled each time up to the most; given up by count with ETIMEDOUT.
@@ -171,8 +169,7 @@ static void rto_backoff(void **state)
 	assert_int_equal(rig_poll(&r), TCP_EV_CLOSED);
 	assert_int_equal(tcp_conn_error(r.c), ETIMEDOUT);
 	assert_int_equal(held(&r), 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 5482.
@@ -287,8 +284,7 @@ static void tail_loss_probe(void **state)
 	rig_out(&r, A, 1001, 1, 1000);
 	ack(&r, 3001);
 	assert_int_equal(r.counters.v[CNT_tcp_rto], 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 3522: the ACK of the original shows that nothing was lost: the window comes back.
@@ -309,8 +305,7 @@ static void spurious_timeout(void **state)
 	assert_int_equal(r.c->cc.cwnd >= cwnd, true);
 	rig_silent(&r); // the others are not sent again
 	ack(&r, 5001);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // After a real timeout: slow start from one segment over everything outstanding.
@@ -412,8 +407,7 @@ static void receiver_window(void **state)
 	tcp_consume(r.c, 1500, r.now_us);
 	p = rig_out(&r, A, 11, seq, 0);
 	assert_int_equal(p->wnd, 2000);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // 3.8.4.
@@ -454,8 +448,7 @@ static void peer_keepalive(void **state)
 	rig_in(&r, (struct pkt){.flags = A, .seq = 0, .ack = 1, .len = 1, .wnd = WND});
 	rig_out(&r, A, 1, 1, 0);
 	assert_int_equal(rig_poll(&r), 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 1191, 5927: believed only about what is in flight; then smaller segments, no smaller window.

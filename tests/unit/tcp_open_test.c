@@ -45,8 +45,7 @@ static void passive_open(void **state)
 	levels(&r, 1, 0, 0, 0);
 	assert_int_equal(tcp_snd_mss(r.c), 1388);
 	assert_int_equal(r.c->snd_wnd, 1280);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // Nothing offered: nothing used; an MSS of 536 assumed.
@@ -64,8 +63,7 @@ static void passive_open_plain(void **state)
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 1, .wnd = 1000});
 	rig_poll(&r);
 	assert_int_equal(r.c->snd_wnd, 1000);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 6298: SYN-ACK again after 1, 2, 4 s; given up after syn_timeout.
@@ -106,8 +104,7 @@ static void syn_received_rejects(void **state)
 	levels(&r, 1, 1, 0, 0);
 	rig_in(&r, (struct pkt){.flags = R, .seq = 1});
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // 3.10.7.1, 3.10.7.2.
@@ -127,8 +124,7 @@ static void closed_port(void **state)
 	rig_in(&r, (struct pkt){.flags = A, .seq = 5, .ack = 9});
 	rig_out(&r, R, 9, 0, 0);
 	rig_in(&r, (struct pkt){.flags = F, .seq = 5});
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 static void listen_limits(void **state)
@@ -179,8 +175,7 @@ static void active_open(void **state)
 	assert_int_equal(r.c->snd_wnd, 1000); // SYN's window is not scaled
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 101, .wnd = 1000});
 	assert_int_equal(r.c->snd_wnd, 4000);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 static void connect_refused(void **state)
@@ -255,8 +250,7 @@ static void simultaneous_open(void **state)
 	rig_out(&r, A, 1, 1, 0);
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 1, .wnd = 1000});
 	assert_int_equal(rig_poll(&r), TCP_EV_CONNECTED);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 5961 3.2.
@@ -264,9 +258,7 @@ static void rst_in_window(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	rig_in(&r, (struct pkt){.flags = R, .seq = 0, .no_ts = true});
 	rig_in(&r, (struct pkt){.flags = R, .seq = 100000, .no_ts = true});
 	rig_silent(&r);
@@ -283,8 +275,7 @@ static void rst_in_window(void **state)
 	assert_int_equal(tcp_conn_error(r.c), ECONNRESET);
 	tcp_release(r.c, r.now_us);
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 5961 4.2 and 5.2.
@@ -292,9 +283,7 @@ static void blind_syn_and_ack(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	rig_in(&r, (struct pkt){.flags = S, .seq = 10, .wnd = 100, .wscale = -1});
 	rig_out(&r, A, 1, 1, 0);
 	rig_wait(&r, 200000);
@@ -305,17 +294,14 @@ static void blind_syn_and_ack(void **state)
 	rig_out(&r, A, 1, 1, 0);
 	assert_int_equal(rig_poll(&r), 0); // none of the text was taken
 	assert_int_equal(r.counters.v[CNT_tcp_challenge_ack], 3);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 static void close_by_us(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	rig_queue(&r, 10);
 	tcp_shutdown(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 10);
@@ -347,8 +333,7 @@ static void close_by_us(void **state)
 	levels(&r, 0, 0, 1, 0);
 	rig_wait(&r, 1100000);
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // Who takes the port again with an older clock is not locked out until TIME-WAIT ends: his RST for
@@ -359,9 +344,7 @@ static void time_wait_unlocked(void **state)
 		.flags = S, .seq = 1000, .wnd = 100, .wscale = -1, .tsval = 5, .mss = 1460};
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	tcp_release(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 0);
 	rig_in(&r, (struct pkt){.flags = F | A, .seq = 1, .ack = 2, .wnd = 1000});
@@ -377,8 +360,7 @@ static void time_wait_unlocked(void **state)
 	rig_in(&r, syn);
 	levels(&r, 1, 1, 0, 0);
 	rig_out(&r, S | A, 0, 1001, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 6191, RFC 9293 3.10.7.4 TIME-WAIT.
@@ -387,9 +369,7 @@ static void time_wait_reuse(void **state)
 	struct rig r;
 	uint32_t old_iss;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	tcp_release(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 0);
 	rig_in(&r, (struct pkt){.flags = F | A, .seq = 1, .ack = 2, .wnd = 1000});
@@ -405,8 +385,7 @@ static void time_wait_reuse(void **state)
 	rig_out(&r, S | A, 0, 1, 0);
 	assert_true(seq_lt(old_iss + 60000, r.iss));
 	levels(&r, 1, 1, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // The oldest goes when the table is full.
@@ -426,17 +405,14 @@ static void time_wait_bound(void **state)
 		rig_out(&r, A, 2, 2, 0);
 		levels(&r, 0, 0, RTE_MIN(i + 1u, 2u), 0);
 	}
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 static void close_by_peer(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	rig_in(&r, (struct pkt){.flags = F | A, .seq = 1, .ack = 1, .wnd = 1000});
 	rig_out(&r, A, 1, 2, 0);
 	assert_int_equal(rig_poll(&r), TCP_EV_EOF);
@@ -449,8 +425,7 @@ static void close_by_peer(void **state)
 	assert_int_equal(rig_poll(&r), TCP_EV_CLOSED);
 	tcp_release(r.c, r.now_us);
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // Figure 13: FINs cross.
@@ -458,9 +433,7 @@ static void simultaneous_close(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	tcp_shutdown(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 0);
 	rig_in(&r, (struct pkt){.flags = F | A, .seq = 1, .ack = 1, .wnd = 1000});
@@ -470,8 +443,7 @@ static void simultaneous_close(void **state)
 	assert_int_equal(rig_poll(&r), TCP_EV_EOF | TCP_EV_CLOSED);
 	tcp_release(r.c, r.now_us);
 	levels(&r, 0, 0, 1, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // RFC 1122 4.2.2.13: data for nobody, and data that nobody read.
@@ -479,9 +451,7 @@ static void orphan_data(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	tcp_release(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 0);
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 2, .wnd = 1000});
@@ -495,8 +465,7 @@ static void orphan_data(void **state)
 	tcp_release(r.c, r.now_us);
 	rig_out(&r, R | A, 1, 5, 0);
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // Nobody waits for a FIN for ever.
@@ -504,9 +473,7 @@ static void orphan_fin_wait_2(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	tcp_release(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 0);
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 2, .wnd = 1000});
@@ -514,8 +481,7 @@ static void orphan_fin_wait_2(void **state)
 	levels(&r, 1, 0, 0, 0);
 	rig_wait(&r, 2000000);
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // A released connection whose peer is gone ends after fewer retries.
@@ -523,9 +489,7 @@ static void orphan_peer_gone(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	rig_queue(&r, 100);
 	tcp_release(r.c, r.now_us);
 	rig_out(&r, F | A, 1, 1, 100);
@@ -539,9 +503,7 @@ static void abort_sends_rst(void **state)
 {
 	struct rig r;
 
-	rig_init(&r);
-	rig_start(&r);
-	rig_accept(&r, true, true, 65535);
+	rig_established(&r);
 	rig_send(&r, 100);
 	rig_out(&r, A, 1, 1, 100);
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 1, .len = 4, .wnd = 1000});
@@ -551,8 +513,7 @@ static void abort_sends_rst(void **state)
 	assert_int_equal(rig_poll(&r), 0);
 	tcp_release(r.c, r.now_us);
 	levels(&r, 0, 0, 0, 0);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 static void syn_cookies(void **state)
@@ -589,8 +550,7 @@ static void syn_cookies(void **state)
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 1, .wnd = 1000});
 	rig_out(&r, R, 1, 0, 0);
 	levels(&r, 1, 0, 0, 1);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // Without timestamps only the MSS survives, rounded down.
@@ -609,8 +569,7 @@ static void syn_cookies_plain(void **state)
 	rig_in(&r, (struct pkt){.flags = A, .seq = 1, .ack = 1, .wnd = 1000});
 	assert_int_equal(rig_poll(&r), TCP_EV_ACCEPTED);
 	assert_int_equal(tcp_snd_mss(r.c), 1024);
-	rig_silent(&r);
-	rig_end(&r);
+	rig_over(&r);
 }
 
 // New ones are refused without a word, old ones live.

@@ -145,6 +145,12 @@ void rig_silent(struct rig *r)
 	r->nb_out = r->next_out = 0;
 }
 
+void rig_over(struct rig *r)
+{
+	rig_silent(r);
+	rig_end(r);
+}
+
 void rig_wait(struct rig *r, uint64_t us)
 {
 	uint64_t until = r->now_us + us;
@@ -208,4 +214,11 @@ void rig_accept(struct rig *r, bool ts, bool sack, uint16_t peer_wnd)
 	rig_silent(r);
 	assert_int_equal(rig_poll(r), TCP_EV_ACCEPTED);
 	assert_non_null(r->c);
+}
+
+void rig_established(struct rig *r)
+{
+	rig_init(r);
+	rig_start(r);
+	rig_accept(r, true, true, 65535);
 }

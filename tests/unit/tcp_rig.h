@@ -54,7 +54,8 @@ struct rig {
 // Defaults of sim_config(); change r->cfg before rig_start().
 void rig_init(struct rig *r);
 void rig_start(struct rig *r);
-void rig_end(struct rig *r); // destroys; every mbuf must be back
+void rig_end(struct rig *r);  // destroys; every mbuf must be back
+void rig_over(struct rig *r); // the same, and nothing more came out
 
 void rig_in(struct rig *r, struct pkt p);
 // The next segment that came out: exactly these flags, numbers and length.
@@ -70,3 +71,5 @@ void rig_queue(struct rig *r, uint32_t len);
 // A handshake, from the peer or to it, with an RTT of 10 ms; timestamps and SACK when asked for.
 // peer_wnd: unscaled.
 void rig_accept(struct rig *r, bool ts, bool sack, uint16_t peer_wnd);
+// All of it: a stack by default, and a connection with timestamps and SACK, 64 KiB of window.
+void rig_established(struct rig *r);
