@@ -20,7 +20,7 @@
 #define DP_MAX_POOLS (12 * DP_MAX_WORKERS + 16)
 #define DP_MAX_RANGES 256
 #define DP_RING_SIZE 4096
-#define DP_PREFIXES_MAX(nb_addresses) ((nb_addresses) * 4 + 65536)
+#define DP_PREFIXES_MAX(nb_addresses) ((nb_addresses)*4 + 65536)
 #define DP_MAX_CONNECTED 2
 
 // A session's place without its generation, as the address table keeps it: worker (8) | slot (24).
@@ -77,7 +77,8 @@ struct dp_chan {
 	struct dp_connected {
 		struct in6_addr prefix;
 		uint8_t plen;
-	} connected[DP_MAX_CONNECTED]; // core's own prefixes, in prefixes from the first published one on
+	} connected[DP_MAX_CONNECTED]; // core's own prefixes, in prefixes from the first published
+				       // one on
 	unsigned int nb_connected, nb_connected_in;
 	uint32_t nb_local;                     // entries of addrs that are local addresses
 	struct dp_range ranges[DP_MAX_RANGES]; // written before workers start
