@@ -136,22 +136,39 @@ static bool may_begin(const char *buf, size_t n)
 	return !memcmp(buf, "HTTP/1.", n < 7 ? n : 7);
 }
 
+// What is left of a header. False: its blank line is not there.
+static bool take_fields(const char *buf, size_t n, size_t *at)
+{
+	const char *line;
+	size_t len;
+
+	while (take_line(buf, n, at, &line, &len))
+		if (!len)
+			return true;
+	return false;
+}
+
+// RFC 9110 15.2: another answer follows.
+static bool is_interim(unsigned int status)
+{
+	return status / 100 == 1 && status != 101;
+}
+
 int proxy_answer_parse(const char *buf, size_t n, struct proxy_answer *a)
 {
 	size_t at = 0, len;
 	const char *line;
 
-	memset(a, 0, sizeof(*a));
-	if (!may_begin(buf, n))
-		return -EBADMSG;
 	if (n > PROXY_ANSWER_MAX)
 		n = PROXY_ANSWER_MAX;
-	if (take_line(buf, n, &at, &line, &len)) {
-		if (!parse_status(line, len, a))
+	do {
+		memset(a, 0, sizeof(*a));
+		if (!may_begin(buf + at, n - at))
 			return -EBADMSG;
-		while (take_line(buf, n, &at, &line, &len))
-			if (!len)
-				return (int)at;
-	}
-	return n == PROXY_ANSWER_MAX ? -EBADMSG : 0;
+		if (take_line(buf, n, &at, &line, &len) && !parse_status(line, len, a))
+			return -EBADMSG;
+		if (!take_fields(buf, n, &at))
+			return n == PROXY_ANSWER_MAX ? -EBADMSG : 0;
+	} while (is_interim(a->status));
+	return (int)at;
 }

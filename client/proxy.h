@@ -24,7 +24,8 @@ struct proxy_answer {
 	char reason[80];     // as the proxy wrote it, cut; not to be trusted with a terminal
 };
 
-// Parse the answer at the start of buf, of which n bytes are there. > 0: its length with the blank
-// line, *a is filled in; what follows a status of 2xx is the server's. 0: incomplete. -EBADMSG: no
-// answer of HTTP/1, or longer than PROXY_ANSWER_MAX.
+// Parse the answer at the start of buf, of which n bytes are there; those of 1xx in front of it are
+// skipped. > 0: the length of it all with the blank line, *a is filled in; what follows a status of
+// 2xx is the server's. 0: incomplete. -EBADMSG: no answer of HTTP/1, or longer than
+// PROXY_ANSWER_MAX.
 int proxy_answer_parse(const char *buf, size_t n, struct proxy_answer *a);

@@ -18,6 +18,7 @@ lies() {
 }
 
 test_transport() { lies transport; }
+test_proxy() { lies proxy; }
 test_sstp() { lies sstp; }
 test_ppp() { lies ppp; }
 test_auth() { lies auth; }
@@ -29,4 +30,4 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 ns_add "$T-liar"
 ip -n "$T-liar" addr add "$access/32" dev lo
-run_cases transport sstp ppp auth data
+run_cases transport proxy sstp ppp auth data

@@ -6,7 +6,7 @@ ALL = {}
 
 # Exit statuses.
 HANGUP, LOCAL, TCP, TLS, HTTP, SSTP, AUTH, PPP = 0, 1, 4, 5, 6, 7, 8, 9
-ADDRESS, TIMEOUT, LOST, SERVER = 10, 11, 12, 13
+ADDRESS, TIMEOUT, LOST, SERVER, PROXY = 10, 11, 12, 13, 14
 
 NO_ABORT = 'none'
 
@@ -14,8 +14,8 @@ NO_ABORT = 'none'
 class Case:
     # status and reason: how it ends; reason is a regular expression that the whole text must match.
     # abort: the status in the client's Call Abort, NO_ABORT: there must be none; None: whatever.
-    # hangup: SIGTERM when the case says so (Server.ready). packets: that many come out of the
-    # interface. says: an expression that must be in the client's log. mib: the most it may take in
+    # hangup: SIGTERM when the case says so (Server.ready). packets: that many (or a range) come out of
+    # the interface. says: an expression that must be in the client's log. mib: the most it may take in
     # memory, above a client that was never lied to. listens: False: nothing at the port. connected:
     # whether Call Connected was sent, None: whatever. slow: it waits for timers, and goes first.
     def __init__(self, name, lie, status, reason, abort=None, args=(), hangup=False, packets=0,

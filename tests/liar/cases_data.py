@@ -55,6 +55,46 @@ dropped('fragments', (w.MP, b'\xc0\0\0\0' + w.IPV4.to_bytes(2, 'big') + packet()
 dropped('compressed', (0x00fd, bytes(100)), (0x002d, bytes(40)), (0x002f, bytes(40)))
 
 
+# Segments that look alike are put together on their way to the interface (client/gro.c): those
+# that are not what they say must come out as they are.
+
+def segments(name, *packets, **more):
+    more.setdefault('packets', len(packets))
+
+    @works('data-tcp-' + name, **more)
+    def _(s):
+        s.reach('up')
+        s.send(b''.join(w.data(w.frame(w.IPV4, p)) for p in packets))
+        up(s)
+
+
+def tcp(seq, size=1000, **more):
+    return w.tcp(THERE, HERE, seq, b'LIAR' * (size // 4), **more)
+
+
+def edited(p, at, value):
+    """With its header's checksum right again."""
+    p = p[:at] + value + p[at + len(value):]
+    head = p[:10] + b'\0\0' + p[12:20]
+    return head[:10] + w.checksum(head).to_bytes(2, 'big') + head[12:] + p[20:]
+
+
+# Not every kernel takes them in one.
+segments('run', *(tcp(1000 * i) for i in range(12)), packets=range(1, 13))
+segments('sums', *(tcp(1000 * i, wrong=i + 1) for i in range(20)))
+segments('first-sum', tcp(0, wrong=1), tcp(1000), tcp(3000))
+segments('offset', *(tcp(1000 * i, offset=o) for i, o in enumerate((0, 1, 4, 15) * 3)))
+segments('offset-past-the-end', *(tcp(8 * i, size=8, offset=15) for i in range(8)))
+segments('cut', *(tcp(0, cut=n) for n in range(20)))
+segments('fragments', *(edited(tcp(1000 * i), 6, b'\x20' + bytes([i])) for i in range(8)))
+segments('flags', *(tcp(1000 * i, flags=f) for i, f in enumerate((0, 2, 4, 0x12, 0x30, 0x90, 0xff))))
+segments('backwards', *(tcp(-1000 * i) for i in range(8)))
+segments('twice', *(tcp(0) for _ in range(8)))
+segments('wrap', tcp(0xfffffc18), tcp(0), tcp(1000), packets=range(1, 4))
+segments('growing', tcp(0, 100), tcp(100, 200), tcp(300, 400))
+segments('empty', *(tcp(0, 0) for _ in range(8)))
+
+
 @works('data-ipv6', packets=3, args=('--use-ipv6', 'yes'))
 def _(s):
     """Both families, each in its own frames only."""

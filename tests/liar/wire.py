@@ -107,6 +107,25 @@ def ipv4(source, destination, length=60, mark=b'LIAR', version=4, total=None):
     return (head + body).ljust(length, b'.')[:length]
 
 
+def checksum(data):
+    total = sum(struct.unpack('>%dH' % (len(data) // 2), data[:len(data) & ~1]))
+    total += data[-1] << 8 if len(data) & 1 else 0
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def tcp(source, destination, seq, payload, offset=5, flags=0x10, wrong=0, cut=None):
+    """A TCP segment in IPv4. wrong: what its checksum is off by. cut: bytes of it that are left."""
+    head = struct.pack('>HHIIBBHHH', 80, 4000, seq & 0xffffffff, 1, offset << 4, flags, 1000, 0, 0)
+    pseudo = address(source) + address(destination) + struct.pack('>HH', 6, len(head + payload))
+    total = (checksum(pseudo + head + payload) + wrong) & 0xffff
+    segment = (head[:16] + struct.pack('>H', total) + head[18:] + payload)[:cut]
+    packet = ipv4(source, destination, 20 + len(segment))[:20]
+    packet = packet[:6] + b'\x40\0\x40\x06\0\0' + packet[12:]  # don't fragment
+    return packet[:10] + struct.pack('>H', checksum(packet)) + packet[12:] + segment
+
+
 # --- MS-CHAPv2 ---
 
 def md4(message):

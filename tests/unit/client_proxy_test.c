@@ -85,6 +85,13 @@ static void test_answer(void **state)
 	expect("HTTP/1.0 200 \r\nX: y\r\n\r\nrest", 23, 200, "");
 	expect("HTTP/1.1 407\r\n\r\n", 16, 407, "");
 	expect("HTTP/1.1 403 No\nA: b\n\n", 22, 403, "No");
+	// RFC 9110 15.2: those of 1xx come before the one that counts.
+	expect("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102\nX: y\n\nHTTP/1.1 200 OK\r\n\r\n",
+		25 + 19 + 19, 200, "OK");
+	expect("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 407\r\n\r\n", 25 + 16, 407, "");
+	expect("HTTP/1.1 101 Switching\r\n\r\n", 26, 101, "Switching");
+	expect("HTTP/1.1 100 Continue\r\n\r\nhello", -EBADMSG, 0, NULL);
+	expect("HTTP/1.1 100 Continue\r\n\r\n", 0, 0, NULL);
 	expect("HTTP/1.1 999 x\r\n\r\n", -EBADMSG, 0, NULL);
 	expect("HTTP/1.1 099 x\r\n\r\n", -EBADMSG, 0, NULL);
 	expect("HTTP/1.1 20\r\n\r\n", -EBADMSG, 0, NULL);
