@@ -22,7 +22,7 @@
 
 #define CONNECT_MS 20000
 #define RESOLVE_MS 15000
-#define TOUCHED_MS 1500  // in which a change of the network is taken for this side's own
+#define TOUCHED_MS 1000  // in which a change of the network is taken for this side's own
 #define LOOK_AGAIN_S 2.0 // at a network that seems to be gone
 
 // --- dialing ---

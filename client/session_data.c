@@ -77,7 +77,7 @@ static bool is_wanted(const struct session *s, const uint8_t *ip, size_t len)
 {
 	if (!passes(s))
 		return session_demand_wants(s, ip, len);
-	if (demand_is_gone(&s->gone, ip, len))
+	if (s->gone.any && demand_is_gone(&s->gone, ip, len))
 		return false;
 	return ip[0] >> 4 == 4 ? s->has_ip4 : ip[0] >> 4 == 6 && s->has_ip6;
 }

@@ -182,6 +182,7 @@ bool session_renew_interface(struct session *s)
 	}
 	ev_io_stop(s->loop, &s->tun_io);
 	memcpy(name, s->tun.name, sizeof(name));
+	s->touched_ms = conn_now_ms();
 	tunnel_close(&s->tun);
 	s->has_ip4 = s->has_ip6 = false;
 	s->addr = (struct ppp_addresses){0};

@@ -60,6 +60,14 @@ test_first_packet() {
 	office_up # and down without any call
 	client_says 'office: waiting for traffic'
 	office_down
+	office_up # and somebody takes the interface away
+	client_says 'office: waiting for traffic'
+	ip -n "$T-c1" link del office
+	wait_for 5 client_gone 1 || fail "it goes on without an interface"
+	proc_stop "$work/client1.pid"
+	[[ $proc_status == 1 ]] || fail "status $proc_status when the interface was taken away"
+	client_says 'office: call failed: interface office is gone: '
+	no_sanitizer_report "$cl_log"
 	server_stop
 }
 
