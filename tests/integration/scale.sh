@@ -82,8 +82,8 @@ stall_server() { # USERS
 	s_log=info
 	d_mbufs=65536
 	d_more='  max-sessions: 16384'
-	s_negotiation=12
-	s_more='  handshake-timeout: 12
+	s_negotiation=8
+	s_more='  handshake-timeout: 8
   max-half-open: 12000'
 	s_users=$(many_users "$1")
 	server_start
