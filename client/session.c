@@ -155,7 +155,7 @@ static void lost(struct session *s, enum call_end why, const char *reason, bool 
 		"down reason=\"%s\" rx_packets=%llu rx_bytes=%llu tx_packets=%llu tx_bytes=%llu",
 		reason, (unsigned long long)c.rx_packets, (unsigned long long)c.rx_bytes,
 		(unsigned long long)c.tx_packets, (unsigned long long)c.tx_bytes);
-	dns_unset(&s->dns, !s->conf->dial_on_demand);
+	dns_unset(&s->dns, !s->conf->dial_on_demand || s->hanging_up);
 	session_run_script(s, reason, &c);
 	snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	conn_destroy(s->conn);

@@ -72,10 +72,13 @@ while True:
 eval "topology_yaml() $(declare -f server_yaml | tail -n +2)"
 server_yaml() { topology_yaml | sed -e 's|dns-server: .*}|dns-server: [203.0.113.10] }|'; }
 
-office_up() {
+office_spawn() {
 	cl_log=$work/$case_name.client1.log
 	proc_spawn "$work/client1.pid" "$cl_log" nsenter -t "$(proc_pid "$work/inside.pid")" -m -n -- \
 		"$culvert_client" up office --config "$work/client.yaml" --run-dir "$work/run" --log-level debug
+}
+office_up() {
+	office_spawn
 	client_says 'office: up user='
 }
 client_says() { wait_for "${2:-10}" grep -qE -- "$1" "$cl_log" || fail "the client never said: $1"; }
@@ -254,6 +257,31 @@ test_resolved_elsewhere() {
 	end
 }
 
+# Between the calls of a connection on demand its interface stays, and its name servers are not asked.
+test_resolved_on_demand() {
+	start systemd-resolved '    use-peer-dns: exclusively' '    dial-on-demand: yes' \
+		'ppp-profiles: { default: { idle-timeout: 3 } }'
+	resolved_start
+	office_spawn
+	wait_for 5 eval "ip -n '$T-c1' route show 128.0.0.0/1 | grep -q office" || fail "no route on demand"
+	in_ns "$T-c1" ping -c 1 -W 1 "$host" >/dev/null 2>&1 || true
+	client_says 'office: up user='
+	wait_for 5 resolved_has domain '~.' || fail "domain: $(inside resolvectl domain office)"
+	looks_up h.example
+	client_says 'office: down reason="idle' 10
+	wait_for 5 eval '! inside resolvectl dns | grep -q 203.0.113.10' || fail "$(inside resolvectl dns)"
+	resolved_has domain '' || fail "domain: $(inside resolvectl domain office)"
+	ip -n "$T-c1" link show office >/dev/null || fail "the interface is gone"
+	in_ns "$T-c1" ping -c 1 -W 1 "$host" >/dev/null 2>&1 || true
+	wait_for 10 eval "((\$(grep -c ': up user=' '$cl_log') == 2))" || fail "not up again"
+	wait_for 5 resolved_has dns 203.0.113.10 || fail "dns: $(inside resolvectl dns office)"
+	office_down
+	! grep -qE 'script=.*(status=[1-9]|signal=|killed)' "$cl_log" || fail "resolvectl failed"
+	proc_stop "$work/resolved.pid" || true
+	proc_stop "$work/bus.pid" || true
+	end
+}
+
 # Nobody keeps them; and one that hangs holds up neither packets nor commands.
 test_trouble() {
 	start '' '    use-peer-dns: yes'
@@ -275,4 +303,4 @@ test_trouble() {
 
 need "$culvertd" "$culvert_client" unshare nsenter python3
 topo_up
-run_cases openresolv exclusively profile resolvconf resolved resolved_elsewhere trouble
+run_cases openresolv exclusively profile resolvconf resolved resolved_elsewhere resolved_on_demand trouble
