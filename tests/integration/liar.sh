@@ -10,9 +10,11 @@ set -euo pipefail
 
 # lies GROUP: its cases, most of which wait for somebody's timer.
 lies() {
+	local rc=0
 	in_ns "$T-liar" "$top/tests/liar/liar" run "^$1/.*${CULVERT_LIE:-}" --client "$culvert_client" \
-		--jobs 24 --address "$access" >"$work/$case_name.liar.log" 2>&1 ||
-		fail "$(grep -c '^FAIL' "$work/$case_name.liar.log") of the cases are wrong"
+		--jobs 24 --address "$access" >"$work/$case_name.liar.log" 2>&1 || rc=$?
+	((rc != 77)) || skip "no case of these is '${CULVERT_LIE:-}'"
+	((rc == 0)) || fail "$(grep -c '^FAIL' "$work/$case_name.liar.log") of the cases are wrong"
 	note "$(tail -n 1 "$work/$case_name.liar.log")"
 	[[ -z $(ip -n "$T-liar" -o link show type tun) ]] || fail "interfaces were left"
 }
