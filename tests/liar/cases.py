@@ -18,13 +18,14 @@ class Case:
     # the interface. says: an expression that must be in the client's log. mib: the most it may take in
     # memory, above a client that was never lied to. listens: False: nothing at the port. connected:
     # whether Call Connected was sent, None: whatever. slow: it waits for timers, and goes first.
+    # calls: that many are taken, one after the other (Server.number); what is judged is the last one.
     def __init__(self, name, lie, status, reason, abort=None, args=(), hangup=False, packets=0,
-                 says=None, mib=None, listens=True, connected=None, limit=20, slow=False):
+                 says=None, mib=None, listens=True, connected=None, limit=20, slow=False, calls=1):
         self.name, self.lie, self.status, self.reason, self.abort = name, lie, status, reason, abort
         self.group = lie.__module__.replace('cases_', '')
         self.args, self.hangup, self.packets, self.says = tuple(args), hangup, packets, says
         self.mib, self.listens, self.connected, self.limit = mib, listens, connected, limit
-        self.slow = slow
+        self.slow, self.calls = slow, calls
 
 
 def case(name, status, reason, **more):

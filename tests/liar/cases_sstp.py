@@ -329,6 +329,26 @@ def _(s):
     s.linger(12)
 
 
+# --- calls that are dialed again: nothing of those before is left ---
+
+def again(name, lie):
+    @case('again-' + name, 0, 'hung up', hangup=True, args=('--reconnect', 'yes'), calls=3, mib=4,
+          says='dialing again in', slow=True)
+    def _(s):
+        if s.number < 2:
+            lie(s)
+            s.quiet()
+        else:
+            up(s)
+
+
+again('after-noise', lambda s: (s.reach('up'), s.flood(w.control(w.ECHO_RESPONSE) * 1000, read=True),
+                                s.send(b'\0' * 5000)))
+again('after-abort', lambda s: (s.reach('ack'), s.send(abort(4))))
+again('after-disconnect', lambda s: (s.reach('up'), s.send(w.control(w.DISCONNECT))))
+again('after-reset', lambda s: (s.reach('up'), s.reset()))
+again('after-no-tls', lambda s: (s.receive(), s.send_raw(b'HTTP/1.1 400 Bad Request\r\n\r\n')))
+
 # --- silence and floods ---
 
 @case('hello-silence', LOST, r'the server no longer answers \(SSTP Echo Request\)',

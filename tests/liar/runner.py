@@ -79,15 +79,25 @@ class Liar(threading.Thread):
         if not self.case.listens:
             return
         try:
-            sock, _ = self.listener.accept()
-            self.server = sv.Server(sock, self.identity.context(), self.identity.der, self.ready)
-            self.case.lie(self.server)
+            for number in range(self.case.calls):
+                self._take(number)
         except sv.Gone:
             pass
         except Exception as e:  # whatever it is: the case has not gone as it should
             self.complaint = '%s: %s' % (type(e).__name__, e)
         finally:
             self.stop()
+
+    def _take(self, number):
+        sock, _ = self.listener.accept()
+        self.server = sv.Server(sock, self.identity.context(), self.identity.der, self.ready)
+        self.server.number = number
+        try:
+            self.case.lie(self.server)
+        except sv.Gone:
+            if number + 1 == self.case.calls:
+                raise
+        self.server.close()
 
     def stop(self):
         self.listener.close()
@@ -152,7 +162,7 @@ class Interface:
 class Client:
     def __init__(self, case, options, identity, port, interface):
         self.log = tempfile.TemporaryFile()
-        self.peak_kib = 0
+        self.peak_kib = self.nb_open = 0
         self.began = time.monotonic()
         environment = dict(os.environ)
         # What was freed counts as memory of the client's, with a sanitizer.
@@ -174,6 +184,7 @@ class Client:
                 return None
             self._look_at_memory()
             if ready and ready.is_set():
+                self.nb_open = len(os.listdir('/proc/%d/fd' % self.process.pid))
                 self.process.send_signal(signal.SIGTERM)
                 ready = None
             time.sleep(0.02)
@@ -265,9 +276,12 @@ class Run:
         packets, text = interface.received(), client.text()
         interface.remove()
         if self.usual_kib is None:
-            self.usual_kib = client.peak_kib
+            self.usual_kib, self.usual_open = client.peak_kib, client.nb_open
         mib = (client.peak_kib - self.usual_kib) / 1024
-        return case, took, list(judge(case, status, text, liar, packets, mib)), text
+        wrong = list(judge(case, status, text, liar, packets, mib))
+        if case.calls > 1 and client.nb_open > self.usual_open + 2:  # it watches the network, too
+            wrong.append('%d files are open, not %d' % (client.nb_open, self.usual_open))
+        return case, took, wrong, text
 
 
 def report(case, took, wrong, text, keep):

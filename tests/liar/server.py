@@ -29,6 +29,7 @@ class Server:
     auth = w.AUTH_PAP  # Authentication-Protocol asked for, None: none
     mru = 1460
     hashes, nonce = 3, bytes(range(32))
+    number = 0  # of the call
     asks_ipcp = True  # sends a Configure-Request of its own
 
     skimmed = False
