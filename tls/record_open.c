@@ -16,7 +16,7 @@ enum {
 // Up to here pieces are copied together and opened at once; longer ones go to the cipher piece by
 // piece, which costs it 40-80 cycles each.
 #define GATHER_MAX 3072
-#define AHEAD 2 // records that prefetching is ahead
+#define AHEAD 4 // records that prefetching is ahead
 
 // A record cut into what the cipher sees.
 struct parts {
@@ -271,10 +271,11 @@ static inline int open_one(struct rec_crypto *rc, struct rec_open_op *op)
 	return alert;
 }
 
-// Of op, which is not the first of its burst. Of a record in many pieces the first two will do.
-static inline void prefetch(const struct rec_crypto *rc, const struct rec_open_op *op)
+// Of a record in many pieces the first two will do.
+static inline void prefetch(
+	const struct rec_crypto *rc, const struct rec_open_op *op, const struct rec_dir *before)
 {
-	rec_prefetch_key(rc, op->d, op[-1].d, op->src[0].len);
+	rec_prefetch_key(rc, op->d, before, op->src[0].len);
 	rec_prefetch_text(op->src[0].p, op->src[0].len);
 	if (op->nb_src > 1)
 		rec_prefetch_text(op->src[1].p, op->src[1].len);
@@ -284,11 +285,13 @@ void rec_open_burst(struct rec_crypto *rc, struct rec_open_op *ops, uint16_t n)
 {
 	bool handshake = false;
 
+	for (uint16_t i = 0; i < n && i < AHEAD; i++)
+		prefetch(rc, &ops[i], i ? ops[i - 1].d : NULL);
 	for (uint16_t i = 0; i < n; i++) {
 		struct rec_open_op *op = &ops[i];
 
 		if (i + AHEAD < n)
-			prefetch(rc, &ops[i + AHEAD]);
+			prefetch(rc, &ops[i + AHEAD], ops[i + AHEAD - 1].d);
 		if (handshake && behind_handshake(ops, i)) {
 			op->status = TLS_REC_HELD;
 			op->len = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What everything is made of: copies, and mbufs taken and given back.
+// What everything is made of: copies, lines of memory by their distance, and mbufs taken and given
+// back.
 #include <string.h>
 
 #include "bench/micro/micro.h"
@@ -50,16 +51,19 @@ static void copy_run(void *state, unsigned int phase)
 	}
 }
 
-// ---- one line after the other, of memory too large for a cache, fetched as far ahead as a burst
-// is looked at
+// ---- lines of memory in no order. Each waited for: mem/latency. Fetched as far ahead as a burst
+// is looked at: mem/line, and in blocks as long as a key of AES-256-GCM, mem/block.
 
 #define LINE 64
+#define BLOCK (16 * LINE)
 #define LINES_AHEAD 32
+#define BLOCKS_AHEAD 8
 
 struct line_state {
 	uint8_t *mem;
-	uint32_t *order; // of its lines
-	uint32_t n, at;
+	uint32_t *order;   // of its lines or blocks
+	uint32_t n, at;    // n is a power of two
+	size_t size, next; // of each; where the chain goes on
 	uint64_t sum;
 };
 
@@ -95,15 +99,31 @@ static void *line_setup(const struct micro_case *c, char *why, size_t cap)
 	snprintf(why, cap, "no memory");
 	if (!s)
 		return NULL;
-	s->n = (uint32_t)((c->arg[0] << 20) / LINE);
-	s->mem = micro_alloc((size_t)s->n * LINE);
+	s->size = c->bytes;
+	s->n = (uint32_t)(((size_t)c->arg[0] << 20) / s->size);
+	s->mem = micro_alloc(s->n * s->size);
 	s->order = micro_alloc(s->n * sizeof(*s->order));
 	if (!s->mem || !s->order) {
 		line_teardown(s);
 		return NULL;
 	}
 	shuffle(s);
+	for (uint32_t i = 0; i < s->n; i++) { // each line says where the next one is
+		size_t to = s->order[(i + 1) & (s->n - 1)] * s->size;
+
+		memcpy(s->mem + s->order[i] * s->size, &to, sizeof(to));
+	}
 	return s;
+}
+
+static void latency_run(void *state, unsigned int phase)
+{
+	struct line_state *s = state;
+	size_t at = s->next;
+
+	for (int i = 0; i < MICRO_BURST; i++)
+		memcpy(&at, s->mem + at, sizeof(at));
+	s->next = at;
 }
 
 static void line_run(void *state, unsigned int phase)
@@ -113,14 +133,35 @@ static void line_run(void *state, unsigned int phase)
 	for (int i = 0; i < MICRO_BURST; i++) {
 		uint32_t at = s->at + (uint32_t)i, ahead = at + LINES_AHEAD;
 
-		__builtin_prefetch(s->mem + (size_t)s->order[ahead % s->n] * LINE);
-		s->sum += s->mem[(size_t)s->order[at % s->n] * LINE];
+		__builtin_prefetch(s->mem + (size_t)s->order[ahead & (s->n - 1)] * LINE);
+		s->sum += s->mem[(size_t)s->order[at & (s->n - 1)] * LINE];
 	}
-	s->at = (s->at + MICRO_BURST) % s->n;
+	s->at += MICRO_BURST;
+}
+
+static void block_run(void *state, unsigned int phase)
+{
+	struct line_state *s = state;
+
+	for (int i = 0; i < MICRO_BURST; i++) {
+		uint32_t at = s->at + (uint32_t)i, ahead = at + BLOCKS_AHEAD;
+		const uint8_t *to = s->mem + (size_t)s->order[ahead & (s->n - 1)] * BLOCK;
+		const uint8_t *from = s->mem + (size_t)s->order[at & (s->n - 1)] * BLOCK;
+
+		for (unsigned int k = 0; k < BLOCK; k += LINE)
+			__builtin_prefetch(to + k);
+		for (unsigned int k = 0; k < BLOCK; k += LINE)
+			s->sum += from[k];
+	}
+	s->at += MICRO_BURST;
 }
 
 static const struct micro_ops line_ops = {
 	.setup = line_setup, .run = line_run, .teardown = line_teardown};
+static const struct micro_ops latency_ops = {
+	.setup = line_setup, .run = latency_run, .teardown = line_teardown};
+static const struct micro_ops block_ops = {
+	.setup = line_setup, .run = block_run, .teardown = line_teardown};
 
 // ---- mbufs
 
@@ -157,7 +198,14 @@ static void with_anchor(struct micro_case *c)
 void micro_mem_cases(struct micro_suite *s)
 {
 	static const uint32_t sizes[] = {64, 256, 1420, 16384};
-	static const int64_t mib[] = {1, 4, 16, 64};
+	static const int64_t mib[] = {1, 4, 16, 64, 256};
+	static const struct {
+		const struct micro_ops *ops;
+		const char *unit, *name;
+		uint32_t size;
+	} kinds[] = {{&latency_ops, "line", "mem/latency/%dM", LINE},
+		{&line_ops, "line", "mem/line/%dM", LINE},
+		{&block_ops, "block", "mem/block/%dM", BLOCK}};
 
 	for (size_t i = 0; i < RTE_DIM(sizes); i++) {
 		struct micro_case *c = micro_add(s, &copy_ops, "copy", "mem/copy/%u", sizes[i]);
@@ -167,10 +215,13 @@ void micro_mem_cases(struct micro_suite *s)
 			c->batch = MICRO_BURST / 8;
 		with_anchor(c);
 	}
-	for (size_t i = 0; i < RTE_DIM(mib); i++) {
-		struct micro_case *c = micro_add(s, &line_ops, "line", "mem/line/%dM", (int)mib[i]);
+	for (size_t i = 0; i < RTE_DIM(kinds) * RTE_DIM(mib); i++) {
+		size_t k = i / RTE_DIM(mib);
+		struct micro_case *c = micro_add(
+			s, kinds[k].ops, kinds[k].unit, kinds[k].name, (int)mib[i % RTE_DIM(mib)]);
 
-		c->arg[0] = mib[i];
+		c->arg[0] = mib[i % RTE_DIM(mib)];
+		c->bytes = kinds[k].size;
 		with_anchor(c);
 	}
 	with_anchor(micro_add(s, &alloc_ops, "mbuf", "mbuf/one-by-one"));

@@ -36,13 +36,14 @@ static int install(struct anchor *a, uint16_t version, enum tls_aead aead)
 	int rc = 0;
 
 	for (unsigned int i = 0; !rc && i < a->nb_keys; i++) {
-		uint8_t *mem = a->keys + 2 * a->key_size * i;
+		uint8_t *mem = a->keys + a->key_size * i;
 
 		memcpy(k.key, &i, sizeof(i));
 		rc = rec_key_install(a->rc, &a->tx[i], &k, mem);
 		if (rc)
 			break;
-		rc = rec_key_install(a->rc, &a->rx[i], &k, mem + a->key_size);
+		// Those to open with are apart: what is fetched beyond one key is none of them.
+		rc = rec_key_install(a->rc, &a->rx[i], &k, mem + a->key_size * a->nb_keys);
 		if (rc)
 			rec_key_remove(a->rc, &a->tx[i]);
 		else
