@@ -361,6 +361,8 @@ static void on_closed(void *user, enum call_end why)
 	b->end = why;
 }
 
+const uint8_t bed_packet[40] = {0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17};
+
 const struct call_ops bed_call_ops = {.up = on_up, .packet = on_packet, .closed = on_closed};
 
 // --- both ---
@@ -551,4 +553,31 @@ void bed_server_ip(struct bed *b, const void *ip, size_t n)
 
 	memcpy(frame + 4, ip, n);
 	assert_int_equal(sstp_send_ppp(&b->sstp, frame, n + 4), 0);
+}
+
+struct bed *bed_dialed(struct bed *b)
+{
+	bed_start(b);
+	bed_pump(b);
+	return b;
+}
+
+void bed_assert_reason(const struct bed *b, const char *part)
+{
+	if (!strstr(call_reason(&b->call), part))
+		fail_msg("\"%s\" does not say \"%s\"", call_reason(&b->call), part);
+}
+
+void bed_assert_ended(struct bed *b, uint64_t limit_ms, enum call_end end, const char *reason)
+{
+	uint64_t took = bed_until_closed(b, limit_ms);
+
+	if (took == UINT64_MAX)
+		fail_msg("not closed after %llu ms", (unsigned long long)limit_ms);
+	if (b->end != end)
+		fail_msg("ended with \"%s\"", call_reason(&b->call));
+	bed_assert_reason(b, reason);
+	assert_false(b->up);
+	assert_int_equal(call_deadline(&b->call), 0);
+	assert_int_equal(call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), -ENOTCONN);
 }

@@ -86,11 +86,20 @@ void bed_advance(struct bed *b, uint64_t ms);
 // Until the call is closed, at most limit_ms. How long it took, or UINT64_MAX.
 uint64_t bed_until_closed(struct bed *b, uint64_t limit_ms);
 
+// bed_start() and bed_pump(); returns b.
+struct bed *bed_dialed(struct bed *b);
+// The reason has part in it.
+void bed_assert_reason(const struct bed *b, const char *part);
+// The call ends within limit_ms, never having been up, and takes no more packets.
+void bed_assert_ended(struct bed *b, uint64_t limit_ms, enum call_end end, const char *reason);
+
 // The server alone, over any other transport: bytes in, bytes out (returns how many), the clock.
 void bed_server_start(struct bed *b);
 void bed_server_input(struct bed *b, const uint8_t *p, size_t n);
 size_t bed_server_output(struct bed *b, uint8_t *p, size_t cap);
 void bed_server_tick(struct bed *b, uint64_t now_ms);
+
+extern const uint8_t bed_packet[40]; // an IPv4 packet
 
 // From the server: plaintext as it is, and an IPv4 packet.
 void bed_server_write(struct bed *b, const void *p, size_t n);
