@@ -4,24 +4,6 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=topology.sh
 . "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
-transfer=$(dirname "${BASH_SOURCE[0]}")/transfer.py
-
-# transferred BYTES SEED: so many each way, at the same time, through the tunnel of client 1.
-transferred() {
-	local port=7001 start rc=0
-	proc_spawn "$work/serve.pid" "$work/$case_name.serve.log" \
-		ip netns exec "$ns_inet" python3 "$transfer" serve "$host" $port
-	wait_for 10 tcp_listening "$ns_inet" $port || fail "the file server did not start"
-	start=${EPOCHREALTIME/[.,]/}
-	in_ns "$T-c1" timeout 300 python3 "$transfer" run "$host" $port "$1" "$2" \
-		>"$work/$case_name.run.log" 2>&1 || rc=$?
-	((rc == 0)) || fail "transfer (status $rc): $(tail -n 1 "$work/$case_name.run.log")"
-	wait_for 10 proc_gone "$work/serve.pid" || fail "the server's end did not finish"
-	proc_stop "$work/serve.pid"
-	[[ $proc_status == 0 ]] || fail "the server's end: $(tail -n 1 "$work/$case_name.serve.log")"
-	note "$(awk -v b="$1" -v us=$((${EPOCHREALTIME/[.,]/} - start)) \
-		'BEGIN {printf "%.0f Mbit/s each way", b * 8 / us}')"
-}
 
 # lossy PERMILLE BYTES
 lossy() {

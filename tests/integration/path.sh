@@ -7,25 +7,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
 # shellcheck source-path=SCRIPTDIR source=line.sh
 . "$(dirname "${BASH_SOURCE[0]}")/line.sh"
-transfer=$(dirname "${BASH_SOURCE[0]}")/transfer.py
 line=(--rate 50M --delay 10ms --limit 256k)
-
-# transferred BYTES: so many each way at the same time through the tunnel; every byte is checked.
-transferred() {
-	local port=7001 rc=0 start
-	proc_spawn "$work/serve.pid" "$work/$case_name.serve.log" \
-		ip netns exec "$ns_inet" python3 "$transfer" serve "$host" $port
-	wait_for 10 tcp_listening "$ns_inet" $port || fail "the file server did not start"
-	start=${EPOCHREALTIME/[.,]/}
-	in_ns "$T-c1" timeout 300 python3 "$transfer" run "$host" $port "$1" 1 \
-		>"$work/$case_name.run.log" 2>&1 || rc=$?
-	((rc == 0)) || fail "transfer (status $rc): $(tail -n 1 "$work/$case_name.run.log")"
-	wait_for 10 proc_gone "$work/serve.pid" || fail "the server's end did not finish"
-	proc_stop "$work/serve.pid"
-	[[ $proc_status == 0 ]] || fail "the server's end: $(tail -n 1 "$work/$case_name.serve.log")"
-	note "$(awk -v b="$1" -v us=$((${EPOCHREALTIME/[.,]/} - start)) \
-		'BEGIN {printf "%.1f Mbit/s each way", b * 8 / us}')"
-}
 
 # over BYTES OPTION...: a call over such a line, files both ways, pings, the end.
 over() {
