@@ -54,6 +54,7 @@ while True:
     ip4 = q[end - 4:end - 2] == b"\0\1"
     s.sendto(q[:2] + b"\x81\x80\0\1" + struct.pack(">H", ip4) + b"\0\0\0\0" + q[12:end] +
         (b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xcb\0\x71\x4d" if ip4 else b""), a)'
+	wait_for 5 eval "ip netns exec '$ns_inet' ss -Hlun 'sport = :53' | grep -q ." || fail "no name server"
 	{
 		cat <<-END
 			sstp-client:
