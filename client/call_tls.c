@@ -15,7 +15,8 @@
 #include "base/secret.h"
 #include "client/call_policy.h"
 
-#define KEEP_OUT (1u << 19) // bytes of records
+#define KEEP_OUT (1u << 19)    // bytes of records
+#define READ_BUFFER (1u << 16) // of records that are taken from the input at once
 
 // --- a BIO that reads from the call's input span and writes to its outbuf ---
 
@@ -280,6 +281,8 @@ void call_tls_free(struct call_tls *t)
 void call_tls_keep_buffers(struct call_tls *t)
 {
 	SSL_clear_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
+	SSL_set_default_read_buffer_len(t->ssl, READ_BUFFER);
+	SSL_set_read_ahead(t->ssl, 1);
 	t->out.keep = KEEP_OUT;
 }
 

@@ -71,7 +71,8 @@ struct call_tls {
 // host: the name or address dialed; sni: to ask for, or NULL. 0 or -ENOMEM.
 int call_tls_init(struct call_tls *t, SSL_CTX *ctx, const char *host, const char *sni);
 void call_tls_free(struct call_tls *t);
-// This one carries much, and there are few: its buffers stay between records.
+// This one carries much, and there are few: buffers are larger and stay between records. Not before
+// call_tls_keys().
 void call_tls_keep_buffers(struct call_tls *t);
 
 // Go on with the handshake. 1: done, 0: more input is needed, -EPIPE: close_notify, -EPROTO: failed

@@ -253,7 +253,7 @@ static void cut_others(void **state)
 // Hop-by-hop options stay in front of each.
 static void cut_extension(void **state)
 {
-	uint8_t ip[3000], big[3000], out[1500];
+	uint8_t ip[4000], big[4000], out[1500];
 	struct spec s = tcp4;
 	struct virtio_net_hdr v;
 	struct gso g;
