@@ -40,6 +40,8 @@ def full():
                "--sessions 64 --size 64 --turn 256 --direction down,up --seconds 0.4 --repeats 7"),
         worker("null", "TCP, framing and ports alone: the null cipher",
                "--sessions 64 --size 64,1400 --direction down,up --cipher null --seconds 0.4 --repeats 7"),
+        worker("null-whole", "the null cipher, up, each record in a segment of its own",
+               "--sessions 64 --size 1400 --direction up --no-straddle --cipher null --seconds 0.4 --repeats 7 --no-stages"),
         worker("hairpin", "client to client, and both ways at once",
                "--sessions 64 --size 64,1400 --direction hairpin,both --seconds 0.4 --repeats 5"),
         worker("ciphers-aes128", "the other ciphers: AES-128-GCM",

@@ -110,7 +110,9 @@ def table(data):
         Target("1400 bytes up, records astride segments, to the bare open", 2.2, f.ratio("worker/sizes", "up", 1400), "x", 1.6,
                where="worker/sizes"),
         Target("TCP, framing and ports alone, down", 300, f.cycles("worker/null", "down", 1400), cyc, where="worker/null"),
-        Target("TCP, framing and ports alone, up", 300, f.cycles("worker/null", "up", 1400), cyc, where="worker/null"),
+        Target("TCP, framing and ports alone, up, a record in each segment", 300, f.cycles("worker/null-whole", "up", 1400), cyc,
+               where="worker/null-whole"),
+        Target("the same, records astride segments", 300, f.cycles("worker/null", "up", 1400), cyc, where="worker/null"),
         Target("64 bytes down, 64 sessions, receive queue full", 200, f.cycles("worker/small", "down", 64), cyc, where="worker/small"),
         Target("64 bytes up, a record each", 350, f.cycles("worker/sizes", "up", 64), cyc, where="worker/sizes"),
     ]
