@@ -6,66 +6,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "bench/commands.h"
 #include "bench/options.h"
 #include "bench/plain/stream.h"
 
-#define LOG_TYPE "plain"
-#define EXIT_USAGE 2
 #define WINDOWS_MAX 100
 
-// name, argument, default, help.
-#define OPTION_LIST(X)                                                                       \
-	X(LISTEN, "listen", "ADDRESS", "", "be the server, until a signal")                  \
-	X(CERTIFICATE, "certificate", "FILE", "", "its certificate and key, PEM")            \
-	X(CONNECT, "connect", "ADDRESS", "", "be the client, which is measured")             \
-	X(PORT, "port", "PORT", "4433", "TCP port")                                          \
-	X(WAY, "way", "up|down", "up", "the client writes or reads")                         \
-	X(RECORD, "record", "BYTES", "16384", "plaintext of each record, of whoever writes") \
-	X(RATE, "rate", "BYTES", "none", "a second, in bursts of 64 KiB")                    \
-	X(WARMUP, "warmup", "S", "0.5", "seconds before the first window")                   \
-	X(WINDOW, "window", "S", "1", "seconds of each")                                     \
-	X(WINDOWS, "windows", "N", "3", "how many")                                          \
-	X(CONGESTION, "congestion-control", "NAME", "the system's", "of the TCP connection") \
-	X(ALSO, "also", "PID", "", "whose processor time counts as well; up to 4 times")     \
-	X(JSON, "json", "FILE", "", "the windows as JSON (-: standard output)")              \
-	X(HELP, "help", "", "", "print this")
+#define OPTION_LIST(X)                                                                      \
+	X(LISTEN, "listen", "ADDRESS", "be the server, until a signal")                     \
+	X(CERTIFICATE, "certificate", "FILE", "its certificate and key, PEM")               \
+	X(CONNECT, "connect", "ADDRESS", "be the client, which is measured")                \
+	X(PORT, "port", "PORT", "TCP port (4433)")                                          \
+	X(WAY, "way", "up|down", "the client writes or reads (up)")                         \
+	X(RECORD, "record", "BYTES", "plaintext of each record, of whoever writes (16384)") \
+	X(RATE, "rate", "BYTES", "a second, in bursts of 64 KiB (none)")                    \
+	X(WARMUP, "warmup", "S", "seconds before the first window (0.5)")                   \
+	X(WINDOW, "window", "S", "seconds of each (1)")                                     \
+	X(WINDOWS, "windows", "N", "how many (3)")                                          \
+	X(CONGESTION, "congestion-control", "NAME", "of the TCP connection (the system's)") \
+	X(ALSO, "also", "PID", "whose processor time counts as well; up to 4 times")        \
+	X(JSON, "json", "FILE", "the windows as JSON (-: standard output)")                 \
+	X(HELP, "help", "", "print this")
 
-#define X(id, name, arg, dflt, help) OPT_##id,
-enum option_id { OPT_FIRST = 256, OPTION_LIST(X) };
-#undef X
-
-static const struct option long_options[] = {
-#define X(id, name, arg, dflt, help) \
-	{name, (arg)[0] ? required_argument : no_argument, NULL, OPT_##id},
-	OPTION_LIST(X)
-#undef X
-		{0}};
+BENCH_OPTIONS(OPTION_LIST);
 
 static void print_help(void)
 {
-	static const struct {
-		const char *name, *arg, *dflt, *help;
-	} rows[] = {
-#define X(id, name, arg, dflt, help) {name, arg, dflt, help},
-		OPTION_LIST(X)
-#undef X
-	};
-	char left[64];
-
 	puts("Usage: culvert-bench plain --listen ADDRESS --certificate FILE [OPTION...]\n"
 	     "       culvert-bench plain --connect ADDRESS [OPTION...]\n"
 	     "TLS 1.3 with AES-256-GCM over a kernel socket and nothing else: bytes, and "
 	     "processor\n"
 	     "time of the client.\n");
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		snprintf(left, sizeof(left), "--%s %s", rows[i].name, rows[i].arg);
-		printf("  %-26s %s", left, rows[i].help);
-		if (rows[i].dflt[0])
-			printf(" [%s]", rows[i].dflt);
-		putchar('\n');
-	}
+	bench_options_print(option_rows, BENCH_NB(option_rows), 26);
 }
 
 static int set_way(struct stream_conf *c)
@@ -124,15 +96,13 @@ static int set_option(struct stream_conf *c, int option, const char **json)
 	}
 }
 
-static void print_windows(
+static int print_windows(
 	const struct stream_conf *c, const struct stream_window *windows, const char *json)
 {
-	FILE *out = !json || !strcmp(json, "-") ? stdout : fopen(json, "we");
+	FILE *out = bench_json_open(json);
 
-	if (!out) {
-		LOG_ERRNO(LOG_ERR, errno, "%s", json);
-		return;
-	}
+	if (!out)
+		return -EIO;
 	fprintf(out, "{\"way\": \"%s\", \"record\": %u, \"windows\": [", c->up ? "up" : "down",
 		c->record);
 	for (unsigned int i = 0; i < c->windows; i++)
@@ -142,8 +112,7 @@ static void print_windows(
 			i ? "," : "", windows[i].wall_s, windows[i].cpu_s, windows[i].also_s,
 			(unsigned long long)windows[i].bytes);
 	fputs("]}\n", out);
-	if (out != stdout)
-		fclose(out);
+	return bench_json_close(out, json);
 }
 
 int bench_plain(int argc, char **argv)
@@ -155,29 +124,29 @@ int bench_plain(int argc, char **argv)
 		.warmup_s = 0.5,
 		.window_s = 1};
 	static struct stream_window windows[WINDOWS_MAX];
-	const char *json = NULL;
+	const char *json = "-";
 	bool listens = false;
 	int option;
 
 	bench_options_begin("culvert-bench plain");
-	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((option = bench_options_next(option_rows, BENCH_NB(option_rows), argc, argv)) !=
+		-1) {
 		if (option == OPT_HELP) {
 			print_help();
 			return EXIT_SUCCESS;
 		}
 		listens = listens || option == OPT_LISTEN;
 		if (set_option(&c, option, &json))
-			return EXIT_USAGE;
+			return BENCH_EXIT_USAGE;
 	}
 	if (!c.address || optind < argc || listens != (c.certificate != NULL)) {
 		fputs("culvert-bench plain: --connect, or --listen and --certificate; see --help\n",
 			stderr);
-		return EXIT_USAGE;
+		return BENCH_EXIT_USAGE;
 	}
 	if (listens)
 		return stream_serve(&c);
 	if (stream_measure(&c, windows))
 		return EXIT_FAILURE;
-	print_windows(&c, windows, json);
-	return EXIT_SUCCESS;
+	return print_windows(&c, windows, json) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
