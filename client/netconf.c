@@ -142,6 +142,17 @@ int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu)
 	return change(n, &q);
 }
 
+int netconf_link_down(struct netconf *n, int ifindex)
+{
+	struct request q;
+
+	request_init(&q, RTM_NEWLINK, 0, sizeof(q.link));
+	q.link.ifi_family = AF_UNSPEC;
+	q.link.ifi_index = ifindex;
+	q.link.ifi_change = IFF_UP;
+	return change(n, &q);
+}
+
 int netconf_link_delete(struct netconf *n, int ifindex)
 {
 	struct request q;

@@ -19,6 +19,7 @@ void netconf_close(struct netconf *n);
 int netconf_link_no_ipv6(struct netconf *n, int ifindex);
 
 int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu);
+int netconf_link_down(struct netconf *n, int ifindex);
 
 // At once, whoever has it open.
 int netconf_link_delete(struct netconf *n, int ifindex);

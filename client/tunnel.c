@@ -62,6 +62,7 @@ int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap)
 		return rc;
 	}
 	memcpy(t->name, ifr.ifr_name, sizeof(t->name));
+	t->was_there = !ioctl(t->fd, TUNGETIFF, &ifr) && (ifr.ifr_flags & IFF_PERSIST);
 	if (t->vnet)
 		leave_offloads(t);
 	t->ifindex = (int)if_nametoindex(t->name);
@@ -95,6 +96,7 @@ int tunnel_address(
 		LOG(LOG_WARNING, "the peer's address is the server's outer one: no route to it");
 		peer = 0;
 	}
+	t->pair = (struct tunnel_pair){local, peer};
 	return failed(t, netconf_address_add(&t->net, t->ifindex, local, peer), err, cap);
 }
 
@@ -302,12 +304,23 @@ int tunnel_default_route(
 	return rc;
 }
 
+static void leave_interface(struct tunnel *t)
+{
+	// A program that is being started holds a copy of fd for a moment, and with it the name.
+	if (!t->was_there) {
+		netconf_link_delete(&t->net, t->ifindex);
+		return;
+	}
+	if (t->pair.local)
+		netconf_address_delete(&t->net, t->ifindex, t->pair.local, t->pair.peer);
+	netconf_link_down(&t->net, t->ifindex); // and with it routes, and what is of IPv6
+}
+
 void tunnel_close(struct tunnel *t)
 {
 	drop_server_route(t);
-	// A program that is being started holds a copy of fd for a moment, and with it the name.
 	if (t->ifindex && t->net.fd >= 0)
-		netconf_link_delete(&t->net, t->ifindex);
+		leave_interface(t);
 	t->ifindex = 0;
 	netconf_close(&t->net);
 	if (t->fd >= 0)

@@ -9,9 +9,15 @@
 
 #include "client/netconf.h"
 
+struct tunnel_pair {
+	uint32_t local, peer;
+};
+
 struct tunnel {
 	int fd; // packets, non-blocking; -1: none
 	int ifindex;
+	bool was_there;          // made by somebody else before (ip tuntap add), and stays
+	struct tunnel_pair pair; // as it was set, local 0: none
 	// Packets have virtio-net headers in front (gso.h); the kernel takes merged UDP too.
 	bool vnet, vnet_udp;
 	char name[IFNAMSIZ];
@@ -39,9 +45,6 @@ int tunnel_up(struct tunnel *t, uint16_t mtu, char *err, size_t cap);
 int tunnel_address(
 	struct tunnel *t, uint32_t local, uint32_t peer, uint32_t server, char *err, size_t cap);
 // Give it these addresses instead of the ones that it has. old.peer is 0 where that was left out.
-struct tunnel_pair {
-	uint32_t local, peer;
-};
 int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunnel_pair now,
 	uint32_t server, char *err, size_t cap);
 // Give it the link-local address of an interface identifier. Router advertisements do the rest, in

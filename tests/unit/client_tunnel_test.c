@@ -9,10 +9,12 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <linux/if_tun.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "client/tunnel.h"
@@ -184,6 +186,36 @@ static void test_name_is_free(void **state)
 	assert_int_equal(if_nametoindex("in7"), t.ifindex);
 	tunnel_close(&t);
 	assert_int_equal(if_nametoindex("in7"), 0);
+}
+
+// One that somebody made stays his, as it was: down, and without an address.
+static void test_persistent_stays(void **state)
+{
+	struct netconf_route r;
+	struct tunnel made, t;
+
+	if (!has_namespace)
+		skip();
+	assert_int_equal(tunnel_open(&made, "in8", err, sizeof(err)), 0);
+	assert_int_equal(ioctl(made.fd, TUNSETPERSIST, 1), 0);
+	close(made.fd);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(tunnel_open(&t, "in8", err, sizeof(err)), 0);
+		assert_int_equal(t.ifindex, made.ifindex);
+		assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+		assert_int_equal(
+			tunnel_address(&t, 0x0a000002 + i, 0x0a000001, SERVER, err, sizeof(err)),
+			0);
+		assert_int_equal(way(0x0a000001, &r), t.ifindex);
+		tunnel_close(&t);
+		assert_int_equal(if_nametoindex("in8"), made.ifindex);
+		assert_int_equal(way(0x0a000001, &r), outer.ifindex);
+		assert_int_equal(
+			netconf_address_delete(&made.net, made.ifindex, 0x0a000002 + i, 0x0a000001),
+			-EADDRNOTAVAIL);
+	}
+	assert_int_equal(netconf_link_delete(&made.net, made.ifindex), 0);
+	netconf_close(&made.net);
 }
 
 // Behind one with a lower metric.
@@ -382,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_default_route),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_name_is_free),
+		cmocka_unit_test(test_persistent_stays),
 		cmocka_unit_test(test_distance),
 		cmocka_unit_test(test_readdress),
 		cmocka_unit_test(test_server_route),
