@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "bench/plain/stream.h"
+#include "bench/plain/pace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +21,6 @@
 #define CIPHER "TLS_AES_256_GCM_SHA384"
 #define READ_BUFFER 65536 // one recv() brings many records
 #define LOOK_EVERY 32     // records between two looks at the clock
-#define BURST 65536       // bytes between two looks at the pace
 
 // What a client asks for first.
 struct request {
@@ -28,12 +28,6 @@ struct request {
 	uint8_t unused;
 	uint16_t record;  // network byte order
 	uint32_t kbyte_s; // as well; 0: as fast as it goes
-};
-
-// When the next burst may go.
-struct pace {
-	double bytes_s, next_s;
-	unsigned int left; // of this one
 };
 
 static uint8_t buf[STREAM_RECORD_MAX];
@@ -100,26 +94,21 @@ static double clock_s(clockid_t id)
 	return clock_gettime(id, &ts) ? 0 : (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+// In front of each record.
 static void wait_turn(struct pace *p, unsigned int bytes)
 {
-	double now;
-	struct timespec ts = {0};
+	double until;
+	struct timespec ts;
 
-	if (!p->bytes_s)
+	if (!pace_is_look(p, bytes))
 		return;
-	if (p->left > bytes) {
-		p->left -= bytes;
+	until = pace_until(p, clock_s(CLOCK_MONOTONIC));
+	if (until <= 0)
 		return;
-	}
-	now = clock_s(CLOCK_MONOTONIC);
-	p->left = BURST;
-	// What was held up is made up for within some bursts' time.
-	p->next_s =
-		(p->next_s > now - 8 * BURST / p->bytes_s ? p->next_s : now) + BURST / p->bytes_s;
-	if (p->next_s <= now)
-		return;
-	ts.tv_nsec = (long)((p->next_s - now) * 1e9) % 1000000000;
-	nanosleep(&ts, NULL);
+	ts.tv_sec = (time_t)until;
+	ts.tv_nsec = (long)((until - (double)ts.tv_sec) * 1e9);
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL) == EINTR)
+		;
 }
 
 // One way or the other until the peer goes.
