@@ -343,7 +343,8 @@ struct cp *cp_create(const struct config *c, struct dp_chan *ch, char *err, size
 	cp->conf = c;
 	cp->ch = ch;
 	TAILQ_INIT(&cp->sessions);
-	TAILQ_INIT(&cp->half_open);
+	for (unsigned int i = 0; i < CP_NB_HALF_OPEN; i++)
+		TAILQ_INIT(&cp->half_open[i]);
 	if (gethostname(cp->hostname, sizeof(cp->hostname) - 1) || !cp->hostname[0])
 		strcpy(cp->hostname, "culvert");
 	cp->loop = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);

@@ -38,6 +38,7 @@ static void log_ok(struct cp_session *s, const struct users_answer *a, uint32_t 
 		SLOG(LOG_INFO, s, "auth method=%s result=ok profile=%s last_logged_out=%s",
 			ppp_auth_name(method), a->grant.profile ? a->grant.profile : "-", when);
 	s->call->auth_logged = true;
+	s->known = true;
 }
 
 // The peer is who it says: it gets what it is granted, unless it may not be here now. Who
@@ -91,6 +92,7 @@ static void judge(struct cp_session *s, struct users_answer *a)
 			*c->held = *a;
 			a->store = NULL;
 			drop(a);
+			cp_session_heard(s);
 			return;
 		}
 	}
@@ -123,10 +125,17 @@ static bool is_asking(const struct cp_call *c)
 	       c->ppp.as.pending;
 }
 
+// Nor is it one any longer that waits for a verdict.
+static void stop_waiting(struct cp_session *s)
+{
+	cp_auth_cancel(s);
+	cp_session_heard(s);
+}
+
 void cp_auth_settle(struct cp_session *s)
 {
 	if ((s->call->auth_pending || s->call->held) && !is_asking(s->call))
-		cp_auth_cancel(s);
+		stop_waiting(s);
 }
 
 void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req)
@@ -146,6 +155,7 @@ void cp_auth_request(struct cp_session *s, const struct ppp_auth_request *req)
 	}
 	c->auth_pending = true;
 	c->auth_id = q.id;
+	cp_session_heard(s);
 	ev_timer_stop(cp->loop, &c->auth_timer);
 	ev_timer_set(&c->auth_timer, cp->limits.auth_s, 0);
 	ev_timer_start(cp->loop, &c->auth_timer);
@@ -191,7 +201,7 @@ static void on_auth_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	s->cp->totals.auth_refused++;
 	SLOG_RATE(LOG_WARNING, AUTH_LOG_BURST, s, "auth method=%s result=refused why=\"%s\"",
 		ppp_auth_name(c->ppp.as.req.method), users_result_text(USERS_NO_ANSWER));
-	cp_auth_cancel(s);
+	stop_waiting(s);
 	cp_session_why(s, ppp_end_text(PPP_END_AUTH_TIMEOUT), users_result_text(USERS_NO_ANSWER));
 	ppp_terminate(&c->ppp, PPP_END_AUTH_TIMEOUT, NULL);
 	cp_call_settle(s);

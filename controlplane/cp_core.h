@@ -61,6 +61,14 @@ struct cp_admit {
 	ev_timer again;
 };
 
+// What a call in progress is for those that want its place.
+enum cp_half_open {
+	CP_STRANGER, // nothing is known of it
+	CP_KNOWN,    // its log-in was right
+	CP_AWAITING, // its verdict: not silent, however long that takes
+	CP_NB_HALF_OPEN,
+};
+
 // Where the round of router advertisements is (cp_ip6.c).
 struct cp_ip6_round {
 	unsigned int worker;
@@ -85,7 +93,8 @@ struct cp {
 	struct cp_table table;
 	struct cp_out out;
 	struct cp_session_list sessions;
-	struct cp_session_list half_open; // calls in progress, the longest silent one first
+	// Calls in progress, in each list the longest silent one first.
+	struct cp_session_list half_open[CP_NB_HALF_OPEN];
 	uint32_t nb_sessions, nb_half_open, nb_up;
 	double answer_s;     // longest silence of a call that came up, on a moving average
 	double answer_dev_s; // and how far one is from it

@@ -59,21 +59,45 @@ void cp_session_why(struct cp_session *s, const char *why, const char *detail)
 		s->why_detail = strndup(detail, WHY_DETAIL_MAX); // not there when out of memory
 }
 
+// At the end of the list that it belongs to now.
+static void list_half_open(struct cp_session *s)
+{
+	const struct cp_call *c = s->call;
+
+	s->heard = ev_now(s->cp->loop);
+	s->in_list = c && (c->auth_pending || c->held) ? CP_AWAITING
+		     : s->known                        ? CP_KNOWN
+						       : CP_STRANGER;
+	TAILQ_INSERT_TAIL(&s->cp->half_open[s->in_list], s, next_half_open);
+}
+
+static void unlist_half_open(struct cp_session *s)
+{
+	TAILQ_REMOVE(&s->cp->half_open[s->in_list], s, next_half_open);
+}
+
 static void leave_half_open(struct cp_session *s)
 {
 	if (!s->half_open)
 		return;
 	s->half_open = false;
 	s->cp->nb_half_open--;
-	TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
+	unlist_half_open(s);
 }
 
 static void enter_half_open(struct cp_session *s)
 {
 	s->half_open = true;
 	s->cp->nb_half_open++;
-	s->heard = ev_now(s->cp->loop);
-	TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
+	list_half_open(s);
+}
+
+void cp_session_heard(struct cp_session *s)
+{
+	if (!s->half_open)
+		return;
+	unlist_half_open(s);
+	list_half_open(s);
 }
 
 // Who does not answer is known by how long those take that do: where all are slow, as when
@@ -86,37 +110,27 @@ static double give_way_s(const struct cp *cp)
 	return s > most ? most : s < most / 20 ? most / 20 : s;
 }
 
-// Whether a call has been silent for too long. Who has shown a password is given the most.
-static bool is_silent(const struct cp_session *s, double patience)
+// The first of a list, when it has been silent for so long; else NULL.
+static struct cp_session *silent(struct cp *cp, enum cp_half_open list, double patience)
 {
-	double silence = ev_now(s->cp->loop) - s->heard;
+	struct cp_session *s = TAILQ_FIRST(&cp->half_open[list]);
 
-	return silence >= (s->call && s->call->auth_logged ? s->cp->limits.give_way_s : patience);
+	return s && ev_now(cp->loop) - s->heard >= patience ? s : NULL;
 }
 
-// Who waits for its verdict is not silent.
-static bool waits_for_verdict(const struct cp_session *s)
-{
-	return s->call && (s->call->auth_pending || s->call->held);
-}
-
-// The call that has to go first. A back end that does not answer must not keep everybody out: who
-// waits for it for long goes when there is no other. NULL: none.
+// The call that has to go first. Who has shown a password is given the most. A back end that does
+// not answer must not keep everybody out: who waits for it for long goes when there is no other.
+// NULL: none.
 static struct cp_session *gives_way(struct cp *cp)
 {
-	struct cp_session *s, *waits = TAILQ_FIRST(&cp->half_open);
-	double now = ev_now(cp->loop), patience = give_way_s(cp);
+	struct cp_session *stranger = silent(cp, CP_STRANGER, give_way_s(cp));
+	struct cp_session *known = silent(cp, CP_KNOWN, cp->limits.give_way_s);
 
-	TAILQ_FOREACH(s, &cp->half_open, next_half_open)
-	{
-		if (now - s->heard < patience)
-			break;
-		if (is_silent(s, patience) && !waits_for_verdict(s))
-			return s;
-	}
-	if (!waits || !waits_for_verdict(waits) || now - waits->heard < cp->limits.verdict_s)
-		return NULL;
-	return waits;
+	if (stranger && known)
+		return known->heard < stranger->heard ? known : stranger;
+	if (stranger || known)
+		return stranger ? stranger : known;
+	return silent(cp, CP_AWAITING, cp->limits.verdict_s);
 }
 
 bool cp_session_make_room(struct cp *cp)
@@ -128,15 +142,6 @@ bool cp_session_make_room(struct cp *cp)
 	cp_session_why(s, "gave way to a new call", cp_stage_text((enum cp_stage)s->stage));
 	cp_session_close(s, true);
 	return true;
-}
-
-void cp_session_heard(struct cp_session *s)
-{
-	if (!s->half_open)
-		return;
-	s->heard = ev_now(s->cp->loop);
-	TAILQ_REMOVE(&s->cp->half_open, s, next_half_open);
-	TAILQ_INSERT_TAIL(&s->cp->half_open, s, next_half_open);
 }
 
 static void setup_free(struct cp_session *s)

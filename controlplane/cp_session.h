@@ -86,6 +86,8 @@ struct cp_session {
 	uint8_t stage; // enum cp_stage
 	bool remote;   // the record layer is here (CBC)
 	bool half_open, was_up;
+	bool known;      // its log-in was right
+	uint8_t in_list; // enum cp_half_open, while half_open
 	bool data_open, published;
 	bool broken;       // must end at once
 	bool ending;       // was told to go (cp_policy_end())
@@ -132,7 +134,7 @@ void cp_session_broken(struct cp *cp, dp_handle h, const char *why);
 // Too many calls in progress: the one that has been silent longest gives way, so that a crowd that
 // stops half way cannot keep everybody else out. False: all of them are lively.
 bool cp_session_make_room(struct cp *cp);
-// Its silence begins anew: something came, or what it waited for is there.
+// Its silence begins anew: something came, it begins to wait for its verdict, or that is there.
 void cp_session_heard(struct cp_session *s);
 // End the call in the way its stage asks for (orderly shutdown, operator).
 void cp_session_disconnect(struct cp_session *s, const char *why);

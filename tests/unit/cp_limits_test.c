@@ -142,7 +142,8 @@ static void expire_half_open(struct bed *b)
 {
 	struct cp_session *s;
 
-	TAILQ_FOREACH(s, &b->cp->half_open, next_half_open)
+	for (unsigned int i = 0; i < CP_NB_HALF_OPEN; i++)
+		TAILQ_FOREACH(s, &b->cp->half_open[i], next_half_open)
 	expire(b, s);
 }
 
@@ -349,6 +350,70 @@ static void test_half_open_authenticated_stays(void **state)
 	late = bed_dial_up(&b, "bob", PPP_AUTH_MSCHAP2);
 	assert_true(late->conn->data_open);
 	assert_true(known->conn->closed);
+	bed_close(&b);
+}
+
+// Silent calls of both kinds: each waits its own time, then the longest silent one of all goes,
+// however many of the other kind have been silent for less.
+static void test_half_open_two_orders(void **state)
+{
+	static const enum fake_halt halts[] = {FAKE_HALT_TLS, FAKE_HALT_NO_CONNECTED,
+		FAKE_HALT_NO_CONNECTED, FAKE_HALT_TLS, FAKE_HALT_TLS};
+	static const unsigned int order[] = {0, 3, 4, 1, 2};
+	const unsigned int n = sizeof(halts) / sizeof(halts[0]);
+	struct fake_client *c[sizeof(halts) / sizeof(halts[0])];
+	struct bed b;
+
+	bed_open(&b, &plain);
+	b.cp->limits.give_way_s = 4;
+	b.cp->answer_s = b.cp->answer_dev_s = 0;
+	for (unsigned int i = 0; i < n; i++) {
+		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
+		conf.halt = halts[i];
+		c[i] = bed_dial(&b, &conf);
+		BED_UNTIL(&b, stalled(&b, c[i]));
+	}
+	// As if each had been silent for a second less than the one before it.
+	for (unsigned int i = 0; i < n; i++)
+		bed_session(&b, c[i])->heard = ev_now(b.cp->loop) - 3.5 + 0.5 * i;
+	for (unsigned int i = 0; i < n; i++) {
+		if (i == 3) { // of those that are left none has been silent for long enough
+			assert_false(cp_session_make_room(b.cp));
+			b.cp->limits.give_way_s = 2;
+		}
+		assert_true(cp_session_make_room(b.cp));
+		BED_UNTIL(&b, c[order[i]]->conn->closed);
+		assert_int_equal(b.cp->nb_half_open, n - 1 - i);
+	}
+	assert_false(cp_session_make_room(b.cp));
+	bed_close(&b);
+}
+
+// With all of them over their time the order is that of silence alone. One that hears something
+// goes to the end of its own list.
+static void test_half_open_one_order(void **state)
+{
+	struct fake_client *c[4];
+	struct bed b;
+
+	bed_open(&b, &plain);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
+
+		conf.halt = i % 2 ? FAKE_HALT_TLS : FAKE_HALT_NO_CONNECTED;
+		c[i] = bed_dial(&b, &conf);
+		BED_UNTIL(&b, stalled(&b, c[i]));
+	}
+	for (unsigned int i = 0; i < 4; i++)
+		bed_session(&b, c[i])->heard = ev_now(b.cp->loop) - 50 + i;
+	cp_session_heard(bed_session(&b, c[0]));
+	bed_session(&b, c[0])->heard = ev_now(b.cp->loop) - 40;
+	for (unsigned int i = 1; i <= 4; i++) {
+		assert_true(cp_session_make_room(b.cp));
+		BED_UNTIL(&b, c[i % 4]->conn->closed);
+		assert_int_equal(b.cp->nb_half_open, 4 - i);
+	}
 	bed_close(&b);
 }
 
@@ -753,6 +818,8 @@ int main(void)
 		cmocka_unit_test(test_half_open_gives_way),
 		cmocka_unit_test(test_half_open_slow_is_not_silent),
 		cmocka_unit_test(test_half_open_authenticated_stays),
+		cmocka_unit_test(test_half_open_two_orders),
+		cmocka_unit_test(test_half_open_one_order),
 		cmocka_unit_test(test_garbage_below_tls),
 		cmocka_unit_test(test_garbage_in_records),
 		cmocka_unit_test(test_garbage_http),
