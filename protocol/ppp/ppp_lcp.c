@@ -249,6 +249,7 @@ static void lcp_commit(struct ppp_link *l, struct cursor options)
 	l->peer_short_seq = false;
 	if (!l->conf.server)
 		l->auth = 0;
+	l->auth_refused = false; // what this request has is agreed to
 	while (cur_left(&options) && !ppp_option_next(&options, &o)) {
 		if (o.type == LCP_OPT_MRU)
 			l->peer_mru = (uint16_t)(o.value[0] << 8 | o.value[1]);

@@ -313,6 +313,21 @@ static void client_methods(void **state)
 	peer_expect(&p, "ff03c021 04 01 0009 0305 c22381");
 }
 
+// A method that was not agreed to is why the link ends only while it is asked for.
+static void client_refusal_is_over(void **state)
+{
+	client_up(PPP_AUTH_MSCHAP2);
+	peer_flush(&p);
+	peer_feed_packet(&p, LCP, CONF_REQ, 1, "0304 c227"); // EAP
+	assert_true(p.link.auth_refused);
+	peer_feed_packet(&p, LCP, CONF_REQ, 2, ""); // given up
+	assert_int_equal(p.link.lcp.state, PPP_FSM_ACK_SENT);
+	assert_false(p.link.auth_refused);
+	for (unsigned int i = 0; i < 20 && p.link.end == PPP_END_NONE; i++)
+		peer_expire(&p, PPP_TIMER_LCP);
+	assert_int_equal(p.link.end, PPP_END_LCP_FAILED);
+}
+
 static void client_wants_authentication(void **state)
 {
 	client_up(PPP_AUTH_ALL);
@@ -742,6 +757,7 @@ int main(void)
 		cmocka_unit_test(methods_in_order),
 		cmocka_unit_test(suggestion_not_allowed),
 		cmocka_unit_test(client_methods),
+		cmocka_unit_test(client_refusal_is_over),
 		cmocka_unit_test(client_wants_authentication),
 		cmocka_unit_test(max_failure),
 		cmocka_unit_test(endless_naks),
