@@ -19,6 +19,9 @@
 #define ND_LL_OPT 8   // link-layer address option on Ethernet
 #define HOP_LIMIT 255 // 7.1: what came from off the link has less
 
+// Advertisements to all nodes that others can cause: one in so long.
+#define ALL_PRICE_US 10000
+
 static const struct ipaddr all_nodes = {.b = {0xff, 2, [15] = 1}};
 
 struct nd {
@@ -130,6 +133,16 @@ void nd_announce(struct netif *n)
 		advertise_all(n, &n->c.addr6);
 }
 
+// Anybody on the link can ask as if for an address of his own, and every node there hears the
+// answer.
+static bool may_tell_all(struct netif *n, struct netif_bucket *b, uint64_t now_us)
+{
+	if (netif_bucket_take(b, ALL_PRICE_US, ND_ALL_BURST_US, now_us))
+		return true;
+	COUNT(n->cnt, nd_rate_limited);
+	return false;
+}
+
 bool nd_is_proxied(const struct netif *n, const struct ipaddr *group)
 {
 	static const uint8_t solicited[13] = {0xff, 2, [11] = 1, [12] = 0xff};
@@ -159,7 +172,7 @@ static bool proxy_solicit(struct netif *n, const struct icmp6_msg *msg, const st
 		!n->c.proxy_nd(n->c.proxy_user, &d->target))
 		return false;
 	if (dad) {
-		if (answer)
+		if (answer && may_tell_all(n, &n->nd_proxied, now_us))
 			proxy_duplicate(n, d);
 		return false;
 	}
@@ -185,7 +198,7 @@ static bool solicit_input(struct netif *n, const struct icmp6_msg *msg, const st
 		return proxy_solicit(n, msg, d, now_us, answer);
 	if (dad) {
 		COUNT(n->cnt, address_conflict);
-		if (answer)
+		if (answer && may_tell_all(n, &n->nd_own, now_us))
 			advertise_all(n, &d->target);
 		return false;
 	}

@@ -123,8 +123,8 @@ struct netif *netif_create(const struct netif_conf *c, uint64_t now_us)
 	n->ll6 = link_local(&c->port->mac);
 	n->sol_addr6 = ip6_solicited_node(&c->addr6);
 	n->sol_ll6 = ip6_solicited_node(&n->ll6);
-	n->icmp_at_us = now_us;
-	n->icmp_credit_us = ICMP_BURST_US;
+	n->icmp = (struct netif_bucket){ICMP_BURST_US, now_us};
+	n->nd_own = n->nd_proxied = (struct netif_bucket){ND_ALL_BURST_US, now_us};
 	n->rng = rte_rand() | 1;
 	if (neigh_table_init(&n->neigh, c->max_neighbours, netif_random(n)) < 0) {
 		rte_free(n);
@@ -155,6 +155,17 @@ void netif_on_icmp_error(struct netif *n, netif_icmp_error_cb *cb, void *user)
 	n->icmp_cb_user = user;
 }
 
+bool netif_bucket_take(
+	struct netif_bucket *b, uint64_t price_us, uint64_t burst_us, uint64_t now_us)
+{
+	b->credit_us = RTE_MIN(b->credit_us + (now_us - b->at_us), burst_us);
+	b->at_us = now_us;
+	if (b->credit_us < price_us)
+		return false;
+	b->credit_us -= price_us;
+	return true;
+}
+
 bool netif_icmp_allow(struct netif *n, uint64_t now_us)
 {
 	uint64_t price, burst;
@@ -163,14 +174,10 @@ bool netif_icmp_allow(struct netif *n, uint64_t now_us)
 		return false;
 	price = 1000000 / RTE_MIN(n->c.icmp_per_second, 1000000u);
 	burst = RTE_MAX((uint64_t)ICMP_BURST_US, price);
-	n->icmp_credit_us = RTE_MIN(n->icmp_credit_us + (now_us - n->icmp_at_us), burst);
-	n->icmp_at_us = now_us;
-	if (n->icmp_credit_us < price) {
-		COUNT(n->cnt, icmp_rate_limited);
-		return false;
-	}
-	n->icmp_credit_us -= price;
-	return true;
+	if (netif_bucket_take(&n->icmp, price, burst, now_us))
+		return true;
+	COUNT(n->cnt, icmp_rate_limited);
+	return false;
 }
 
 void netif_tick(struct netif *n, uint64_t now_us)

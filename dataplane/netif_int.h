@@ -15,6 +15,12 @@
 #define NETIF_L2_MAX 18
 #define NETIF_DEFEND_US 10000000 // RFC 5227 2.4: DEFEND_INTERVAL
 #define IPV6_MIN_MTU 1280
+#define ND_ALL_BURST_US 200000 // credit saved up at most, of nd_own and nd_proxied
+
+// A token bucket; its credit is time.
+struct netif_bucket {
+	uint64_t credit_us, at_us;
+};
 
 struct netif {
 	// hot
@@ -34,11 +40,12 @@ struct netif {
 	struct rte_mbuf *tx[NETIF_TX_BUFFER];
 	// cold
 	struct netif_conf c;
-	struct ipaddr ll6;                // link-local, EUI-64
-	struct ipaddr sol_addr6, sol_ll6; // solicited-node groups
-	uint64_t icmp_credit_us, icmp_at_us;
-	uint64_t defended_us; // when an address conflict was last answered
-	uint64_t mld_due_us;  // when a report is to be sent; 0: none
+	struct ipaddr ll6;                      // link-local, EUI-64
+	struct ipaddr sol_addr6, sol_ll6;       // solicited-node groups
+	struct netif_bucket icmp;               // errors
+	struct netif_bucket nd_own, nd_proxied; // advertisements to all nodes, of whose address
+	uint64_t defended_us;                   // when an address conflict was last answered
+	uint64_t mld_due_us;                    // when a report is to be sent; 0: none
 	uint64_t rng;
 	netif_icmp_error_cb *icmp_cb;
 	void *icmp_cb_user;
@@ -62,6 +69,10 @@ void netif_drop(struct netif *n, struct rte_mbuf *m, enum counter why);
 // netif.c --------------------------------------------------------------------------------------
 
 uint32_t netif_random(struct netif *n);
+// Whether there is credit for one more, which is taken. price_us: what one costs; burst_us: saved
+// up at most.
+bool netif_bucket_take(
+	struct netif_bucket *b, uint64_t price_us, uint64_t burst_us, uint64_t now_us);
 
 static inline bool netif_onlink4(const struct netif *n, rte_be32_t a)
 {

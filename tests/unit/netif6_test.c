@@ -149,6 +149,38 @@ static void duplicates_of_sessions_are_told(void **state)
 	assert_int_equal(CNT(address_conflict), 0);
 }
 
+// Who asks again and again makes no more than a few a second of what every node hears; each kind
+// has its own measure, and whoever has an address is answered all the same.
+static void answers_to_all_are_bounded(void **state)
+{
+	static const uint8_t mac_77[6] = {0x33, 0x33, 0xff, 0x77, 0, 5};
+	const char *session = "2001:db8::77:5", *group = "ff02::1:ff77:5";
+
+	rig.n->c.access = false;
+	rig.n->c.proxy_nd = is_session;
+	for (unsigned int i = 0; i < 50; i++)
+		rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
+	assert_int_equal(rig.nb_tx, 20);
+	assert_int_equal(CNT(nd_rate_limited), 30);
+	rig_free_tx();
+	for (unsigned int i = 0; i < 50; i++)
+		rig_input(frame, nd(mac_group, "::", US_GROUP, NS, 0, US, NULL));
+	assert_int_equal(rig.nb_tx, 20);
+	assert_int_equal(CNT(nd_rate_limited), 60);
+	assert_int_equal(CNT(address_conflict), 50);
+	rig_free_tx();
+	rig_input(frame, nd(mac_77, HOST, group, NS, 0, session, mac_host));
+	expect_sent_nd(mac_host, US, HOST, NA, NA_SOLICITED, session);
+	rig_pass(20000); // two more of each
+	rig_free_tx();
+	for (unsigned int i = 0; i < 5; i++) {
+		rig_input(frame, nd(mac_77, "::", group, NS, 0, session, NULL));
+		rig_input(frame, nd(mac_group, "::", US_GROUP, NS, 0, US, NULL));
+	}
+	assert_int_equal(rig.nb_tx, 4);
+	assert_int_equal(CNT(nd_rate_limited), 66);
+}
+
 // What is for others is a candidate for forwarding on core alone.
 static void others_are_forwarded(void **state)
 {
@@ -710,8 +742,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {NETIF_TEST(solicitation_is_answered),
 		NETIF_TEST(sessions_are_answered_for), NETIF_TEST(duplicates_of_sessions_are_told),
-		NETIF_TEST(others_are_forwarded), NETIF_TEST(duplicate_address_detection_is_told),
-		NETIF_TEST(invalid_messages), NETIF_TEST(resolution), NETIF_TEST(advertisements),
+		NETIF_TEST(answers_to_all_are_bounded), NETIF_TEST(others_are_forwarded),
+		NETIF_TEST(duplicate_address_detection_is_told), NETIF_TEST(invalid_messages),
+		NETIF_TEST(resolution), NETIF_TEST(advertisements),
 		NETIF_TEST(unreachable_neighbour_is_probed), NETIF_TEST(tcp_and_extension_headers),
 		NETIF_TEST(refused_with_an_error), NETIF_TEST(no_error_where_none_may_be),
 		NETIF_TEST(echo_is_answered), NETIF_TEST(errors_about_our_segments),
