@@ -59,8 +59,9 @@ enum session_mode {
 #define SES_NO_IP4 0x800000 // IPCP is not
 #define SES_OWE_LIMIT 0x1000000
 #define SES_OWE_IDLE 0x2000000
-#define SES_FLOWS 0x4000000  // the queue stood lately: flows is in use, behind txq
-#define SES_PLAINQ 0x8000000 // plain bytes wait in plainq
+#define SES_FLOWS 0x4000000    // the queue stood lately: flows is in use, behind txq
+#define SES_PLAINQ 0x8000000   // plain bytes wait in plainq
+#define SES_STARVED 0x10000000 // its queue waits for memory
 #define SES_OWE_ANY                                                                           \
 	(SES_OWE_ACCEPTED | SES_OWE_PEER_CLOSED | SES_OWE_KEY_UPDATE | SES_OWE_UNDELINEABLE | \
 		SES_OWE_HELLO | SES_OWE_KEY_LIMIT | SES_OWE_STATS | SES_OWE_LIMIT | SES_OWE_IDLE)

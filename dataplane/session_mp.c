@@ -416,13 +416,14 @@ bool session_mp_input(struct worker *w, struct session *s, uint8_t *p, uint32_t 
 
 // ---- sending
 
-// One fragment: n bytes from p, behind the protocol field for the first. NULL: no mbuf.
+// One fragment: n bytes from p, behind the protocol field for the first. NULL: no mbuf, the
+// caller tries again.
 static struct rte_mbuf *make_fragment(
 	struct worker *w, struct session_mp *mp, bool begin, bool end, const uint8_t *p, uint32_t n)
 {
 	static const uint8_t proto[INNER_PROTO_LEN] = {0, PPP_PROTO_IPV4};
 	static const uint8_t proto6[INNER_PROTO_LEN] = {0, PPP_PROTO_IPV6};
-	struct rte_mbuf *f = worker_mbuf(w);
+	struct rte_mbuf *f = worker_mbuf_try(w);
 	uint8_t *at;
 
 	if (!f)

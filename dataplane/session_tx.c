@@ -152,7 +152,7 @@ static __rte_noinline struct rte_mbuf *tx_copy(
 		txq_drop_one(w, s, m);
 		return NULL;
 	}
-	c = worker_mbuf(w);
+	c = worker_mbuf_try(w);
 	if (!c) {
 		txq_put_back(w, s, m);
 		*starved = true;
@@ -452,6 +452,36 @@ static inline void batch_add(struct tx_batch *b, struct session *s, struct rte_m
 	b->m[b->n++] = m;
 }
 
+// Whether the packet in front has stood for longer than CoDel lets any queue stand. A fragment's
+// packet went in part.
+static bool head_too_old(struct worker *w, struct session *s)
+{
+	struct rte_mbuf *m = s->txq.head;
+	uint64_t sojourn = w->now_us - mbuf_priv(m)->sent_us;
+
+	if (s->flags & SES_POLICY)
+		sojourn -= RTE_MIN(sojourn, session_policy_slack(w, s));
+	return sojourn > CODEL_INTERVAL_US && !(mbuf_priv(m)->flags & MBUF_MP_FRAGMENT);
+}
+
+// There is no memory for the packet in front: what others free may do for the next turn. CoDel
+// judges packets that leave, and here none does; so one that is too old goes in each turn, and what
+// it held may do for the next one.
+static __rte_noinline void tx_starved(struct worker *w, struct session *s)
+{
+	COUNT(&w->counters, session_tx_starved);
+	if (!(s->flags & SES_STARVED))
+		COUNT(&w->counters, mbuf_alloc_failed); // once, however often it is tried
+	s->flags |= SES_STARVED;
+	session_want_tx(w, s);
+	if (!head_too_old(w, s))
+		return;
+	w->txq_held--;
+	txq_drop_one(w, s, mbufq_get(&s->txq));
+	if (s->flags & SES_FLOWS)
+		session_flows_next(w, s);
+}
+
 // Whether s can send at all; drops what it never will.
 static inline bool tx_possible(struct worker *w, struct session *s)
 {
@@ -516,11 +546,11 @@ static bool session_tx(struct worker *w, struct session *s)
 		batch_add(b, s, m);
 	}
 	if (unlikely(starved)) {
-		// What others free may do for the next turn; CoDel has its say meanwhile.
-		COUNT(&w->counters, session_tx_starved);
-		session_want_tx(w, s);
+		tx_starved(w, s);
 		return false;
 	}
+	if (unlikely(s->flags & SES_STARVED))
+		s->flags &= ~SES_STARVED;
 	// With records in the batch, batch_sent() looks again.
 	if (s->txq.head && (!any || s->flags & SES_REMOTE))
 		tx_again(w, s);

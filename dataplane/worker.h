@@ -159,16 +159,23 @@ static inline uint64_t worker_clock(const struct worker *w, uint64_t tsc)
 // Hand an mbuf to another worker. Consumes m (drops and counts when the ring is full).
 void worker_handover(struct worker *w, uint16_t to, enum handover what, struct rte_mbuf *m);
 
-// A fresh mbuf with MBUF_FRONT of headroom, or NULL (counted).
-static inline struct rte_mbuf *worker_mbuf(struct worker *w)
+// A fresh mbuf with MBUF_FRONT of headroom, or NULL: not counted, for who tries again.
+static inline struct rte_mbuf *worker_mbuf_try(struct worker *w)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->pool);
 
-	if (unlikely(!m)) {
+	if (likely(m))
+		m->data_off = MBUF_FRONT;
+	return m;
+}
+
+// The same, counted.
+static inline struct rte_mbuf *worker_mbuf(struct worker *w)
+{
+	struct rte_mbuf *m = worker_mbuf_try(w);
+
+	if (unlikely(!m))
 		COUNT(&w->counters, mbuf_alloc_failed);
-		return NULL;
-	}
-	m->data_off = MBUF_FRONT;
 	return m;
 }
 

@@ -101,8 +101,10 @@ static void copies_wait(void **state)
 	assert_int_equal(rig_session(r, c)->tx_drops, 0);
 	assert_int_equal(rig_counter(r, CNT_session_tx_queue_drop), 0);
 	assert_true(rig_counter(r, CNT_session_tx_starved) > 1);
+	assert_int_equal(rig_counter(r, CNT_mbuf_alloc_failed), 1); // nothing was lost by it
 	let_go();
 	rig_run(r, 200000);
+	assert_int_equal(rig_session(r, c)->flags & SES_STARVED, 0);
 	for (uint32_t i = 0; i < 20; i++) {
 		uint8_t want[1000], in[4096];
 
@@ -114,7 +116,8 @@ static void copies_wait(void **state)
 	stop();
 }
 
-// For how long that lasts is CoDel's business, as with any queue that stands.
+// As in any queue that stands, nothing waits for much longer than CoDel's interval: the oldest
+// goes, and its mbuf is what the next one is copied to.
 static void not_for_ever(void **state)
 {
 	struct rig_client *c = start(0);
@@ -122,7 +125,12 @@ static void not_for_ever(void **state)
 	for (uint32_t i = 0; i < 200; i++)
 		core_in_tight(1000, i);
 	hold_all();
+	rig_run(r, CODEL_INTERVAL_US / 2);
+	assert_int_equal(session_txq_len(rig_session(r, c)), 200);
+	assert_int_equal(rig_session(r, c)->tx_drops, 0);
 	rig_run(r, 500000);
+	assert_true(rig_session(r, c)->tx_drops > 0);
+	assert_true(session_txq_len(rig_session(r, c)) < 200);
 	assert_int_equal(r->w->txq_held, session_txq_len(rig_session(r, c)));
 	let_go();
 	rig_run(r, 500000);
