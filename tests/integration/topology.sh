@@ -355,9 +355,10 @@ case_cleanup() {
 
 # run_cases NAME...: all of them (or those that CULVERT_CASE matches), then exit.
 run_cases() {
-	local rc failed=0 start verdict why ended=0
+	local rc failed=0 start verdict why ended=0 ran=0
 	for case_name; do
 		[[ $case_name =~ ${CULVERT_CASE:-.} ]] || continue
+		ran=$((ran + 1))
 		rm -f "$work/why" "$work/note"
 		start=${EPOCHREALTIME/[.,]/}
 		printf '=== %s\n' "$case_name"
@@ -389,6 +390,10 @@ run_cases() {
 		printf '@case %s %s %d.%d %s\n' "$verdict" "$case_name" $((ended / 1000000)) \
 			$((ended / 100000 % 10)) "$why"
 	done
+	((ran)) || {
+		echo "no case matches '${CULVERT_CASE:-}'"
+		exit 1
+	}
 	((failed == 0)) || exit 1
 	exit 0
 }
