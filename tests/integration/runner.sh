@@ -59,6 +59,7 @@ test_every_file() {
 
 test_lint() {
 	local tree=$work/lint
+	export GIT_CEILING_DIRECTORIES=$work # logs may lie in a repository
 	mkdir -p "$tree/scripts" "$work/bin"
 	cp "$top"/scripts/{lint,lib.sh} "$tree/scripts"
 	cp "$top/.clang-format" "$tree"
