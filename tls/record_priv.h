@@ -150,5 +150,5 @@ static inline void rec_prefetch_text(const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i < len && i < 4 * REC_CACHE_LINE; i += REC_CACHE_LINE)
 		__builtin_prefetch(p + i);
-	__builtin_prefetch(p + len);
+	__builtin_prefetch((const void *)((uintptr_t)p + len)); // a text of nothing has no address
 }
