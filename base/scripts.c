@@ -28,8 +28,11 @@ struct job {
 	struct key *key;
 	const char *event;
 	uint64_t session;
-	char *env;                        // owned
-	const char *input;                // in text, NULL: none
+	char *env;                            // owned
+	const char *input;                    // in text, NULL: none
+	void (*ended)(void *user, bool well); // NULL: nobody
+	void *user;
+	bool well;
 	char *argv[SCRIPTS_ARGS_MAX + 1]; // in text
 	char text[];
 };
@@ -61,6 +64,7 @@ struct scripts {
 	STAILQ_HEAD(, key) runnable;
 	uint32_t nb_queued;
 	uint64_t stop_at_ms; // 0: go on
+	bool abandoned;
 	struct scripts_totals totals;
 	// the thread's
 	struct running *run; // [conf.at_once], job NULL: free
@@ -73,6 +77,13 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+// Under the lock: whoever gave up waiting for the thread is told nothing any more.
+static void tell(const struct scripts *st, const struct job *j)
+{
+	if (j->ended && !st->abandoned)
+		j->ended(j->user, j->well);
 }
 
 static void job_free(struct job *j)
@@ -116,6 +127,7 @@ static void job_done(struct scripts *st, struct job *j)
 	struct key *k = j->key;
 
 	pthread_mutex_lock(&st->lock);
+	tell(st, j);
 	if (STAILQ_EMPTY(&k->jobs)) {
 		LIST_REMOVE(k, same);
 		free(k);
@@ -169,7 +181,7 @@ static void log_line(void *user, const char *line, size_t n)
 
 static void log_end(struct scripts *st, struct running *r, int status)
 {
-	const struct job *j = r->job;
+	struct job *j = r->job;
 	unsigned long long ms = now_ms() - r->started_ms;
 
 	if (r->child.held)
@@ -184,6 +196,7 @@ static void log_end(struct scripts *st, struct running *r, int status)
 		count(st, &st->totals.failed);
 		JLOG(LOG_WARNING, j, "ended status=%d ms=%llu", WEXITSTATUS(status), ms);
 	} else {
+		j->well = true;
 		JLOG(LOG_INFO, j, "ended status=0 ms=%llu", ms);
 	}
 }
@@ -421,6 +434,8 @@ int scripts_run_program(struct scripts *st, const struct scripts_program *p, con
 	j->session = session;
 	j->env = p->env;
 	pthread_mutex_lock(&st->lock);
+	j->ended = p->ended;
+	j->user = p->user;
 	rc = queue_job(st, j, key);
 	st->totals.dropped += rc != 0;
 	pthread_mutex_unlock(&st->lock);
@@ -476,6 +491,7 @@ static void drop_keys(struct scripts *st)
 			while ((j = STAILQ_FIRST(&k->jobs))) {
 				STAILQ_REMOVE_HEAD(&k->jobs, next);
 				JLOG(LOG_WARNING, j, "was not run before the end");
+				tell(st, j);
 				job_free(j);
 			}
 			LIST_REMOVE(k, same);
@@ -493,6 +509,9 @@ void scripts_destroy(struct scripts *st, uint32_t grace_ms)
 	pthread_mutex_unlock(&st->lock);
 	wake(st);
 	if (!has_ended(st, grace_ms)) {
+		pthread_mutex_lock(&st->lock);
+		st->abandoned = true;
+		pthread_mutex_unlock(&st->lock);
 		LOG(LOG_ERR, "a script cannot be started and does not fail: not waited for");
 		return; // what it has is its own until the process is gone
 	}
@@ -502,6 +521,7 @@ void scripts_destroy(struct scripts *st, uint32_t grace_ms)
 		if (!st->run[i].job)
 			continue;
 		child_close(&st->run[i].child, NULL, NULL);
+		tell(st, st->run[i].job);
 		job_free(st->run[i].job);
 	}
 	drop_keys(st);

@@ -6,6 +6,7 @@
 // would stop it until the file is there to run.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,6 +39,10 @@ struct scripts_program {
 	const char *const *argv; // path first, NULL behind the last; copied
 	const char *input;       // copied, NULL: nothing
 	char *env;               // as above, taken in any case
+	// Told once, if the program was queued: well, it ended with status 0; else anything else
+	// became of it. From the programs' thread, or from inside scripts_destroy(). NULL: nobody.
+	void (*ended)(void *user, bool well);
+	void *user;
 };
 int scripts_run_program(struct scripts *st, const struct scripts_program *p, const char *event,
 	uint64_t key, uint64_t session);

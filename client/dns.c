@@ -205,17 +205,24 @@ static char *environment(void)
 	return env ? memcpy(env, ENVIRONMENT, sizeof(ENVIRONMENT)) : NULL;
 }
 
-static void run_plan(
-	struct scripts *scripts, uint64_t key, const struct dns_plan *p, const char *event)
+// ended (NULL: nobody) is told of the last one, in any case.
+static void run_plan(struct scripts *scripts, uint64_t key, const struct dns_plan *p,
+	const char *event, void (*ended)(void *user, bool well), void *user)
 {
 	for (unsigned int i = 0; i < p->nb; i++) {
 		const struct dns_command *c = &p->command[i];
-		const struct scripts_program program = {
-			.argv = c->argv, .input = c->input, .env = environment()};
+		const bool last = i + 1 == p->nb;
+		const struct scripts_program program = {.argv = c->argv,
+			.input = c->input,
+			.env = environment(),
+			.ended = last ? ended : NULL,
+			.user = user};
 		int rc = scripts_run_program(scripts, &program, event, key, key);
 
 		if (rc)
 			LOG_ERRNO(LOG_WARNING, rc, "%s %s was not run", c->argv[0], c->argv[1]);
+		if (rc && program.ended)
+			program.ended(user, false);
 	}
 }
 
@@ -237,7 +244,7 @@ static void write_note(const struct dns *d)
 }
 
 // One that is cut short was written before anything was set.
-static bool read_note(const char *note, char record[DNS_RECORD_MAX])
+bool dns_noted(const char *note, char record[DNS_RECORD_MAX])
 {
 	FILE *f = fopen(note, "re");
 	char end = 0;
@@ -250,23 +257,43 @@ static bool read_note(const char *note, char record[DNS_RECORD_MAX])
 	return n == 2 && end == '\n' && is_record(record);
 }
 
-bool dns_take_back(const char *root, const char *note, struct scripts *scripts, uint64_t key)
+// The plan to take back what is noted. False: there is nothing to do, and the note is gone.
+static bool plan_of_note(const char *root, const char *note, struct dns_plan *p)
 {
 	char record[DNS_RECORD_MAX];
 	struct dns_keeper keeper;
-	struct dns_plan p;
 
-	if (!read_note(note, record)) {
+	dns_find_keeper(root, &keeper);
+	if (!dns_noted(note, record) ||
+		(keeper.kind != DNS_OPENRESOLV && keeper.kind != DNS_RESOLVCONF)) {
 		unlink(note);
 		return false;
 	}
-	dns_find_keeper(root, &keeper);
-	if (keeper.kind == DNS_OPENRESOLV || keeper.kind == DNS_RESOLVCONF) {
-		LOG(LOG_INFO, "name servers of %s were left, and are taken back", record);
-		dns_plan_unset(&p, &keeper, record, 0);
-		run_plan(scripts, key, &p, "dns-down");
-	}
-	unlink(note);
+	LOG(LOG_INFO, "name servers of %s were left, and are taken back", record);
+	dns_plan_unset(p, &keeper, record, 0);
+	return true;
+}
+
+// The programs' thread.
+static void on_note_done(void *user, bool well)
+{
+	char *note = user;
+
+	if (well)
+		unlink(note);
+	free(note);
+}
+
+bool dns_take_back(const char *root, const char *note, struct scripts *scripts, uint64_t key)
+{
+	struct dns_plan p;
+	char *copy;
+
+	if (!plan_of_note(root, note, &p))
+		return false;
+	copy = strdup(note);
+	if (copy)
+		run_plan(scripts, key, &p, "dns-down", on_note_done, copy);
 	return true;
 }
 
@@ -276,6 +303,23 @@ void dns_open(struct dns *d, struct scripts *scripts, uint64_t key, const char *
 {
 	*d = (struct dns){
 		.scripts = scripts, .key = key, .root = "", .note = note ? strdup(note) : NULL};
+	atomic_init(&d->gone, true);
+}
+
+// The programs' thread. Those of one key end in order: the last one says how it is in the end.
+static void on_taken_back(void *user, bool well)
+{
+	struct dns *d = user;
+
+	atomic_store(&d->gone, well);
+}
+
+void dns_recover(struct dns *d)
+{
+	struct dns_plan p;
+
+	if (d->note && plan_of_note(d->root, d->note, &p))
+		run_plan(d->scripts, d->key, &p, "dns-down", on_taken_back, d);
 }
 
 static bool is_set(const struct dns *d)
@@ -325,7 +369,7 @@ void dns_unset(struct dns *d, bool interface_goes)
 	if (d->keeper.kind == DNS_RESOLVED && interface_goes)
 		return;
 	dns_plan_unset(&p, &d->keeper, d->record, d->ifindex);
-	run_plan(d->scripts, d->key, &p, "dns-down");
+	run_plan(d->scripts, d->key, &p, "dns-down", on_taken_back, d);
 }
 
 void dns_set(struct dns *d, const char *interface, int ifindex, const struct dns_servers *s)
@@ -343,12 +387,12 @@ void dns_set(struct dns *d, const char *interface, int ifindex, const struct dns
 	d->servers = *s;
 	write_note(d);
 	dns_plan_set(&p, &d->keeper, d->record, ifindex, s);
-	run_plan(d->scripts, d->key, &p, "dns-up");
+	run_plan(d->scripts, d->key, &p, "dns-up", NULL, NULL);
 }
 
 void dns_close(struct dns *d)
 {
-	if (d->note && !is_set(d))
+	if (d->note && !is_set(d) && atomic_load(&d->gone))
 		unlink(d->note);
 	free(d->note);
 	d->note = NULL;

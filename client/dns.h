@@ -4,6 +4,7 @@
 // without a shell: nothing waits here. The loop's thread.
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -71,20 +72,26 @@ struct dns {
 	char interface[16], record[DNS_RECORD_MAX];
 	int ifindex;
 	struct dns_servers servers;
+	atomic_bool gone; // the last program that took them back ended well; nothing was set yet
 };
 
 // note: where it is noted that something is set in resolvconf, so that what a crash left is taken
-// back by dns_take_back(); copied, NULL: nowhere. scripts outlives d, and has run everything of it
-// before dns_close().
+// back by dns_recover() or dns_take_back(); copied, NULL: nowhere. scripts outlives d, and has run
+// everything of it before dns_close(). d stays where it is meanwhile.
 void dns_open(struct dns *d, struct scripts *scripts, uint64_t key, const char *note);
+// Take back what a crash left by d's own note.
+void dns_recover(struct dns *d);
 
 // The interface has these servers from now on; nb 0: none.
 void dns_set(struct dns *d, const char *interface, int ifindex, const struct dns_servers *s);
 // The call is over.
 void dns_unset(struct dns *d, bool interface_goes);
-// Forgets the note, unless something is still set.
+// Forgets the note, unless something is still set, or could not be taken back.
 void dns_close(struct dns *d);
 
-// What a crash left by this note, whose owner is gone for sure. The note goes. False: there was
-// nothing to do. root: as above.
+// The record that a note names. False: there is none, or it is not whole.
+bool dns_noted(const char *note, char record[DNS_RECORD_MAX]);
+// What a crash left by this note, whose owner is gone for sure. The note goes when that is done,
+// some time later. key: of whoever sets the same record. False: there was nothing to do. root: as
+// above.
 bool dns_take_back(const char *root, const char *note, struct scripts *scripts, uint64_t key);

@@ -151,6 +151,20 @@ static int read_ip6(struct cursor *c, size_t n, uint16_t *l4, uint8_t *proto)
 	return 0;
 }
 
+// The kernel left the sum with the length of all of it in the checksum's place. What the IP header
+// says is not the same with a routing header, where the pseudo header has the final destination
+// (RFC 8200 8.1).
+static uint16_t pseudo_of(
+	const struct gso *g, const struct virtio_net_hdr *v, const uint8_t *ip, size_t n)
+{
+	uint16_t partial;
+
+	if (!(v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+		return gso_fold(gso_pseudo_sum(ip, g->proto, 0));
+	memcpy(&partial, ip + g->l4 + v->csum_offset, sizeof(partial));
+	return gso_fold((uint64_t)partial + (uint16_t)~htons((uint16_t)(n - g->l4)));
+}
+
 // The headers of a super-packet, so that cutting has nothing left to check.
 static int read_super(
 	struct gso *g, const struct virtio_net_hdr *v, bool is6, const uint8_t *ip, size_t n)
@@ -179,6 +193,7 @@ static int read_super(
 		(v->csum_start != g->l4 ||
 			v->csum_offset != (g->proto == IPPROTO_TCP ? TCP_SUM : UDP_SUM)))
 		return -EBADMSG;
+	g->pseudo = pseudo_of(g, v, ip, n);
 	g->hdr_len = (uint16_t)(g->l4 + l4_len);
 	g->size = v->gso_size;
 	return 0;
@@ -277,7 +292,8 @@ void gso_cut(const struct gso *g, const uint8_t *ip, size_t n, uint32_t i, uint8
 		at += UDP_SUM;
 	}
 	put(at, 0);
-	sum = gso_pseudo_sum(dst, g->proto, l4_len) + gso_sum(dst + g->l4, g->hdr_len - g->l4) +
+	sum = (uint64_t)g->pseudo + htons((uint16_t)l4_len) +
+	      gso_sum(dst + g->l4, g->hdr_len - g->l4) +
 	      gso_copy_sum(dst + g->hdr_len, from, len - g->hdr_len);
 	check = (uint16_t)~gso_fold(sum);
 	put(at, g->proto == IPPROTO_UDP && !check ? 0xffff : check);

@@ -16,6 +16,7 @@ struct gso {
 	uint16_t hdr_len; // bytes of IP and transport headers, in front of each packet
 	uint16_t l4;      // offset of the transport header
 	uint16_t size;    // bytes of payload in each packet but the last
+	uint16_t pseudo;  // sum of the pseudo header but for its length
 	uint8_t proto;    // IPPROTO_TCP or IPPROTO_UDP
 };
 

@@ -165,23 +165,42 @@ static int make_scripts(struct client *c)
 	return c->scripts ? 0 : 1;
 }
 
+// Of the connection that sets the noted record itself, so that one comes after the other; 0: none.
+static uint64_t key_of(const struct client *c, const char *note)
+{
+	char record[DNS_RECORD_MAX], own[DNS_RECORD_MAX];
+
+	if (!dns_noted(note, record))
+		return 0;
+	for (unsigned int i = 0; i < c->nb_lines; i++)
+		if (dns_record(session_interface(c->lines[i].session), own) && !strcmp(record, own))
+			return i + 1;
+	return 0;
+}
+
 // Of a call without a name whose process crashed.
 static bool take_back(void *user, const char *stem)
 {
 	struct client *c = user;
 	char file[NOTES_STEM_MAX + 8];
+	bool under_way;
 
 	snprintf(file, sizeof(file), "%s.dns", stem);
-	dns_take_back("", file, c->scripts, 0);
+	under_way = dns_take_back("", file, c->scripts, key_of(c, file));
 	snprintf(file, sizeof(file), "%s.route", stem);
-	return tunnel_take_back(file);
+	return tunnel_take_back(file) && !under_way;
+}
+
+// Now that the programs have ended.
+static bool is_taken_back(void *user, const char *stem)
+{
+	return !notes_left(stem);
 }
 
 static void open_notes(struct client *c)
 {
 	int rc;
 
-	notes_sweep(c->o.run_dir, take_back, c);
 	if (c->o.command != CLIENT_DIAL)
 		return;
 	rc = notes_open(&c->notes, c->o.run_dir);
@@ -205,6 +224,7 @@ static int dial(struct client *c)
 		return rc;
 	open_notes(c);
 	rc = open_all(c);
+	notes_sweep(c->o.run_dir, take_back, c);
 	if (!rc && !c->nb_lines) {
 		fprintf(stderr, "culvert-client: up: no connection of the file is to be dialed\n");
 		rc = 1;
@@ -329,6 +349,8 @@ int main(int argc, char **argv)
 		return rc > 0 ? 0 : EXIT_USAGE;
 	rc = run(&c);
 	scripts_destroy(c.scripts, SCRIPTS_GRACE_MS);
+	if (c.lines)
+		notes_sweep(c.o.run_dir, is_taken_back, &c);
 	for (unsigned int i = 0; i < c.nb_lines; i++) {
 		session_destroy(c.lines[i].session);
 		control_destroy(c.lines[i].control);

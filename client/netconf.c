@@ -163,11 +163,11 @@ int netconf_link_delete(struct netconf *n, int ifindex)
 	return change(n, &q);
 }
 
-int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
+static int add_address(struct netconf *n, int ifindex, uint32_t local, uint32_t peer, uint16_t flag)
 {
 	struct request q;
 
-	request_init(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	request_init(&q, RTM_NEWADDR, NLM_F_CREATE | flag, sizeof(q.addr));
 	q.addr.ifa_family = AF_INET;
 	q.addr.ifa_prefixlen = 32;
 	q.addr.ifa_scope = RT_SCOPE_UNIVERSE;
@@ -175,6 +175,16 @@ int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t
 	put_u32(&q, IFA_LOCAL, htonl(local));
 	put_u32(&q, IFA_ADDRESS, htonl(peer ? peer : local));
 	return change(n, &q);
+}
+
+int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
+{
+	return add_address(n, ifindex, local, peer, NLM_F_REPLACE);
+}
+
+int netconf_address_keep(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
+{
+	return add_address(n, ifindex, local, peer, NLM_F_EXCL);
 }
 
 int netconf_address_delete(struct netconf *n, int ifindex, uint32_t local, uint32_t peer)
@@ -190,14 +200,14 @@ int netconf_address_delete(struct netconf *n, int ifindex, uint32_t local, uint3
 	return change(n, &q);
 }
 
-int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id)
+static int add_link_local(struct netconf *n, int ifindex, uint64_t id, uint16_t flag)
 {
 	struct in6_addr a = {.s6_addr = {0xfe, 0x80}};
 	struct request q;
 
 	for (unsigned int i = 0; i < 8; i++)
 		a.s6_addr[8 + i] = (uint8_t)(id >> (56 - 8 * i));
-	request_init(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sizeof(q.addr));
+	request_init(&q, RTM_NEWADDR, NLM_F_CREATE | flag, sizeof(q.addr));
 	q.addr.ifa_family = AF_INET6;
 	q.addr.ifa_prefixlen = 64;
 	q.addr.ifa_scope = RT_SCOPE_LINK;
@@ -206,6 +216,16 @@ int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id)
 	put_attr(&q, IFA_LOCAL, &a, sizeof(a));
 	put_attr(&q, IFA_ADDRESS, &a, sizeof(a));
 	return change(n, &q);
+}
+
+int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id)
+{
+	return add_link_local(n, ifindex, id, NLM_F_REPLACE);
+}
+
+int netconf_link_local_keep(struct netconf *n, int ifindex, uint64_t id)
+{
+	return add_link_local(n, ifindex, id, NLM_F_EXCL);
 }
 
 struct in6_addr netconf_mapped(uint32_t a)

@@ -26,11 +26,14 @@ int netconf_link_delete(struct netconf *n, int ifindex);
 
 // local/32, with peer as the other end of the point-to-point link unless it is 0.
 int netconf_address_add(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
+// The same, but -EEXIST, and nobody hears of it, when it is there.
+int netconf_address_keep(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
 
 int netconf_address_delete(struct netconf *n, int ifindex, uint32_t local, uint32_t peer);
 
 // fe80::id/64, without looking for a duplicate: there is one other end, which told its own.
 int netconf_link_local_add(struct netconf *n, int ifindex, uint64_t id);
+int netconf_link_local_keep(struct netconf *n, int ifindex, uint64_t id);
 
 // Of either family: an IPv4 address is ::ffff:a.b.c.d, its prefix length 96 longer.
 struct netconf_route {

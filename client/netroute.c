@@ -11,6 +11,7 @@
 // A route of the table, as far as it counts here.
 struct candidate {
 	bool unicast;
+	bool linkdown; // it has no carrier
 	uint32_t table, metric;
 	uint8_t dst_len; // 0..128; IPv4: 96..128
 	struct netconf_route way;
@@ -46,27 +47,41 @@ static bool attr_address(const struct rtattr *a, struct in6_addr *dst)
 	return true;
 }
 
-// The first of several hops.
-static void read_hop(const struct rtattr *a, struct netconf_route *way)
+static void read_hop(const struct rtnexthop *hop, struct candidate *c)
+{
+	int left = hop->rtnh_len - (int)sizeof(*hop);
+
+	c->linkdown = (hop->rtnh_flags & RTNH_F_LINKDOWN) != 0;
+	c->way.ifindex = hop->rtnh_ifindex;
+	c->way.has_gateway = false;
+	for (struct rtattr *a = RTNH_DATA(hop); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == RTA_GATEWAY)
+			c->way.has_gateway = attr_address(a, &c->way.gateway);
+}
+
+// Of several hops the first that is of use, and another one than ifindex; one without carrier only
+// where there is no better.
+static void read_hops(const struct rtattr *a, int ifindex, struct candidate *c)
 {
 	const struct rtnexthop *hop = RTA_DATA(a);
 	int left = (int)RTA_PAYLOAD(a);
 
-	if (!RTNH_OK(hop, left) || (hop->rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)))
-		return;
-	way->ifindex = hop->rtnh_ifindex;
-	left = hop->rtnh_len - (int)sizeof(*hop);
-	for (a = RTNH_DATA(hop); RTA_OK(a, left); a = RTA_NEXT(a, left))
-		if (a->rta_type == RTA_GATEWAY)
-			way->has_gateway = attr_address(a, &way->gateway);
+	for (; left >= (int)sizeof(*hop) && RTNH_OK(hop, left); hop = RTNH_NEXT(hop)) {
+		if (!(hop->rtnh_flags & RTNH_F_DEAD) && hop->rtnh_ifindex != ifindex &&
+			(!c->way.ifindex || (c->linkdown && !(hop->rtnh_flags & RTNH_F_LINKDOWN))))
+			read_hop(hop, c);
+		left -= (int)RTNH_ALIGN(hop->rtnh_len);
+	}
 }
 
-static void read_route(const struct nlmsghdr *h, const struct rtmsg *m, struct candidate *c)
+static void read_route(
+	const struct nlmsghdr *h, const struct rtmsg *m, int ifindex, struct candidate *c)
 {
 	int left = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*m));
 	bool v4 = m->rtm_family == AF_INET;
 
 	*c = (struct candidate){.unicast = m->rtm_type == RTN_UNICAST,
+		.linkdown = (m->rtm_flags & RTNH_F_LINKDOWN) != 0,
 		.table = m->rtm_table,
 		.dst_len = (uint8_t)(m->rtm_dst_len + (v4 ? 96 : 0))};
 	if (v4)
@@ -83,7 +98,7 @@ static void read_route(const struct nlmsghdr *h, const struct rtmsg *m, struct c
 		else if (a->rta_type == RTA_GATEWAY)
 			c->way.has_gateway = attr_address(a, &c->way.gateway);
 		else if (a->rta_type == RTA_MULTIPATH)
-			read_hop(a, &c->way);
+			read_hops(a, ifindex, c);
 		else if (a->rta_type == RTA_VIA) // a gateway of the other family
 			c->unicast = false;
 	}
@@ -98,20 +113,27 @@ static bool covers(const struct candidate *c, const struct in6_addr *dst)
 	return !bits || !((c->way.dst.s6_addr[bytes] ^ dst->s6_addr[bytes]) >> (8 - bits));
 }
 
+// Whether c is to be taken instead of b.
+static bool is_better(const struct candidate *c, const struct candidate *b)
+{
+	if (c->linkdown != b->linkdown)
+		return b->linkdown;
+	return c->dst_len != b->dst_len ? c->dst_len > b->dst_len : c->metric < b->metric;
+}
+
 static void consider(struct search *s, const struct nlmsghdr *h)
 {
 	const struct rtmsg *m = NLMSG_DATA(h);
 	struct candidate c;
 
-	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) || (m->rtm_flags & RTM_F_CLONED) ||
-		(m->rtm_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)))
+	if (h->nlmsg_len < NLMSG_LENGTH(sizeof(*m)) ||
+		(m->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD)))
 		return;
-	read_route(h, m, &c);
+	read_route(h, m, s->ifindex, &c);
 	if (!c.unicast || c.table != RT_TABLE_MAIN || !c.way.ifindex ||
 		c.way.ifindex == s->ifindex || !covers(&c, s->dst))
 		return;
-	if (s->found && (c.dst_len < s->best.dst_len ||
-				(c.dst_len == s->best.dst_len && c.metric >= s->best.metric)))
+	if (s->found && !is_better(&c, &s->best))
 		return;
 	s->found = true;
 	s->best = c;

@@ -82,7 +82,8 @@ void netwatch_destroy(struct netwatch *w)
 	free(w);
 }
 
-int netwatch_source(const struct sockaddr *to, socklen_t to_len, struct sockaddr_storage *from)
+int netwatch_source(
+	const struct sockaddr *to, socklen_t to_len, int ifindex, struct sockaddr_storage *from)
 {
 	int fd = socket(to->sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), rc = 0;
 	socklen_t len = sizeof(*from);
@@ -90,6 +91,9 @@ int netwatch_source(const struct sockaddr *to, socklen_t to_len, struct sockaddr
 	memset(from, 0, sizeof(*from));
 	if (fd < 0)
 		return -errno;
+	// An old kernel refuses, and says what it does without.
+	if (ifindex)
+		setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &ifindex, sizeof(ifindex));
 	if (connect(fd, to, to_len) || getsockname(fd, (struct sockaddr *)from, &len))
 		rc = -errno;
 	close(fd);
@@ -101,14 +105,15 @@ static const struct in6_addr *address6(const struct sockaddr_storage *a)
 	return &((const struct sockaddr_in6 *)a)->sin6_addr;
 }
 
-static bool same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+// A newer temporary address (RFC 8981) of the same prefix is no other way.
+bool netwatch_same_source(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
 	if (a->ss_family != b->ss_family)
 		return false;
 	if (a->ss_family == AF_INET)
 		return ((const struct sockaddr_in *)a)->sin_addr.s_addr ==
 		       ((const struct sockaddr_in *)b)->sin_addr.s_addr;
-	return !memcmp(address6(a), address6(b), sizeof(struct in6_addr));
+	return a->ss_family != AF_INET6 || !memcmp(address6(a), address6(b), 8);
 }
 
 static bool is_mine(const struct sockaddr_storage *a)
@@ -133,13 +138,11 @@ const char *netwatch_lost(
 {
 	struct sockaddr_storage now;
 
-	if (netwatch_source(to, to_len, &now))
+	if (netwatch_source(to, to_len, 0, &now))
 		return "no route to the server any more";
 	if (!is_mine(from))
 		return "the local address is gone";
-	// A newer temporary address (RFC 8981) of the same prefix is no other way.
-	if (same_address(from, &now) || (from->ss_family == AF_INET6 && now.ss_family == AF_INET6 &&
-						!memcmp(address6(from), address6(&now), 8)))
+	if (netwatch_same_source(from, &now))
 		return NULL;
 	return "the way to the server is another now";
 }

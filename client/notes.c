@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -63,9 +64,27 @@ int notes_open(struct notes *n, const char *dir)
 	return n->lock < 0 ? n->lock : 0;
 }
 
+bool notes_left(const char *stem)
+{
+	char path[NOTES_STEM_MAX + 8];
+	glob_t found;
+	bool left;
+
+	snprintf(path, sizeof(path), "%s.dns", stem);
+	if (!access(path, F_OK))
+		return true;
+	snprintf(path, sizeof(path), "%s.route*", stem);
+	left = !glob(path, GLOB_NOSORT, NULL, &found);
+	if (left)
+		globfree(&found);
+	return left;
+}
+
 void notes_close(struct notes *n)
 {
-	if (n->lock >= 0)
+	if (n->lock >= 0 && notes_left(n->stem))
+		close(n->lock);
+	else if (n->lock >= 0)
 		drop_lock(n->stem, n->lock);
 	n->lock = -1;
 }

@@ -15,8 +15,11 @@ struct notes {
 
 // A stem of this process's own, with a lock that goes with it. 0, or -errno: there is none.
 int notes_open(struct notes *n, const char *dir);
-// No note is left by then.
+// With what it has, unless a note is left.
 void notes_close(struct notes *n);
+
+// Whether there are notes of this stem.
+bool notes_left(const char *stem);
 
 // Stems of processes that are gone: take_back() of each, which returns whether nothing is left of
 // it. Its lock is held meanwhile.

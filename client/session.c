@@ -22,7 +22,6 @@
 
 #define CONNECT_MS 20000
 #define RESOLVE_MS 15000
-#define TOUCHED_MS 1000  // in which a change of the network is taken for this side's own
 #define LOOK_AGAIN_S 2.0 // at a network that seems to be gone
 
 // --- dialing ---
@@ -30,10 +29,16 @@
 static void dial_host(struct session *s);
 static void dial_address(struct session *s);
 
+static void stop_looking(struct session *s)
+{
+	ev_timer_stop(s->loop, &s->look);
+	s->suspect = false;
+}
+
 void session_end(struct session *s, enum call_end why)
 {
 	ev_timer_stop(s->loop, &s->wait);
-	ev_timer_stop(s->loop, &s->look);
+	stop_looking(s);
 	ev_timer_stop(s->loop, &s->limit);
 	ev_io_stop(s->loop, &s->tun_io);
 	resolve_cancel(s->resolve);
@@ -59,6 +64,9 @@ static void wait_and_dial(struct session *s)
 	s->state = STATE_WAIT;
 	s->wait_until_ms = conn_now_ms() + ms;
 	session_data_free(s);
+	// Of the server before, which would hide what becomes of the way to it.
+	tunnel_forget_server(&s->tun);
+	ways_note(&s->ways, &s->tun.net, s->tun.ifindex);
 	SAY(s, LOG_NOTICE, "%s %u.%u s",
 		s->conf->dial_on_demand ? "not dialing for" : "dialing again in", ms / 1000,
 		ms / 100 % 10);
@@ -71,6 +79,7 @@ void session_dial(struct session *s)
 {
 	s->host = 0;
 	s->all_refused = true;
+	ways_clear(&s->ways);
 	dial_host(s);
 }
 
@@ -93,8 +102,10 @@ void session_again(struct session *s, enum call_end why)
 // After the last server, or a call that was up. worth: the next one may do better.
 static void again_or_end(struct session *s, enum call_end why, bool worth)
 {
+	bool in_order = why == CALL_END_IDLE || why == CALL_END_SESSION;
+
 	drop_addresses(s);
-	if (s->conf->dial_on_demand && why == CALL_END_IDLE && !s->hanging_up)
+	if (s->conf->dial_on_demand && in_order && !s->hanging_up)
 		session_demand_wait(s);
 	else if (s->reconnect && worth && !s->hanging_up)
 		wait_and_dial(s);
@@ -172,7 +183,7 @@ static void on_closed(void *user, enum call_end why, const char *reason)
 	struct session *s = user;
 	char text[sizeof(s->reason)];
 
-	ev_timer_stop(s->loop, &s->look);
+	stop_looking(s);
 	snprintf(text, sizeof(text), "%s", reason);
 	if (s->state == STATE_UP) {
 		lost(s, why, text, refused);
@@ -238,6 +249,7 @@ static void dial_address(struct session *s)
 	char server[400], err[200];
 
 	s->state = STATE_DIAL;
+	ways_add(&s->ways, s->at->ai_addr, s->at->ai_addrlen);
 	fill_conf(s, &conf);
 	SAY(s, LOG_INFO, "dialing server=%s", session_server_text(s, server, sizeof(server)));
 	if (session_demand_server(s, &at, err, sizeof(err))) {
@@ -262,6 +274,8 @@ static void on_resolved(void *user, struct addrinfo *addrs, const char *why)
 	char reason[500], host[300];
 
 	s->resolve = NULL;
+	if (!addrs)
+		ways_add_names(&s->ways);
 	s->at = session_demand_resolved(s, addrs, why);
 	if (!addrs && !s->at) {
 		snprintf(reason, sizeof(reason), "name %s: %s",
@@ -313,20 +327,20 @@ static void look_at_way(struct session *s)
 	socklen_t len = sizeof(from);
 	const char *why;
 	int fd = s->conn ? conn_fd(s->conn) : -1;
+	bool suspect = s->suspect;
 
+	stop_looking(s);
 	if (s->state != STATE_UP || fd < 0 || s->hanging_up ||
 		getsockname(fd, (struct sockaddr *)&from, &len))
 		return;
 	why = netwatch_lost(&from, s->at->ai_addr, s->at->ai_addrlen);
-	if (why && s->suspect) {
-		s->suspect = false;
+	if (!why)
+		return;
+	if (suspect) {
 		call_is_cut_off(s, why);
 		return;
 	}
-	s->suspect = why != NULL;
-	ev_timer_stop(s->loop, &s->look);
-	if (!why)
-		return;
+	s->suspect = true;
 	// It may be back at once: an address that is renewed, an interface that restarts.
 	ev_timer_set(&s->look, LOOK_AGAIN_S, 0);
 	ev_timer_start(s->loop, &s->look);
@@ -341,10 +355,13 @@ static void on_network_changed(void *user)
 {
 	struct session *s = user;
 
+	if (s->state != STATE_ENDED && !s->tun_lost && tunnel_mend(&s->tun))
+		LOG_RATELIMIT(LOG_NOTICE, 1,
+			"interface=%s lost addresses or routes: they are put back", s->tun.name);
 	if (s->state == STATE_UP && !s->suspect)
 		look_at_way(s);
-	// What was waited for may be there now, unless it is this side that changed something.
-	if (s->state != STATE_WAIT || conn_now_ms() < s->touched_ms + TOUCHED_MS ||
+	// What was waited for may be there now.
+	if (s->state != STATE_WAIT || !ways_changed(&s->ways, &s->tun.net, s->tun.ifindex) ||
 		s->wait_until_ms < conn_now_ms() + REDIAL_FIRST_MS ||
 		(s->end != CALL_END_TCP && s->end != CALL_END_NAME && s->end != CALL_END_LOST))
 		return;
@@ -382,6 +399,14 @@ static char *note_file(const char *stem, const char *kind)
 	return stem && asprintf(&file, "%s.%s", stem, kind) > 0 ? file : NULL;
 }
 
+static char *route_file(const char *stem)
+{
+	char *file = note_file(stem, "route"), *own = file ? tunnel_note_file(file) : NULL;
+
+	free(file);
+	return own;
+}
+
 struct session *session_create(struct ev_loop *loop, const struct config_connection *conf,
 	bool reconnect, const char *notes, const struct session_ops *ops, void *user, int *status)
 {
@@ -416,10 +441,9 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 		SAY(s, LOG_ERR, "call failed: %s", err);
 	} else {
 		session_data_reset(s);
-		s->route_file = note_file(notes, "route");
+		s->route_file = route_file(notes);
 		s->dns_file = note_file(notes, "dns");
-		if (s->route_file)
-			tunnel_note_routes(&s->tun, s->route_file);
+		tunnel_note_routes(&s->tun, s->route_file);
 		if (s->reconnect)
 			s->watch = netwatch_create(loop, on_network_changed, s);
 		if (s->reconnect && !s->watch)
@@ -434,9 +458,13 @@ void session_set_scripts(struct session *s, struct scripts *scripts, unsigned in
 {
 	s->scripts = scripts;
 	s->number = number;
-	if (s->dns_file)
-		dns_take_back("", s->dns_file, scripts, number);
 	dns_open(&s->dns, scripts, number, s->dns_file);
+	dns_recover(&s->dns);
+}
+
+const char *session_interface(const struct session *s)
+{
+	return s->tun.name;
 }
 
 void session_start(struct session *s)
@@ -470,7 +498,7 @@ void session_destroy(struct session *s)
 	if (!s)
 		return;
 	ev_timer_stop(s->loop, &s->wait);
-	ev_timer_stop(s->loop, &s->look);
+	stop_looking(s);
 	ev_timer_stop(s->loop, &s->limit);
 	ev_io_stop(s->loop, &s->tun_io);
 	netwatch_destroy(s->watch);

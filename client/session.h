@@ -27,6 +27,8 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 // among them. They are through with everything before session_destroy().
 struct scripts;
 void session_set_scripts(struct session *s, struct scripts *scripts, unsigned int number);
+// The name of its interface.
+const char *session_interface(const struct session *s);
 // Begin to dial.
 void session_start(struct session *s);
 // Hang up in order, a second time at once; ended() follows.

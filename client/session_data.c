@@ -141,13 +141,33 @@ static void take_packets(struct session *s, uint64_t now)
 	}
 }
 
+// It waited for a call that takes no packets of this length. Whoever sent it is told.
+static void answer_too_long(struct session *s, const struct upq_out *o)
+{
+	static uint8_t whole[PACKET_MAX], answer[TOOBIG_MAX]; // the loop's thread
+	uint8_t vnet[GSO_VNET_LEN] = {0};
+	size_t n;
+
+	if (!toobig_may(&s->toobig, session_now_us()))
+		return;
+	upq_write(o, whole);
+	n = toobig_answer(answer, whole, o->len, s->info.mtu);
+	if (n)
+		write_packet(s, (struct iovec[]){{vnet, sizeof(vnet)}, {answer, n}}, 2);
+}
+
 // To the call. What goes in fragments is there in one piece first.
 static int give(struct session *s, const struct upq_out *o)
 {
 	static uint8_t whole[PACKET_MAX]; // the loop's thread, used up before return
 	uint8_t *at;
-	int rc = conn_begin_ip(s->conn, upq_version(o), o->len, &at);
+	int rc;
 
+	if (o->len > s->info.mtu) {
+		answer_too_long(s, o);
+		return 0;
+	}
+	rc = conn_begin_ip(s->conn, upq_version(o), o->len, &at);
 	if (rc == -E2BIG) {
 		upq_write(o, whole);
 		return conn_send_ip(s->conn, whole, o->len);

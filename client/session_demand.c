@@ -137,6 +137,7 @@ static void on_prepared(void *user, struct addrinfo *addrs, const char *why)
 	s->resolve = NULL;
 	*known(s) = addrs;
 	if (!addrs) {
+		ways_add_names(&s->ways);
 		snprintf(s->reason, sizeof(s->reason), "name %s: %s",
 			session_name_text(s, name, sizeof(name)), why);
 		SAY(s, LOG_WARNING, "%s", s->reason);
@@ -160,6 +161,7 @@ static void prepare(struct session *s)
 void session_demand_start(struct session *s)
 {
 	ev_io_start(s->loop, &s->tun_io);
+	ways_clear(&s->ways);
 	s->host = 0;
 	s->preparing = keeps_servers(s);
 	if (s->preparing)
@@ -211,7 +213,6 @@ int session_demand_server(struct session *s, const struct in6_addr *server, char
 {
 	if (!keeps_servers(s))
 		return 0;
-	s->touched_ms = conn_now_ms();
 	return tunnel_server_route(&s->tun, server, err, cap);
 }
 

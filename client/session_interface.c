@@ -33,8 +33,9 @@ static struct tunnel_pair pair_of(const struct session *s, const struct ppp_addr
 	return (struct tunnel_pair){a->local, a->remote == session_server_ip4(s) ? 0 : a->remote};
 }
 
-// Other addresses than the interface has, of IPCP that opened again or of the call before: the new
-// ones first, so that no route is lost with the last.
+// Instead of what the interface has, of IPCP that opened again or of the call before: the new
+// addresses first, so that no route is lost with the last. The same ones are set again: somebody
+// may have taken them away, and routes go with the link.
 static int change_address(struct session *s, const struct ppp_addresses *a, char *err, size_t cap)
 {
 	const struct tunnel_pair old = s->pair, now = pair_of(s, a);
@@ -44,16 +45,13 @@ static int change_address(struct session *s, const struct ppp_addresses *a, char
 
 	s->addr = *a;
 	s->pair = now;
-	if (old.local == now.local && old.peer == now.peer)
-		return 0;
 	if (old.local != now.local)
 		SAY(s, LOG_NOTICE, "the address is %s now", value_ip4_text(text, now.local));
 	rc = tunnel_address_change(&s->tun, old, now, session_server_ip4(s), err, cap);
 	session_demand_readdressed(s, old.local, now.local);
 	if (rc || !s->conf->add_default_route)
 		return rc;
-	rc = tunnel_default_route(&s->tun, &server, s->conf->distance, err, cap);
-	return rc == -EEXIST ? 0 : rc; // it stayed
+	return tunnel_default_route(&s->tun, &server, s->conf->distance, err, cap);
 }
 
 // What the interface does not have yet. False: the call was failed.
@@ -139,6 +137,7 @@ void session_on_up(void *user, const struct call_info *info)
 		return;
 	s->clamp_mtu = s->conf->ppp->change_tcp_mss == CONFIG_YES ? info->mtu : 0;
 	s->state = STATE_UP;
+	s->suspect = false;
 	s->up_ms = conn_now_ms();
 	s->nb_calls++;
 	session_log_up(s, info);
@@ -182,7 +181,6 @@ bool session_renew_interface(struct session *s)
 	}
 	ev_io_stop(s->loop, &s->tun_io);
 	memcpy(name, s->tun.name, sizeof(name));
-	s->touched_ms = conn_now_ms();
 	tunnel_close(&s->tun);
 	s->has_ip4 = s->has_ip6 = false;
 	s->addr = (struct ppp_addresses){0};
@@ -192,8 +190,7 @@ bool session_renew_interface(struct session *s)
 		return false;
 	if (!tunnel_open(&s->tun, name, err, sizeof(err))) {
 		session_data_reset(s);
-		if (s->route_file)
-			tunnel_note_routes(&s->tun, s->route_file);
+		tunnel_note_routes(&s->tun, s->route_file);
 		return true;
 	}
 	SAY(s, LOG_ERR, "%s", err);

@@ -14,8 +14,10 @@
 #include "client/redial.h"
 #include "client/resolve.h"
 #include "client/session.h"
+#include "client/toobig.h"
 #include "client/tunnel.h"
 #include "client/upq.h"
+#include "client/ways.h"
 
 #define STATE_LIST(X)                    \
 	X(IDLE, "idle")                  \
@@ -53,6 +55,7 @@ struct session {
 	struct upq upq;      // from it
 	struct upq_out held; // the one of them that found no room; p NULL: none
 	struct gro gro;      // to it
+	struct toobig_rate toobig;
 	// the server being tried
 	unsigned int host; // number in conf->hosts
 	struct resolve *resolve;
@@ -63,9 +66,9 @@ struct session {
 	struct demand_gone gone;
 	struct addrinfo *known[CONFIG_MAX_HOSTS]; // addresses of the servers, with a default route
 	bool preparing, stale; // these are looked up first; they are to be looked up anew
-	uint64_t touched_ms;   // when this side changed routes last
 	// calls
 	struct redial redial;
+	struct ways ways; // to the servers that were dialed since the first one
 	ev_timer wait;
 	struct netwatch *watch;
 	ev_timer look; // again at the way to the server

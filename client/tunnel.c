@@ -2,10 +2,12 @@
 #include "client/tunnel.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -15,6 +17,8 @@
 #include "client/netroute.h"
 
 #define LOG_TYPE "client.tunnel"
+
+#define FIRST_PID_NAMESPACE 0xeffffffcu // PROC_PID_INIT_INO
 
 // Kernels since 6.2 have both.
 #ifndef TUN_F_USO4
@@ -126,7 +130,7 @@ int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunne
 	if (rc || (old.local == now.local && old.peer == now.peer)) // it was replaced
 		return rc;
 	rc = netconf_address_delete(&t->net, t->ifindex, old.local, old.peer);
-	if (rc)
+	if (rc && rc != -EADDRNOTAVAIL && rc != -ENODEV) // somebody did it before
 		return failed(t, rc, err, cap);
 	// Where it could not be promoted.
 	return tunnel_address(t, now.local, now.peer, server, err, cap);
@@ -179,14 +183,46 @@ static bool read_route(const char *path, struct netconf_route *r, uintmax_t *ns)
 	       (!r->has_gateway || inet_pton(AF_INET6, gateway, &r->gateway) == 1);
 }
 
-bool tunnel_take_back(const char *path)
+// Whether somebody can still come to a namespace that is not this one. It is gone for sure when no
+// process is in it and nothing is mounted of it, which only a process that sees all can tell.
+static bool namespace_lives(uintmax_t ns)
+{
+	char path[64], name[64], line[1024];
+	bool lives = false;
+	struct dirent *e;
+	struct stat st;
+	DIR *d = NULL;
+	FILE *f = NULL;
+
+	if (stat("/proc/self/ns/pid", &st) || st.st_ino != FIRST_PID_NAMESPACE)
+		return true;
+	snprintf(name, sizeof(name), " net:[%ju] ", ns);
+	f = fopen("/proc/self/mountinfo", "re");
+	d = opendir("/proc");
+	lives = !f || !d;
+	while (!lives && fgets(line, sizeof(line), f))
+		lives = strstr(line, name);
+	while (!lives && (e = readdir(d))) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.20s/ns/net", e->d_name);
+		lives = !stat(path, &st) && st.st_ino == ns;
+	}
+	if (f)
+		fclose(f);
+	if (d)
+		closedir(d);
+	return lives;
+}
+
+static bool take_back(const char *path)
 {
 	struct netconf_route r;
 	struct netconf net;
 	uintmax_t ns;
 	int rc;
 
-	if (read_route(path, &r, &ns)) {
+	if (read_route(path, &r, &ns) && (ns == namespace() || namespace_lives(ns))) {
 		if (ns != namespace())
 			return false;
 		rc = netconf_open(&net);
@@ -201,9 +237,31 @@ bool tunnel_take_back(const char *path)
 	return true;
 }
 
+// path with this namespace's number, to be freed; NULL: no memory.
+static char *with_number(const char *path)
+{
+	char *file;
+
+	return asprintf(&file, "%s.%ju", path, namespace()) > 0 ? file : NULL;
+}
+
+bool tunnel_take_back(const char *path)
+{
+	char *own = with_number(path);
+
+	if (own)
+		take_back(own);
+	free(own);
+	return take_back(path);
+}
+
+char *tunnel_note_file(const char *path)
+{
+	return tunnel_take_back(path) ? strdup(path) : with_number(path);
+}
+
 void tunnel_note_routes(struct tunnel *t, const char *path)
 {
-	tunnel_take_back(path);
 	t->route_file = path;
 }
 
@@ -259,8 +317,14 @@ int tunnel_server_route(struct tunnel *t, const struct in6_addr *server, char *e
 	return keep_server_route(t, server, err, cap);
 }
 
+void tunnel_forget_server(struct tunnel *t)
+{
+	drop_server_route(t);
+}
+
 void tunnel_forget6(struct tunnel *t)
 {
+	t->local_id = 0;
 	// The kernel drops addresses and routes, its own ones as well.
 	set_sysctl(t, "ipv6", "disable_ipv6", 1);
 	set_sysctl(t, "ipv6", "disable_ipv6", 0);
@@ -277,31 +341,60 @@ int tunnel_address6(struct tunnel *t, uint64_t local_id, const struct in6_addr *
 		set_sysctl(t, "ipv6", "ra_defrtr_metric", (int)distance);
 	if (distance && !IN6_IS_ADDR_V4MAPPED(server))
 		rc = keep_server_route(t, server, err, cap);
-	return rc ? rc : failed(t, netconf_link_local_add(&t->net, t->ifindex, local_id), err, cap);
+	if (rc)
+		return rc;
+	t->local_id = local_id;
+	return failed(t, netconf_link_local_add(&t->net, t->ifindex, local_id), err, cap);
+}
+
+// The i-th of the routes that everything takes. 0, or -errno: -EEXIST when it is there.
+static int add_default(struct tunnel *t, uint32_t distance, unsigned int i)
+{
+	struct netconf_route r = {.dst = netconf_mapped(i ? 0x80000000u : 0),
+		.dst_len = distance == 1 ? 97 : 96,
+		.ifindex = t->ifindex,
+		.metric = distance == 1 ? 0 : distance};
+
+	return netconf_route_add(&t->net, &r);
+}
+
+static unsigned int nb_default(uint32_t distance)
+{
+	return distance == 1 ? 2 : 1;
 }
 
 int tunnel_default_route(
 	struct tunnel *t, const struct in6_addr *server, uint32_t distance, char *err, size_t cap)
 {
-	struct netconf_route r = {.dst = netconf_mapped(0), .dst_len = 97, .ifindex = t->ifindex};
 	int rc = 0;
 
 	if (IN6_IS_ADDR_V4MAPPED(server))
 		rc = keep_server_route(t, server, err, cap);
 	if (rc)
 		return rc;
-	if (distance != 1) {
-		r.dst_len = 96;
-		r.metric = distance;
-	}
-	rc = netconf_route_add(&t->net, &r);
-	if (!rc && distance == 1) {
-		r.dst = netconf_mapped(0x80000000u);
-		rc = netconf_route_add(&t->net, &r);
+	for (unsigned int i = 0; i < nb_default(distance) && !rc; i++) {
+		rc = add_default(t, distance, i);
+		if (rc == -EEXIST && t->distance == distance) // the one of before
+			rc = 0;
 	}
 	if (rc)
 		snprintf(err, cap, "default route: %s", log_strerror(rc));
+	else
+		t->distance = distance;
 	return rc;
+}
+
+bool tunnel_mend(struct tunnel *t)
+{
+	bool any = false;
+
+	if (t->pair.local)
+		any = !netconf_address_keep(&t->net, t->ifindex, t->pair.local, t->pair.peer);
+	if (t->local_id)
+		any |= !netconf_link_local_keep(&t->net, t->ifindex, t->local_id);
+	for (unsigned int i = 0; t->distance && i < nb_default(t->distance); i++)
+		any |= !add_default(t, t->distance, i);
+	return any;
 }
 
 static void leave_interface(struct tunnel *t)

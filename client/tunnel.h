@@ -18,6 +18,8 @@ struct tunnel {
 	int ifindex;
 	bool was_there;          // made by somebody else before (ip tuntap add), and stays
 	struct tunnel_pair pair; // as it was set, local 0: none
+	uint64_t local_id;       // of the link-local address that was set, 0: none
+	uint32_t distance;       // of the default route that was set, 0: none
 	// Packets have virtio-net headers in front (gso.h); the kernel takes merged UDP too.
 	bool vnet, vnet_udp;
 	char name[IFNAMSIZ];
@@ -31,12 +33,15 @@ struct tunnel {
 // cutting of super-packets are left to its reader as far as the kernel can do that.
 int tunnel_open(struct tunnel *t, const char *name, char *err, size_t cap);
 
-// Note the host route in a file from now on, so that what a crash left can be taken back: if the
-// file is there, that is done now. path is borrowed. The caller sees to it that no other process
-// has the file.
+// Note the host route in a file from now on, so that what a crash left can be taken back. path is
+// borrowed. The caller sees to it that no other process has the file.
 void tunnel_note_routes(struct tunnel *t, const char *path);
-// Take back what a crash left by such a file, which goes. False: the route is another network
-// namespace's, and both stay.
+// The file to note in, to be freed: path, or when the route noted there is another network
+// namespace's, whose note stays, path with this one's number. What a crash left by either is taken
+// back. NULL: no memory.
+char *tunnel_note_file(const char *path);
+// Take back what a crash left by path, with and without this network namespace's number; the files
+// go. False: the route at path is another namespace's, and both stay.
 bool tunnel_take_back(const char *path);
 
 // Take it up.
@@ -53,16 +58,22 @@ int tunnel_address_change(struct tunnel *t, struct tunnel_pair old, struct tunne
 int tunnel_address6(struct tunnel *t, uint64_t local_id, const struct in6_addr *server,
 	uint32_t distance, char *err, size_t cap);
 
+// Put back what somebody took from the interface, or the kernel did with the link: what was set of
+// addresses and the default route. Whether something was missing.
+bool tunnel_mend(struct tunnel *t);
+
 // IPv6 is over: its addresses and routes go.
 void tunnel_forget6(struct tunnel *t);
 
 // The route to a server that is dialed while a default route through the tunnel is there already,
 // instead of the one to the server before.
 int tunnel_server_route(struct tunnel *t, const struct in6_addr *server, char *err, size_t cap);
+// No server is dialed.
+void tunnel_forget_server(struct tunnel *t);
 
 // Everything through the tunnel but the server itself, at its outer address (IPv4 mapped; ::, when
 // there is none yet). Distance 1: 0.0.0.0/1 and 128.0.0.0/1, which beat any default route and leave
-// it in place; else a default route with that metric.
+// it in place; else a default route with that metric. Again: what is not there any more.
 int tunnel_default_route(
 	struct tunnel *t, const struct in6_addr *server, uint32_t distance, char *err, size_t cap);
 

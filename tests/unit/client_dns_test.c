@@ -302,6 +302,8 @@ static void test_crash(void **state)
 	dns_set(&d, "t0", 5, &one);
 	free(d.note); // a crash
 	assert_true(dns_take_back(root, under("/note"), st, 1));
+	for (unsigned int i = 0; i < 1000 && is_noted(); i++)
+		usleep(10000);
 	assert_false(is_noted());
 	assert_false(dns_take_back(root, under("/note"), st, 1));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -311,6 +313,51 @@ static void test_crash(void **state)
 	}
 	assert_string_equal(said(st), "resolvconf -a t0.culvert\nnameserver 10.0.0.1\n"
 				      "resolvconf -f -d t0.culvert\n");
+}
+
+// The note is there until a program that takes them back ends well.
+static void test_note_stays(void **state)
+{
+	struct dns_servers one = servers(false, "10.0.0.1", NULL);
+	struct scripts *st = begin();
+	struct dns d;
+
+	write_file("/usr/sbin/resolvconf", 0755,
+		"#!/bin/sh\n# openresolv\n[ \"$1\" = -a ] || exit 1\n");
+	dns_open(&d, st, 1, under("/note"));
+	d.root = root;
+	dns_set(&d, "t0", 5, &one);
+	dns_unset(&d, true);
+	scripts_destroy(st, 10000);
+	dns_close(&d);
+	assert_true(is_noted());
+
+	st = begin();
+	write_file("/usr/sbin/resolvconf", 0755, "#!/bin/sh\n# openresolv\nexit 1\n");
+	assert_true(dns_take_back(root, under("/note"), st, 1));
+	scripts_destroy(st, 10000);
+	assert_true(is_noted());
+
+	// Nor is it told in the end, when it was set again.
+	st = begin();
+	write_file("/usr/sbin/resolvconf", 0755, "#!/bin/sh\n# openresolv\nexec sleep 100\n");
+	dns_open(&d, st, 1, under("/note"));
+	d.root = root;
+	dns_recover(&d);
+	dns_set(&d, "t0", 5, &one);
+	dns_unset(&d, true);
+	scripts_destroy(st, 100); // the first is killed, the others are not run
+	dns_close(&d);
+	assert_true(is_noted());
+
+	st = begin();
+	dns_open(&d, st, 1, under("/note"));
+	d.root = root;
+	dns_recover(&d);
+	assert_string_equal(said(st), "resolvconf -f -d t0.culvert\n");
+	assert_true(is_noted());
+	dns_close(&d);
+	assert_false(is_noted());
 }
 
 // What cannot be told is not taken for told.
@@ -346,6 +393,7 @@ int main(void)
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_set_resolved),
 		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_note_stays),
 		cmocka_unit_test(test_nobody),
 	};
 

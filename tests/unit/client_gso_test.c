@@ -278,6 +278,52 @@ static void cut_extension(void **state)
 	assert_int_equal(gso_read(&g, (uint8_t *)&v, big, n), -EBADMSG);
 }
 
+// A segment routing header (RFC 8754) with two segments: the pseudo header has the last one, which
+// the packet's destination is not yet.
+static void cut_routing(void **state)
+{
+	static const uint8_t final[16] = {0x20, 0x01, 0x0d, 0xb8, [13] = 0xf1, 0xa1, 0x77};
+	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP};
+	static uint8_t ip[4000], big[4100], out[1500];
+	struct spec s = tcp4;
+
+	s.is6 = true;
+	for (unsigned int k = 0; k < 2; k++) {
+		const uint8_t proto = protos[k];
+		size_t n, l4 = 40 + 40, total = 0;
+		struct virtio_net_hdr v;
+		struct gso g;
+
+		s.proto = proto;
+		n = make(ip, &s);
+		memcpy(big, ip, 40);
+		big[6] = IPPROTO_ROUTING;
+		memset(big + 40, 0, 40);
+		memcpy(big + 40, (uint8_t[]){proto, 4, 4, 1, 1, 0, 0, 0}, 8);
+		memcpy(big + 48, final, 16);
+		memcpy(big + 64, ip + 24, 16); // where it is sent to now
+		memcpy(big + l4, ip + 40, n - 40);
+		n += 40;
+		put16(big + 4, (uint32_t)n - 40);
+		v = vnet_of(ip, 1000);
+		v.csum_start = (uint16_t)l4;
+		// As the kernel leaves it, with the final destination.
+		memcpy(ip + 24, final, 16);
+		put16(big + l4 + v.csum_offset, pseudo(ip, proto, n - l4));
+		assert_int_equal(gso_read(&g, (uint8_t *)&v, big, n), 0);
+		for (uint32_t i = 0; i < gso_count(&g, n); i++) {
+			size_t len = gso_len(&g, n, i);
+
+			gso_cut(&g, big, n, i, out);
+			assert_memory_equal(out + 40, big + 40, 40);
+			assert_int_equal(
+				plain_sum(pseudo(ip, proto, len - l4), out + l4, len - l4), 0xffff);
+			total += len - g.hdr_len;
+		}
+		assert_int_equal(total, s.payload);
+	}
+}
+
 static void completes(void **state)
 {
 	struct virtio_net_hdr v = {.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 20};
@@ -649,6 +695,7 @@ int main(void)
 		cmocka_unit_test(cut_tcp4),
 		cmocka_unit_test(cut_others),
 		cmocka_unit_test(cut_extension),
+		cmocka_unit_test(cut_routing),
 		cmocka_unit_test(completes),
 		cmocka_unit_test(refuses),
 		cmocka_unit_test_setup_teardown(merges, begin, end),

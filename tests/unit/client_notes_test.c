@@ -86,6 +86,28 @@ static void test_own(void **state)
 	notes_close(&n);
 }
 
+// The lock stays with a note, so that the next one comes by.
+static void test_left(void **state)
+{
+	static const char *const notes[] = {"route", "dns", "route.4026531840"};
+	char name[64], lock[64];
+	struct notes n;
+
+	snprintf(lock, sizeof(lock), "dial-%d.lock", (int)getpid());
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(notes_open(&n, dir), 0);
+		snprintf(name, sizeof(name), "dial-%d.%s", (int)getpid(), notes[i]);
+		touch(name);
+		assert_true(notes_left(n.stem));
+		notes_close(&n);
+		assert_true(exists(lock));
+		unlink(path(name));
+		assert_false(notes_left(n.stem));
+	}
+	sweep(true);
+	assert_false(exists(lock));
+}
+
 // A process that is killed.
 static void test_crash(void **state)
 {
@@ -146,6 +168,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own),
+		cmocka_unit_test(test_left),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_two_sweep),

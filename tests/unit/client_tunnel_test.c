@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <glob.h>
 #include <ifaddrs.h>
 #include <linux/if_tun.h>
 #include <sched.h>
@@ -15,11 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/tunnel.h"
 
 static bool has_namespace;
+static uintmax_t first_namespace;
 static char err[200];
 
 // A TUN interface with nobody behind stands for the outer network: 192.0.2.11, 2001:db8::11.
@@ -42,7 +45,9 @@ static struct netconf_route route(uint32_t dst, uint8_t len, uint32_t gateway, u
 static int setup(void **state)
 {
 	struct netconf_route r;
+	struct stat st;
 
+	first_namespace = stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
 	if (unshare(CLONE_NEWNET) || tunnel_open(&outer, "out0", err, sizeof(err)))
 		return 0;
 	assert_int_equal(tunnel_up(&outer, 1500, err, sizeof(err)), 0);
@@ -126,19 +131,30 @@ static bool has_server_route(void)
 	return rc == -EEXIST;
 }
 
+static void write_note(const char *path, const char *rest)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fprintf(f, "::ffff:198.51.100.7 ::ffff:192.0.2.1%s", rest);
+	fclose(f);
+}
+
 // What a crash leaves is taken back by the next one; a note that is cut short is nothing.
 static void test_crash(void **state)
 {
 	const struct in6_addr server = netconf_mapped(SERVER);
 	char path[] = "/tmp/client_tunnel_test.XXXXXX";
-	struct tunnel t, next;
-	FILE *f;
+	struct tunnel t;
+	char *file;
 
 	if (!has_namespace)
 		skip();
 	close(mkstemp(path));
 	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
-	tunnel_note_routes(&t, path);
+	file = tunnel_note_file(path);
+	assert_string_equal(file, path);
+	tunnel_note_routes(&t, file);
 	assert_int_equal(access(path, F_OK), -1);
 	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_address(&t, 0x0a000002, 0x0a000001, SERVER, err, sizeof(err)), 0);
@@ -147,25 +163,120 @@ static void test_crash(void **state)
 	t.has_host_route = false; // a crash takes the interface only
 	tunnel_close(&t);
 	assert_true(has_server_route());
-	assert_int_equal(tunnel_open(&next, "in%d", err, sizeof(err)), 0);
-	tunnel_note_routes(&next, path);
+	free(file);
+	file = tunnel_note_file(path);
+	assert_string_equal(file, path);
 	assert_false(has_server_route());
 	assert_int_equal(access(path, F_OK), -1);
-	tunnel_close(&next);
+	free(file);
 
-	f = fopen(path, "w");
-	fputs("::ffff:198.51.100.7 ::ffff:192.0.2.1 2 1\n", f); // another network namespace's
-	fclose(f);
-	assert_false(tunnel_take_back(path));
-	assert_int_equal(access(path, F_OK), 0);
-
-	f = fopen(path, "w");
-	fputs("::ffff:198.51.100.7 ::ffff:192.0.2.1 2", f); // no end
-	fclose(f);
-	assert_int_equal(tunnel_open(&next, "in%d", err, sizeof(err)), 0);
-	tunnel_note_routes(&next, path);
+	write_note(path, " 2"); // no end
+	assert_true(tunnel_take_back(path));
 	assert_int_equal(access(path, F_OK), -1);
-	tunnel_close(&next);
+}
+
+static int nb_notes(const char *path)
+{
+	char pattern[64];
+	glob_t g;
+	int n;
+
+	snprintf(pattern, sizeof(pattern), "%s*", path);
+	n = glob(pattern, 0, NULL, &g) ? 0 : (int)g.gl_pathc;
+	if (n)
+		globfree(&g);
+	return n;
+}
+
+// Another network namespace's note stays, whatever this one notes; not that of one that is gone.
+static void test_note_of_another(void **state)
+{
+	const struct in6_addr server = netconf_mapped(SERVER);
+	char path[] = "/tmp/client_tunnel_test.XXXXXX", rest[40];
+	struct tunnel t;
+	struct stat st;
+	char *file;
+
+	if (!has_namespace)
+		skip();
+	close(mkstemp(path));
+	snprintf(rest, sizeof(rest), " 2 %ju\n", first_namespace);
+	write_note(path, rest);
+	assert_false(tunnel_take_back(path));
+	file = tunnel_note_file(path);
+	assert_int_equal(strncmp(file, path, strlen(path)), 0);
+	assert_string_not_equal(file, path);
+	t = up(1);
+	tunnel_close(&t);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
+		tunnel_note_routes(&t, file);
+		assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+		assert_int_equal(
+			tunnel_address(&t, 0x0a000002, 0x0a000001, SERVER, err, sizeof(err)), 0);
+		assert_int_equal(tunnel_default_route(&t, &server, 1, err, sizeof(err)), 0);
+		assert_int_equal(nb_notes(path), 2);
+		t.has_host_route = i; // the first time a crash
+		tunnel_close(&t);
+		assert_int_equal(has_server_route(), !i);
+		assert_int_equal(nb_notes(path), 2 - (int)i);
+		assert_false(tunnel_take_back(path)); // but this one's own
+		assert_false(has_server_route());
+		assert_int_equal(nb_notes(path), 1);
+	}
+	free(file);
+	write_note(path, " 2 1\n");
+	// Only who sees all processes can tell that it is gone.
+	assert_int_equal(tunnel_take_back(path),
+		!stat("/proc/self/ns/pid", &st) && st.st_ino == 0xeffffffcu);
+	unlink(path);
+}
+
+// What somebody takes away, or goes with the link, is put back; nothing is done where nothing is
+// missing.
+static void test_mend(void **state)
+{
+	const struct in6_addr server = netconf_mapped(SERVER);
+	struct netconf_route r;
+	struct tunnel t;
+
+	if (!has_namespace)
+		skip();
+	for (uint32_t distance = 1; distance <= 2; distance++) {
+		t = up(distance);
+		r = route(0, 0, GATEWAY, 0);
+		if (distance > 1)
+			assert_int_equal(netconf_route_delete(&outer.net, &r), 0);
+		assert_false(tunnel_mend(&t));
+		assert_int_equal(netconf_link_down(&t.net, t.ifindex), 0);
+		tunnel_mend(&t); // not while it is down
+		assert_int_not_equal(way(0x08080808, &r), t.ifindex);
+		assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+		assert_int_not_equal(way(0x08080808, &r), t.ifindex);
+		assert_true(tunnel_mend(&t));
+		assert_int_equal(way(0x08080808, &r), t.ifindex);
+		assert_int_equal(way(0xc8080808, &r), t.ifindex);
+		assert_false(tunnel_mend(&t));
+		// With the address all routes.
+		assert_int_equal(
+			netconf_address_delete(&t.net, t.ifindex, 0x0a000002, 0x0a000001), 0);
+		assert_true(tunnel_mend(&t));
+		assert_true(has_address(&t, 0x0a000002));
+		assert_int_equal(way(0xc8080808, &r), t.ifindex);
+		assert_false(tunnel_mend(&t));
+		// One of them, by a call that comes up.
+		r = (struct netconf_route){.dst = netconf_mapped(distance == 1 ? 0x80000000u : 0),
+			.dst_len = distance == 1 ? 97 : 96,
+			.ifindex = t.ifindex,
+			.metric = distance == 1 ? 0 : distance};
+		assert_int_equal(netconf_route_delete(&t.net, &r), 0);
+		assert_int_equal(tunnel_default_route(&t, &server, distance, err, sizeof(err)), 0);
+		assert_int_equal(way(0xc8080808, &r), t.ifindex);
+		tunnel_close(&t);
+		r = route(0, 0, GATEWAY, 0);
+		if (distance > 1)
+			assert_int_equal(netconf_route_add(&outer.net, &r), 0);
+	}
 }
 
 // The name is free at once, though somebody has a copy of the descriptor: a program being started.
@@ -278,6 +389,12 @@ static void test_readdress(void **state)
 	assert_true(has_address(&t, 0x0a000065));
 	assert_false(has_address(&t, 0x0a000064));
 	assert_int_equal(way(0x08080808, &r), t.ifindex);
+	// Somebody took the old one away before: that is what was wanted.
+	assert_int_equal(netconf_address_delete(&t.net, t.ifindex, 0x0a000065, 0), 0);
+	assert_int_equal(tunnel_address_change(&t, (struct tunnel_pair){0x0a000065, 0},
+				 (struct tunnel_pair){0x0a000066, 0}, SERVER, err, sizeof(err)),
+		0);
+	assert_true(has_address(&t, 0x0a000066));
 	tunnel_close(&t);
 }
 
@@ -413,6 +530,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_default_route),
 		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_note_of_another),
+		cmocka_unit_test(test_mend),
 		cmocka_unit_test(test_name_is_free),
 		cmocka_unit_test(test_persistent_stays),
 		cmocka_unit_test(test_distance),
