@@ -148,19 +148,15 @@ static int publish(struct cp_session *s)
 		return rc;
 	}
 	s->published = s->call->network_up;
-	rc = cp_policy_open(s);
-	if (!rc)
-		cp_ip6_open(s);
-	return rc;
+	return cp_policy_open(s);
 }
 
-static void open_data(struct cp_session *s)
+// Returns the MTU of the link.
+static uint16_t send_open(struct cp_session *s)
 {
 	struct cp_call *c = s->call;
 	struct dp_msg *m = cp_out_begin(s->cp, DP_CMD_OPEN_DATA, s->handle);
 	uint16_t mtu = ppp_mtu(&c->ppp), most;
-	char inner[INET_ADDRSTRLEN], local[INET_ADDRSTRLEN];
-	bool again = s->data_open;
 
 	if (c->network_up) {
 		m->u.open.inner = s->addr;
@@ -175,10 +171,24 @@ static void open_data(struct cp_session *s)
 	cp_out_send(s->cp, m);
 	s->data_open = true;
 	c->reopen = false;
+	return mtu;
+}
+
+static void open_data(struct cp_session *s)
+{
+	struct cp_call *c = s->call;
+	char inner[INET_ADDRSTRLEN], local[INET_ADDRSTRLEN];
+	bool again = s->data_open;
+	uint16_t mtu;
+
+	// First: the answer to what the client sent meanwhile may come as soon as that is let
+	// through.
 	if (publish(s)) {
 		cp_session_broken(s->cp, s->handle, "data cannot be opened");
 		return;
 	}
+	mtu = send_open(s);
+	cp_ip6_open(s);
 	cp_session_is_up(s);
 	if (again)
 		return;

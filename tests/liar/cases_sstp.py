@@ -332,7 +332,7 @@ def _(s):
 # --- calls that are dialed again: nothing of those before is left ---
 
 def again(name, lie):
-    @case('again-' + name, 0, 'hung up', hangup=True, args=('--reconnect', 'yes'), calls=3, mib=4,
+    @case('again-' + name, 0, 'hung up', hangup=True, args=('--reconnect', 'yes'), calls=3, mib=8,
           says='dialing again in', slow=True)
     def _(s):
         if s.number < 2:

@@ -104,11 +104,23 @@ void dp_msg_free(struct dp_chan *ch, struct dp_msg *m)
 		free(m);
 }
 
+// A worker may be as quick as that: the answer to a client's first packet must find the way back.
+static bool has_way_back(const struct dp_chan *ch, const struct dp_msg *m)
+{
+	uint32_t i = 0;
+
+	while (i < ch->nb_addresses &&
+		(ch->address[i].addr != m->u.open.inner || ch->address[i].h != m->handle))
+		i++;
+	return !m->u.open.inner || i < ch->nb_addresses;
+}
+
 int dp_send_command(struct dp_chan *ch, struct dp_msg *m)
 {
 	unsigned int w = m->handle ? (unsigned int)(m->handle >> 56) : m->worker;
 
 	fake_assert(w < ch->nb_workers && m->len <= DP_MSG_DATA_MAX);
+	fake_assert(m->type != DP_CMD_OPEN_DATA || has_way_back(ch, m));
 	return ring_put(&ch->cmd[w], m) ? 0 : -ENOBUFS;
 }
 
