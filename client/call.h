@@ -114,7 +114,7 @@ struct call_ops {
 	// An IPv4 or IPv6 packet from the server; dead after the call, and with packets_end() only
 	// after that.
 	void (*packet)(void *user, const uint8_t *ip, size_t len);
-	// NULL, or: no more packets for now.
+	// NULL, or: those were the packets of what came in.
 	void (*packets_end)(void *user);
 	// The call is over: send what call_output() still has, then close. Last callback.
 	void (*closed)(void *user, enum call_end why);

@@ -286,14 +286,9 @@ void call_tls_keep_buffers(struct call_tls *t)
 	t->out.keep = KEEP_OUT;
 }
 
-int call_tls_handshake(struct call_tls *t)
+// Of a call of OpenSSL's that did not do what it was for.
+static int why_not(const struct call_tls *t, int rc)
 {
-	int rc;
-
-	ERR_clear_error();
-	rc = SSL_do_handshake(t->ssl);
-	if (rc == 1)
-		return 1;
 	switch (SSL_get_error(t->ssl, rc)) {
 	case SSL_ERROR_WANT_READ:
 		return 0;
@@ -304,6 +299,17 @@ int call_tls_handshake(struct call_tls *t)
 	}
 }
 
+int call_tls_handshake(struct call_tls *t)
+{
+	int rc;
+
+	ERR_clear_error();
+	rc = SSL_do_handshake(t->ssl);
+	if (rc == 1)
+		return 1;
+	return why_not(t, rc);
+}
+
 int call_tls_read(struct call_tls *t, void *dst, size_t cap)
 {
 	int rc;
@@ -312,14 +318,7 @@ int call_tls_read(struct call_tls *t, void *dst, size_t cap)
 	rc = SSL_read(t->ssl, dst, cap > INT_MAX ? INT_MAX : (int)cap);
 	if (rc > 0)
 		return rc;
-	switch (SSL_get_error(t->ssl, rc)) {
-	case SSL_ERROR_WANT_READ:
-		return 0;
-	case SSL_ERROR_ZERO_RETURN:
-		return -EPIPE;
-	default:
-		return -EPROTO;
-	}
+	return why_not(t, rc);
 }
 
 int call_tls_write(struct call_tls *t, const void *p, size_t n)

@@ -45,5 +45,5 @@ void gro_init(struct gro *r, void (*write)(void *user, const struct iovec *part,
 // until gro_flush().
 void gro_put(struct gro *r, const uint8_t *ip, size_t len);
 
-// Nothing more comes for now: write what is held.
+// Nothing more comes of what was read: write what is held.
 void gro_flush(struct gro *r);

@@ -111,6 +111,13 @@ static int change(struct netconf *n, struct request *q)
 	return transact(n, q, NLMSG_DONE, NULL, 0, NULL);
 }
 
+static void link_init(struct request *q, uint16_t type, int ifindex)
+{
+	request_init(q, type, 0, sizeof(q->link));
+	q->link.ifi_family = AF_UNSPEC;
+	q->link.ifi_index = ifindex;
+}
+
 int netconf_link_no_ipv6(struct netconf *n, int ifindex)
 {
 	struct {
@@ -123,9 +130,7 @@ int netconf_link_no_ipv6(struct netconf *n, int ifindex)
 	};
 	struct request q;
 
-	request_init(&q, RTM_NEWLINK, 0, sizeof(q.link));
-	q.link.ifi_family = AF_UNSPEC;
-	q.link.ifi_index = ifindex;
+	link_init(&q, RTM_NEWLINK, ifindex);
 	put_attr(&q, IFLA_AF_SPEC, &spec, sizeof(spec));
 	return change(n, &q);
 }
@@ -134,9 +139,7 @@ int netconf_link_up(struct netconf *n, int ifindex, uint32_t mtu)
 {
 	struct request q;
 
-	request_init(&q, RTM_NEWLINK, 0, sizeof(q.link));
-	q.link.ifi_family = AF_UNSPEC;
-	q.link.ifi_index = ifindex;
+	link_init(&q, RTM_NEWLINK, ifindex);
 	q.link.ifi_flags = q.link.ifi_change = IFF_UP;
 	put_u32(&q, IFLA_MTU, mtu);
 	return change(n, &q);
@@ -146,9 +149,7 @@ int netconf_link_down(struct netconf *n, int ifindex)
 {
 	struct request q;
 
-	request_init(&q, RTM_NEWLINK, 0, sizeof(q.link));
-	q.link.ifi_family = AF_UNSPEC;
-	q.link.ifi_index = ifindex;
+	link_init(&q, RTM_NEWLINK, ifindex);
 	q.link.ifi_change = IFF_UP;
 	return change(n, &q);
 }
@@ -157,9 +158,7 @@ int netconf_link_delete(struct netconf *n, int ifindex)
 {
 	struct request q;
 
-	request_init(&q, RTM_DELLINK, 0, sizeof(q.link));
-	q.link.ifi_family = AF_UNSPEC;
-	q.link.ifi_index = ifindex;
+	link_init(&q, RTM_DELLINK, ifindex);
 	return change(n, &q);
 }
 

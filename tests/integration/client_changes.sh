@@ -6,20 +6,8 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=client_lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/client_lib.sh"
 
-# The user has an address of his own.
-fixed=10.0.9.9
-server_fixed() {
-	s_users="  - { name: $user, password: $password, remote-address: $fixed }"
-	server_start
-}
-
-# demand_file PROFILE LINE...: the connection `office` on demand, by the profile `own`.
-demand_file() {
-	local profile=$1
-	shift
-	client_file 'profile: own' 'dial-on-demand: yes' "$@"
-	printf 'ppp-profiles:\n  own: { %s }\n' "$profile" >>"$work/client.yaml"
-}
+# demand_file PROFILE LINE...: profile_file, on demand.
+demand_file() { profile_file "$@" 'dial-on-demand: yes'; }
 
 to_host() { ip -n "$T-c1" route replace 203.0.113.0/24 dev office; }
 pings() { in_ns "$T-c1" ping "$@" "$host" >"$work/ping.txt" 2>&1; }

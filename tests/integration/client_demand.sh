@@ -6,21 +6,6 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=client_lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/client_lib.sh"
 
-# The user has an address of his own.
-fixed=10.0.9.9
-server_fixed() {
-	s_users="  - { name: $user, password: $password, remote-address: $fixed }"
-	server_start
-}
-
-# demand_file PROFILE LINE...: the connection `office`, by the profile `own`.
-demand_file() {
-	local profile=$1
-	shift
-	client_file "profile: own" "$@"
-	printf 'ppp-profiles:\n  own: { %s }\n' "$profile" >>"$work/client.yaml"
-}
-
 has_address() { ip -n "$T-c1" -4 -o addr show dev "$2" | grep "inet $1[ /]" >/dev/null; }
 one_ping() { in_ns "$T-c1" ping -c 1 -W "${1:-10}" "$host" >"$work/ping.txt" 2>&1; }
 nb_dialed() { grep -c ': dialing server=' "$cl_log" || true; }
@@ -34,7 +19,7 @@ to_host() { ip -n "$T-c1" route replace 203.0.113.0/24 dev "${1:-office}"; }
 # The packet that dials arrives, after every idle time as well; nothing is lost with a call.
 test_first_packet() {
 	server_fixed
-	demand_file "local-address: $fixed, idle-timeout: 2" "connect-to: $access" 'dial-on-demand: yes'
+	profile_file "local-address: $fixed, idle-timeout: 2" "connect-to: $access" 'dial-on-demand: yes'
 	office_up
 	client_says 'office: waiting for traffic'
 	has_address "$fixed" office || fail "the interface has no address"
@@ -97,7 +82,7 @@ test_back_off() {
 	local n
 	ip -n "$T-c2" addr add "$access/32" dev eth0 # refuses TCP
 	ip -n "$T-c1" neigh flush dev eth0
-	demand_file "local-address: $fixed, idle-timeout: 60" "connect-to: $access" 'dial-on-demand: yes'
+	profile_file "local-address: $fixed, idle-timeout: 60" "connect-to: $access" 'dial-on-demand: yes'
 	office_up
 	client_says 'office: waiting for traffic'
 	to_host
@@ -128,7 +113,7 @@ all_through_it() {
 # Everything goes to the interface before there is a call, but what goes to the server.
 test_default_route() {
 	server_fixed
-	demand_file "local-address: $fixed, idle-timeout: 2" "connect-to: [192.0.2.12, $access]" \
+	profile_file "local-address: $fixed, idle-timeout: 2" "connect-to: [192.0.2.12, $access]" \
 		'dial-on-demand: yes' 'add-default-route: yes'
 	office_up
 	client_says 'office: waiting for traffic'
@@ -155,7 +140,7 @@ test_default_route() {
 # Names are looked up before all goes through the tunnel, and remembered.
 test_names() {
 	server_fixed
-	demand_file "local-address: $fixed" "connect-to: [nobody.culvert.test, vpn.culvert.test]" \
+	profile_file "local-address: $fixed" "connect-to: [nobody.culvert.test, vpn.culvert.test]" \
 		'dial-on-demand: yes' 'add-default-route: yes'
 	printf '%s vpn.culvert.test\n' "$access" >"$work/hosts"
 	printf 'hosts: files\n' >"$work/nsswitch.conf"
@@ -174,7 +159,7 @@ test_names() {
 # Calls that end by themselves, without dial-on-demand; keepalives are no traffic.
 test_timeouts() {
 	server_start
-	demand_file 'idle-timeout: 2' "connect-to: $access" 'keepalive-timeout: 1'
+	profile_file 'idle-timeout: 2' "connect-to: $access" 'keepalive-timeout: 1'
 	office_up
 	client_says 'office: up user='
 	reached
@@ -185,13 +170,13 @@ test_timeouts() {
 	! ip -n "$T-c1" link show office >/dev/null 2>&1 || fail "the interface is still there"
 	no_sanitizer_report "$cl_log"
 
-	demand_file 'session-timeout: 2' "connect-to: $access"
+	profile_file 'session-timeout: 2' "connect-to: $access"
 	office_up
 	client_says 'office: down reason="session-timeout, after 2 s"'
 	wait_for 10 nb_up 2 || fail "it was not dialed again"
 	office_down
 
-	demand_file 'session-timeout: 2' "connect-to: $access" 'dial-on-demand: yes'
+	profile_file 'session-timeout: 2' "connect-to: $access" 'dial-on-demand: yes'
 	office_up
 	client_says 'office: waiting for traffic'
 	to_host

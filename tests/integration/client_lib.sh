@@ -21,6 +21,21 @@ client_file() {
 	chmod 600 "$work/client.yaml"
 }
 
+# The user has an address of his own.
+fixed=10.0.9.9
+server_fixed() {
+	s_users="  - { name: $user, password: $password, remote-address: $fixed }"
+	server_start
+}
+
+# profile_file PROFILE LINE...: the connection `office`, by the profile `own`.
+profile_file() {
+	local profile=$1
+	shift
+	client_file "profile: own" "$@"
+	printf 'ppp-profiles:\n  own: { %s }\n' "$profile" >>"$work/client.yaml"
+}
+
 # client COMMAND...: status in $rc, what it said in $work/said.
 client() {
 	rc=0
