@@ -266,3 +266,29 @@ const char *bed_log_end(void)
 		log_set_level("err");
 	return text;
 }
+
+void bed_expire(struct bed *b, struct cp_session *s)
+{
+	struct ev_loop *loop = b->cp->loop;
+
+	if (!s->call) {
+		fake_assert(ev_is_active(&s->setup->timer));
+		ev_feed_event(loop, &s->setup->timer, EV_TIMER);
+		return;
+	}
+	for (unsigned int i = 0; i < SSTP_N_TIMERS; i++)
+		if (ev_is_active(&s->call->sstp_timer[i]))
+			ev_feed_event(loop, &s->call->sstp_timer[i], EV_TIMER);
+	for (unsigned int i = 0; i < PPP_N_TIMERS; i++)
+		if (ev_is_active(&s->call->ppp_timer[i]))
+			ev_feed_event(loop, &s->call->ppp_timer[i], EV_TIMER);
+}
+
+void bed_expire_half_open(struct bed *b)
+{
+	struct cp_session *s;
+
+	for (unsigned int i = 0; i < CP_NB_HALF_OPEN; i++)
+		TAILQ_FOREACH(s, &b->cp->half_open[i], next_half_open)
+	bed_expire(b, s);
+}

@@ -78,3 +78,8 @@ struct cp_session *bed_session(const struct bed *b, const struct fake_client *c)
 // What log lines hold: everything written since bed_log_begin(), NUL terminated.
 void bed_log_begin(void);
 const char *bed_log_end(void);
+
+// Its time is up, whatever it waits for.
+void bed_expire(struct bed *b, struct cp_session *s);
+// The time of every call in progress is up.
+void bed_expire_half_open(struct bed *b);
