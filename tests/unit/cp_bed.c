@@ -292,3 +292,29 @@ void bed_expire_half_open(struct bed *b)
 		TAILQ_FOREACH(s, &b->cp->half_open[i], next_half_open)
 	bed_expire(b, s);
 }
+
+bool bed_is_stalled(const struct bed *b, const struct fake_client *c)
+{
+	const struct cp_session *s = bed_session(b, c);
+
+	if (!s)
+		return false;
+	switch (c->conf.halt) {
+	case FAKE_HALT_TCP:
+		return s->stage == CP_STAGE_ACCEPTED;
+	case FAKE_HALT_HELLO:
+		return s->stage == CP_STAGE_TLS;
+	case FAKE_HALT_TLS:
+		return s->stage == CP_STAGE_HTTP;
+	case FAKE_HALT_HTTP:
+		return s->http != NULL;
+	case FAKE_HALT_NO_CALL:
+		return c->http_done;
+	case FAKE_HALT_NO_PPP:
+		return c->sstp.state == SSTP_STATE_CLIENT_CONNECT_ACK_RECEIVED;
+	case FAKE_HALT_NO_CONNECTED:
+		return c->network_up;
+	default:
+		return false;
+	}
+}

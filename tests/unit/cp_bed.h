@@ -83,3 +83,5 @@ const char *bed_log_end(void);
 void bed_expire(struct bed *b, struct cp_session *s);
 // The time of every call in progress is up.
 void bed_expire_half_open(struct bed *b);
+// Whether the server waits for what the client does not send.
+bool bed_is_stalled(const struct bed *b, const struct fake_client *c);

@@ -209,7 +209,7 @@ static void test_half_open_two_orders(void **state)
 
 		conf.halt = halts[i];
 		c[i] = bed_dial(&b, &conf);
-		BED_UNTIL(&b, stalled(&b, c[i]));
+		BED_UNTIL(&b, bed_is_stalled(&b, c[i]));
 	}
 	// As if each had been silent for a second less than the one before it.
 	for (unsigned int i = 0; i < n; i++)
@@ -240,7 +240,7 @@ static void test_half_open_one_order(void **state)
 
 		conf.halt = i % 2 ? FAKE_HALT_TLS : FAKE_HALT_NO_CONNECTED;
 		c[i] = bed_dial(&b, &conf);
-		BED_UNTIL(&b, stalled(&b, c[i]));
+		BED_UNTIL(&b, bed_is_stalled(&b, c[i]));
 	}
 	for (unsigned int i = 0; i < 4; i++)
 		bed_session(&b, c[i])->heard = ev_now(b.cp->loop) - 50 + i;

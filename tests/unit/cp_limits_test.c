@@ -23,33 +23,6 @@ static void set_short_times(struct bed *b)
 
 // -- silence --
 
-// Whether the server waits for what the client does not send.
-static bool stalled(const struct bed *b, const struct fake_client *c)
-{
-	const struct cp_session *s = bed_session(b, c);
-
-	if (!s)
-		return false;
-	switch (c->conf.halt) {
-	case FAKE_HALT_TCP:
-		return s->stage == CP_STAGE_ACCEPTED;
-	case FAKE_HALT_HELLO:
-		return s->stage == CP_STAGE_TLS;
-	case FAKE_HALT_TLS:
-		return s->stage == CP_STAGE_HTTP;
-	case FAKE_HALT_HTTP:
-		return s->http != NULL;
-	case FAKE_HALT_NO_CALL:
-		return c->http_done;
-	case FAKE_HALT_NO_PPP:
-		return c->sstp.state == SSTP_STATE_CLIENT_CONNECT_ACK_RECEIVED;
-	case FAKE_HALT_NO_CONNECTED:
-		return c->network_up;
-	default:
-		return false;
-	}
-}
-
 static void test_silence_at_every_stage(void **state)
 {
 	static const struct {
@@ -74,7 +47,7 @@ static void test_silence_at_every_stage(void **state)
 
 		conf.halt = t[i].halt;
 		c = bed_dial(&b, &conf);
-		BED_UNTIL(&b, stalled(&b, c));
+		BED_UNTIL(&b, bed_is_stalled(&b, c));
 		bed_log_begin();
 		bed_expire(&b, bed_session(&b, c));
 		BED_UNTIL(&b, c->conn->closed && !b.cp->nb_sessions);
@@ -102,7 +75,7 @@ static void test_lcp_gives_up(void **state)
 	conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
 	conf.halt = FAKE_HALT_NO_PPP;
 	c = bed_dial(&b, &conf);
-	BED_UNTIL(&b, stalled(&b, c));
+	BED_UNTIL(&b, bed_is_stalled(&b, c));
 	bed_log_begin();
 	while (bed_session(&b, c) && bed_session(&b, c)->call &&
 		!bed_session(&b, c)->call->ppp_over && n++ < 100) {
