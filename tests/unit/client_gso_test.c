@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Super-packets cut and merged: fields and flags of known ones, checksums by a sum of this file's
-// own, what must be refused, and that what is merged is cut into what it was.
+// Super-packets cut and merged: fields and flags of known ones, checksums, what must be refused,
+// and that what is merged is cut into what it was.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +14,7 @@
 
 #include "client/gro.h"
 #include "client/gso.h"
+#include "tests/unit/ip_bytes.h"
 
 #define FIN 0x01
 #define SYN 0x02
@@ -38,51 +39,9 @@ struct spec {
 	uint8_t fill; // where the pattern begins
 };
 
-static void put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static uint32_t get16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return get16(p) << 16 | get16(p + 2);
-}
-
-// RFC 1071 word by word, most significant byte first.
-static uint32_t plain_sum(uint32_t sum, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
-
 static size_t l4_of(const uint8_t *ip)
 {
 	return ip[0] >> 4 == 6 ? 40 : (size_t)(ip[0] & 15) * 4;
-}
-
-static uint32_t pseudo(const uint8_t *ip, uint8_t proto, size_t n)
-{
-	uint32_t sum = ip[0] >> 4 == 6 ? plain_sum(0, ip + 8, 32) : plain_sum(0, ip + 12, 8);
-	uint8_t rest[4];
-
-	put16(rest, proto);
-	put16(rest + 2, (uint32_t)n);
-	return plain_sum(sum, rest, 4);
 }
 
 static uint8_t proto_of(const uint8_t *ip)
@@ -101,7 +60,7 @@ static void assert_sums(const uint8_t *ip, size_t n)
 
 	if (ip[0] >> 4 == 4)
 		assert_int_equal(plain_sum(0, ip, l4), 0xffff);
-	assert_int_equal(plain_sum(pseudo(ip, proto_of(ip), n - l4), ip + l4, n - l4), 0xffff);
+	assert_int_equal(plain_sum(pseudo_sum(ip, proto_of(ip), n - l4), ip + l4, n - l4), 0xffff);
 	if (proto_of(ip) == IPPROTO_UDP)
 		assert_int_not_equal(get16(ip + sum_at(ip)), 0);
 }
@@ -147,7 +106,7 @@ static size_t make(uint8_t *ip, const struct spec *s)
 	}
 	for (size_t i = 0; i < s->payload; i++)
 		ip[l4 + hdr + i] = (uint8_t)(s->fill + i * 7);
-	sum = 0xffff & ~plain_sum(pseudo(ip, s->proto, n - l4), ip + l4, n - l4);
+	sum = 0xffff & ~plain_sum(pseudo_sum(ip, s->proto, n - l4), ip + l4, n - l4);
 	put16(ip + sum_at(ip), !sum && s->proto == IPPROTO_UDP ? 0xffff : sum);
 	return n;
 }
@@ -169,7 +128,7 @@ static struct virtio_net_hdr vnet_of(const uint8_t *ip, size_t size)
 // As the kernel leaves it: the pseudo header's sum where the checksum is to be.
 static int read_partial(struct gso *g, const struct virtio_net_hdr *v, uint8_t *ip, size_t n)
 {
-	put16(ip + sum_at(ip), pseudo(ip, proto_of(ip), n - l4_of(ip)));
+	put16(ip + sum_at(ip), pseudo_sum(ip, proto_of(ip), n - l4_of(ip)));
 	return gso_read(g, (const uint8_t *)v, ip, n);
 }
 
@@ -309,7 +268,7 @@ static void cut_routing(void **state)
 		v.csum_start = (uint16_t)l4;
 		// As the kernel leaves it, with the final destination.
 		memcpy(ip + 24, final, 16);
-		put16(big + l4 + v.csum_offset, pseudo(ip, proto, n - l4));
+		put16(big + l4 + v.csum_offset, pseudo_sum(ip, proto, n - l4));
 		assert_int_equal(gso_read(&g, (uint8_t *)&v, big, n), 0);
 		for (uint32_t i = 0; i < gso_count(&g, n); i++) {
 			size_t len = gso_len(&g, n, i);
@@ -317,7 +276,8 @@ static void cut_routing(void **state)
 			gso_cut(&g, big, n, i, out);
 			assert_memory_equal(out + 40, big + 40, 40);
 			assert_int_equal(
-				plain_sum(pseudo(ip, proto, len - l4), out + l4, len - l4), 0xffff);
+				plain_sum(pseudo_sum(ip, proto, len - l4), out + l4, len - l4),
+				0xffff);
 			total += len - g.hdr_len;
 		}
 		assert_int_equal(total, s.payload);
@@ -345,7 +305,7 @@ static void completes(void **state)
 	s.payload = 2;
 	n = make(ip, &s);
 	put16(ip + 28, 0);
-	put16(ip + 28, 0xffff & ~plain_sum(pseudo(ip, IPPROTO_UDP, 10),
+	put16(ip + 28, 0xffff & ~plain_sum(pseudo_sum(ip, IPPROTO_UDP, 10),
 					(uint8_t[]){0, 9, 20, 81, 0, 10}, 6));
 	assert_int_equal(read_partial(&g, &v, ip, n), 0);
 	assert_int_equal(get16(ip + 26), 0xffff);
@@ -445,7 +405,8 @@ static void take(void *user, const struct iovec *part, unsigned int nb)
 	}
 	if (v.gso_type != VIRTIO_NET_HDR_GSO_NONE) {
 		assert_int_equal(v.hdr_len, part[1].iov_len);
-		assert_int_equal(get16(ip + sum_at(ip)), pseudo(ip, proto_of(ip), n - l4_of(ip)));
+		assert_int_equal(
+			get16(ip + sum_at(ip)), pseudo_sum(ip, proto_of(ip), n - l4_of(ip)));
 		if (ip[0] >> 4 == 4)
 			assert_int_equal(plain_sum(0, ip, 20), 0xffff);
 		got.merged++;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "client/mss.h"
+#include "tests/unit/ip_bytes.h"
 
 #define SYN 0x02
 #define SYN_ACK 0x12
@@ -20,30 +21,12 @@ struct packet {
 	size_t len, tcp;
 };
 
-static void put16(uint8_t *p, size_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static uint32_t add(uint32_t sum, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-	return sum;
-}
-
 // Over the pseudo header and the segment; 0 when the checksum in it is right.
 static uint16_t checksum(const struct packet *p)
 {
-	bool v4 = p->ip[0] >> 4 == 4;
-	uint32_t sum = 6 + (uint32_t)(p->len - p->tcp);
+	const size_t n = p->len - p->tcp;
 
-	sum = add(sum, p->ip + (v4 ? 12 : 8), v4 ? 8 : 32);
-	sum = add(sum, p->ip + p->tcp, p->len - p->tcp);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return (uint16_t)~plain_sum(pseudo_sum(p->ip, 6, n), p->ip + p->tcp, n);
 }
 
 // A segment with these options (n a multiple of four) and some payload, behind `tcp` bytes of IP.
@@ -69,7 +52,7 @@ static struct packet make4(uint8_t flags, const uint8_t *options, size_t n)
 		.tcp = 20};
 
 	put_tcp(&p, flags, options, n);
-	put16(p.ip + 2, p.len);
+	put16(p.ip + 2, (uint32_t)p.len);
 	put16(p.ip + p.tcp + 16, checksum(&p));
 	return p;
 }
@@ -85,7 +68,7 @@ static struct packet make6(
 	for (unsigned int i = 0; i < nb; i++)
 		p.ip[40 + i * 8] = i + 1 < nb ? first : 6;
 	put_tcp(&p, flags, options, n);
-	put16(p.ip + 4, p.len - 40);
+	put16(p.ip + 4, (uint32_t)p.len - 40);
 	put16(p.ip + p.tcp + 16, checksum(&p));
 	return p;
 }
@@ -111,7 +94,7 @@ static unsigned int clamp(struct packet *p, uint16_t mtu, size_t at)
 	memcpy(before.ip + before.tcp + 16, p->ip + p->tcp + 16, 2);
 	memcpy(before.ip + before.tcp + at, p->ip + p->tcp + at, 2);
 	assert_memory_equal(&before, p, sizeof(before));
-	return (unsigned int)p->ip[p->tcp + at] << 8 | p->ip[p->tcp + at + 1];
+	return get16(p->ip + p->tcp + at);
 }
 
 static void test_lowered(void **state)

@@ -10,21 +10,7 @@
 #include <netinet/in.h>
 
 #include "client/toobig.h"
-
-static uint32_t get16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-// RFC 1071 word by word.
-static uint32_t plain_sum(uint32_t sum, const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return sum;
-}
+#include "tests/unit/ip_bytes.h"
 
 static void packet4(uint8_t *ip, size_t len)
 {
