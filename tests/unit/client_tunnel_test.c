@@ -11,7 +11,6 @@
 #include <glob.h>
 #include <ifaddrs.h>
 #include <linux/if_tun.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +18,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "client/tunnel.h"
+#include "tests/unit/netns_rig.h"
 
-static bool has_namespace;
 static uintmax_t first_namespace;
-static char err[200];
 
 // A TUN interface with nobody behind stands for the outer network: 192.0.2.11, 2001:db8::11.
 static struct tunnel outer;
@@ -48,19 +45,18 @@ static int setup(void **state)
 	struct stat st;
 
 	first_namespace = stat("/proc/self/ns/net", &st) ? 0 : st.st_ino;
-	if (unshare(CLONE_NEWNET) || tunnel_open(&outer, "out0", err, sizeof(err)))
+	if (!netns_enter(&outer, 1))
 		return 0;
 	assert_int_equal(tunnel_up(&outer, 1500, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_address(&outer, 0xc000020bu, GATEWAY, 0, err, sizeof(err)), 0);
 	r = route(0, 0, GATEWAY, 0);
 	assert_int_equal(netconf_route_add(&outer.net, &r), 0);
-	has_namespace = true;
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	tunnel_close(&outer);
+	netns_leave(&outer, 1);
 	return 0;
 }
 
@@ -92,9 +88,8 @@ static struct tunnel up(uint32_t distance)
 	const struct in6_addr server = netconf_mapped(SERVER);
 	struct tunnel t;
 
-	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
+	netns_open(&t, "in%d", 1400);
 	assert_string_equal(t.name, "in0");
-	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_address(&t, 0x0a000002, 0x0a000001, SERVER, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_default_route(&t, &server, distance, err, sizeof(err)), 0);
 	return t;
@@ -106,8 +101,7 @@ static void test_default_route(void **state)
 	struct netconf_route r;
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	t = up(1);
 	assert_int_equal(way(0x08080808, &r), t.ifindex);
 	assert_int_equal(way(0xc8080808, &r), t.ifindex);
@@ -148,8 +142,7 @@ static void test_crash(void **state)
 	struct tunnel t;
 	char *file;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	close(mkstemp(path));
 	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
 	file = tunnel_note_file(path);
@@ -197,8 +190,7 @@ static void test_note_of_another(void **state)
 	struct stat st;
 	char *file;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	close(mkstemp(path));
 	snprintf(rest, sizeof(rest), " 2 %ju\n", first_namespace);
 	write_note(path, rest);
@@ -240,8 +232,7 @@ static void test_mend(void **state)
 	struct netconf_route r;
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	for (uint32_t distance = 1; distance <= 2; distance++) {
 		t = up(distance);
 		r = route(0, 0, GATEWAY, 0);
@@ -285,8 +276,7 @@ static void test_name_is_free(void **state)
 	struct tunnel t;
 	int copy;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	assert_int_equal(tunnel_open(&t, "in7", err, sizeof(err)), 0);
 	copy = dup(t.fd);
 	assert_true(copy >= 0);
@@ -305,8 +295,7 @@ static void test_persistent_stays(void **state)
 	struct netconf_route r;
 	struct tunnel made, t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	assert_int_equal(tunnel_open(&made, "in8", err, sizeof(err)), 0);
 	assert_int_equal(ioctl(made.fd, TUNSETPERSIST, 1), 0);
 	close(made.fd);
@@ -335,8 +324,7 @@ static void test_distance(void **state)
 	struct netconf_route r;
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	t = up(100);
 	assert_int_equal(way(0x08080808, &r), outer.ifindex);
 	r = route(0, 0, GATEWAY, 0);
@@ -354,8 +342,7 @@ static void test_readdress(void **state)
 	struct netconf_route r;
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	t = up(1);
 	assert_true(has_address(&t, 0x0a000002));
 	assert_int_equal(
@@ -423,10 +410,8 @@ static void test_server_route(void **state)
 	struct netconf_route r;
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
-	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
-	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	netns_need();
+	netns_open(&t, "in%d", 1400);
 	assert_int_equal(tunnel_address(&t, 0x0a707001, 0, 0, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_default_route(&t, &none, 1, err, sizeof(err)), 0);
 	assert_false(t.has_host_route);
@@ -483,8 +468,7 @@ static void test_forget6(void **state)
 	const struct in6_addr server = netconf_mapped(SERVER);
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	t = up(1);
 	for (unsigned int i = 0; i < 2; i++) {
 		if (tunnel_address6(&t, 7 + i, &server, 0, err, sizeof(err)))
@@ -508,14 +492,12 @@ static void test_server6(void **state)
 		.dst = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8}}, .dst_len = 32, .metric = 7};
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	r.ifindex = outer.ifindex;
 	if (netconf_link_local_add(&outer.net, outer.ifindex, 1) ||
 		netconf_route_add(&outer.net, &r))
 		skip(); // a kernel without IPv6
-	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
-	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	netns_open(&t, "in%d", 1400);
 	assert_int_equal(tunnel_address6(&t, 2, &server, 1, err, sizeof(err)), 0);
 	assert_true(t.has_host_route);
 	r = (struct netconf_route){.dst_len = 0, .ifindex = t.ifindex, .metric = 1};

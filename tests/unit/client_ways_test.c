@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +16,9 @@
 #include <unistd.h>
 
 #include "client/netroute.h"
-#include "client/tunnel.h"
 #include "client/ways.h"
+#include "tests/unit/netns_rig.h"
 
-static bool has_namespace;
-static char err[200];
 static struct tunnel out[2]; // 192.0.2.11 and 198.18.0.11
 
 static const struct sockaddr_in server = {.sin_family = AF_INET};
@@ -38,18 +35,14 @@ static void ip(const char *command)
 
 static int setup(void **state)
 {
-	if (unshare(CLONE_NEWNET) || system("ip link set lo up") ||
-		tunnel_open(&out[0], "out0", err, sizeof(err)))
-		return 0;
-	has_namespace = true;
-	return tunnel_open(&out[1], "out1", err, sizeof(err));
+	if (netns_enter(out, 2))
+		ip("link set lo up");
+	return 0;
 }
 
 static int teardown(void **state)
 {
-	if (has_namespace)
-		tunnel_close(&out[1]);
-	tunnel_close(&out[0]);
+	netns_leave(out, 2);
 	return 0;
 }
 
@@ -57,7 +50,7 @@ static int begin(void **state)
 {
 	struct sockaddr_in to = server;
 
-	if (!has_namespace)
+	if (!netns_is_ours)
 		return 0;
 	for (unsigned int i = 0; i < 2; i++)
 		assert_int_equal(tunnel_up(&out[i], 1500, err, sizeof(err)), 0);
@@ -80,8 +73,7 @@ static bool changed(void)
 
 static void test_changes(void **state)
 {
-	if (!has_namespace)
-		skip();
+	netns_need();
 	ways_note(&ways, &out[0].net, 0);
 	assert_false(changed());
 	// Nothing of this is on the way.
@@ -116,10 +108,8 @@ static void test_past_tunnel(void **state)
 	const struct in6_addr none = {0};
 	struct tunnel t;
 
-	if (!has_namespace)
-		skip();
-	assert_int_equal(tunnel_open(&t, "in%d", err, sizeof(err)), 0);
-	assert_int_equal(tunnel_up(&t, 1400, err, sizeof(err)), 0);
+	netns_need();
+	netns_open(&t, "in%d", 1400);
 	assert_int_equal(tunnel_address(&t, 0x0a707001, 0, 0, err, sizeof(err)), 0);
 	assert_int_equal(tunnel_default_route(&t, &none, 1, err, sizeof(err)), 0);
 	ways_note(&ways, &t.net, t.ifindex);
@@ -142,8 +132,7 @@ static void test_past_tunnel(void **state)
 // Without any server's address: the world's way is what a name needs.
 static void test_names(void **state)
 {
-	if (!has_namespace)
-		skip();
+	netns_need();
 	ip("route del default");
 	ways_clear(&ways);
 	ways_add_names(&ways);
@@ -186,8 +175,7 @@ static void test_hops(void **state)
 	struct tunnel bare;
 	int fd;
 
-	if (!has_namespace)
-		skip();
+	netns_need();
 	assert_int_equal(tunnel_open(&bare, "bare", err, sizeof(err)), 0);
 	assert_int_equal(ioctl(bare.fd, TUNSETPERSIST, 1), 0);
 	ip("addr add 198.19.0.11/24 dev bare");
