@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <nettle/chacha-poly1305.h>
-#include <nettle/gcm.h>
+#include <nettle/nettle-meta.h>
 
 struct rec_crypto *rec_rig[REC_RIG_MAX_BACKENDS];
 unsigned int rec_rig_nb;
@@ -85,31 +84,23 @@ static void be(uint8_t *p, uint64_t v, int n)
 static void nettle_encrypt(const struct tls_traffic_key *k, const uint8_t *nonce,
 	const uint8_t *aad, size_t aad_len, uint8_t *p, size_t len)
 {
-	if (k->aead == TLS_AEAD_AES_128_GCM) {
-		struct gcm_aes128_ctx c;
+	static const struct nettle_aead *const aeads[TLS_N_AEADS] = {
+		[TLS_AEAD_AES_128_GCM] = &nettle_gcm_aes128,
+		[TLS_AEAD_AES_256_GCM] = &nettle_gcm_aes256,
+		[TLS_AEAD_CHACHA20_POLY1305] = &nettle_chacha_poly1305,
+	};
+	const struct nettle_aead *a = aeads[k->aead];
+	void *ctx = malloc(a->context_size);
 
-		gcm_aes128_set_key(&c, k->key);
-		gcm_aes128_set_iv(&c, 12, nonce);
-		gcm_aes128_update(&c, aad_len, aad);
-		gcm_aes128_encrypt(&c, len, p, p);
-		gcm_aes128_digest(&c, 16, p + len);
-	} else if (k->aead == TLS_AEAD_AES_256_GCM) {
-		struct gcm_aes256_ctx c;
-
-		gcm_aes256_set_key(&c, k->key);
-		gcm_aes256_set_iv(&c, 12, nonce);
-		gcm_aes256_update(&c, aad_len, aad);
-		gcm_aes256_encrypt(&c, len, p, p);
-		gcm_aes256_digest(&c, 16, p + len);
-	} else {
-		struct chacha_poly1305_ctx c;
-
-		chacha_poly1305_set_key(&c, k->key);
-		chacha_poly1305_set_nonce(&c, nonce);
-		chacha_poly1305_update(&c, aad_len, aad);
-		chacha_poly1305_encrypt(&c, len, p, p);
-		chacha_poly1305_digest(&c, 16, p + len);
-	}
+	assert_non_null(ctx);
+	assert_int_equal(a->key_size, k->key_len);
+	assert_int_equal(a->nonce_size, 12);
+	a->set_encrypt_key(ctx, k->key);
+	a->set_nonce(ctx, nonce);
+	a->update(ctx, aad_len, aad);
+	a->encrypt(ctx, len, p, p);
+	a->digest(ctx, 16, p + len);
+	free(ctx);
 }
 
 size_t rec_rig_reference(const struct tls_traffic_key *k, uint64_t seq, uint8_t type,
