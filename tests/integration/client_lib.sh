@@ -73,9 +73,7 @@ office_down() {
 server_route() { ip -n "$T-c1" route show "$access" | grep "^$access dev eth0" >/dev/null; }
 
 proc_kill() {
-	local pid
-	read -r pid _ <"$work/$1.pid"
-	kill -KILL "$pid"
+	kill -KILL "$(proc_pid "$work/$1.pid")"
 	wait_for 5 proc_gone "$work/$1.pid" || fail "$1 is still there"
 	proc_stop "$work/$1.pid" || true
 }

@@ -3,19 +3,8 @@
 # What culvert-client does beside the call itself: MSS of connections through the tunnel, and what a
 # crash of a call without a name leaves.
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=topology.sh
-. "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
-
-server_route() { ip -n "$T-c1" route show "$access" | grep -q "^$access dev eth0"; }
-
-client_crash() {
-	local pid
-	pid=$(proc_pid "$work/client$1.pid")
-	kill -KILL "$pid"
-	wait_for 5 proc_gone "$work/client$1.pid" || fail "client $1 is still there"
-	proc_stop "$work/client$1.pid" || true
-	echo "$pid"
-}
+# shellcheck source-path=SCRIPTDIR source=client_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/client_lib.sh"
 
 # Whoever dials next from the same network namespace takes it back, once the process is gone.
 test_crash() {
@@ -33,7 +22,7 @@ test_crash() {
 	server_route || fail "another one took it"
 	proc_stop "$work/other.pid"
 	server_route || fail "another one took it"
-	client_crash 1 >/dev/null
+	proc_kill client1
 	server_route || fail "no route was left"
 	# Nor does one of another network namespace, which cannot.
 	client_dial 2
@@ -61,7 +50,7 @@ test_crash_then_up() {
 	wait_for 30 client_settled 1 || fail "no address"
 	[[ ! -e $work/run/dial-999999.route ]] || fail "a note of nobody stays"
 	wait_for 5 server_route || fail "no route to the server"
-	client_crash 1 >/dev/null
+	proc_kill client1
 	server_route || fail "no route was left"
 	cat >"$work/client.yaml" <<-END
 		sstp-client: { office: { connect-to: $access, user: $user, password-file: $work/password1 } }

@@ -7,8 +7,8 @@
 #   c1: /etc/resolv.conf names 192.0.2.99, which does not answer, until a call is up
 #   inet: a name server at 203.0.113.10, which knows every name as 203.0.113.77
 set -euo pipefail
-# shellcheck source-path=SCRIPTDIR source=topology.sh
-. "$(dirname "${BASH_SOURCE[0]}")/topology.sh"
+# shellcheck source-path=SCRIPTDIR source=client_lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/client_lib.sh"
 
 before=$(cat /etc/resolv.conf 2>/dev/null || true)
 
@@ -40,7 +40,6 @@ inside_start() {
 }
 
 start() { # PACKAGE CLIENT-LINE...
-	local line
 	inside_start "$1"
 	shift
 	server_start
@@ -55,24 +54,15 @@ while True:
     s.sendto(q[:2] + b"\x81\x80\0\1" + struct.pack(">H", ip4) + b"\0\0\0\0" + q[12:end] +
         (b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4\xcb\0\x71\x4d" if ip4 else b""), a)'
 	wait_for 5 eval "ip netns exec '$ns_inet' ss -Hlun 'sport = :53' | grep -q ." || fail "no name server"
-	{
-		cat <<-END
-			sstp-client:
-			  office:
-			    connect-to: $access
-			    user: $user
-			    password: $password
-			    add-default-route: yes
-		END
-		for line; do echo "$line"; done
-	} >"$work/client.yaml"
-	chmod 600 "$work/client.yaml"
+	client_file "connect-to: $access" 'add-default-route: yes'
+	printf '%s\n' "$@" >>"$work/client.yaml"
 }
 
 # The topology's, with another name server.
 eval "topology_yaml() $(declare -f server_yaml | tail -n +2)"
 server_yaml() { topology_yaml | sed -e 's|dns-server: .*}|dns-server: [203.0.113.10] }|'; }
 
+# The library's, in there.
 office_spawn() {
 	cl_log=$work/$case_name.client1.log
 	proc_spawn "$work/client1.pid" "$cl_log" nsenter -t "$(proc_pid "$work/inside.pid")" -m -n -- \
@@ -82,21 +72,12 @@ office_up() {
 	office_spawn
 	client_says 'office: up user='
 }
-client_says() { wait_for "${2:-10}" grep -qE -- "$1" "$cl_log" || fail "the client never said: $1"; }
 
 office_down() {
 	proc_stop "$work/client1.pid" 25 || fail "the client did not end"
 	[[ $proc_status == 0 ]] || fail "the client ended with $proc_status"
 	no_sanitizer_report "$cl_log"
 	[[ ! -e $work/run/client-office.dns ]] || fail "the note was left"
-}
-
-office_crash() {
-	local pid
-	pid=$(proc_pid "$work/client1.pid")
-	kill -KILL "$pid"
-	wait_for 5 proc_gone "$work/client1.pid" || fail "it is still there"
-	proc_stop "$work/client1.pid" || true
 }
 
 end() {
@@ -136,7 +117,7 @@ test_exclusively() {
 	asked 203.0.113.10
 	looks_up a.example
 	[[ -s $work/run/client-office.dns ]] || fail "it is not noted"
-	office_crash
+	proc_kill client1
 	asked 203.0.113.10
 	office_up
 	client_says 'name servers of office.culvert were left, and are taken back'
@@ -146,7 +127,7 @@ test_exclusively() {
 	client_says 'dialing again in'
 	asked 192.0.2.99
 	server_start
-	wait_for 20 eval "((\$(grep -c ': up user=' '$cl_log') == 2))" || fail "the client did not come back"
+	wait_for 20 nb_up 2 || fail "the client did not come back"
 	asked 203.0.113.10
 	looks_up c.example
 	office_down
@@ -176,7 +157,7 @@ test_resolvconf() {
 	office_up
 	client_says 'interface=office .*/resolvconf cannot use its name servers exclusively'
 	wait_for 5 eval '[[ $(servers) == *203.0.113.10* && $(servers) == *192.0.2.99* ]]' || fail "it asks $(servers)"
-	office_crash
+	proc_kill client1
 	office_up
 	client_says 'name servers of office.culvert were left'
 	office_down
@@ -227,7 +208,7 @@ test_resolved() {
 	looks_up e.example
 	inside resolvectl query f.example >"$work/query" || fail "no answer: $(<"$work/query")"
 	grep -q '203.0.113.77.*link: office' "$work/query" || fail "another link answered: $(<"$work/query")"
-	office_crash
+	proc_kill client1
 	wait_for 5 eval '! inside resolvectl dns | grep -q 203.0.113.10' || fail "$(inside resolvectl dns)"
 	office_up
 	wait_for 5 resolved_has dns 203.0.113.10 || fail "dns: $(inside resolvectl dns office)"
@@ -274,7 +255,7 @@ test_resolved_on_demand() {
 	resolved_has domain '' || fail "domain: $(inside resolvectl domain office)"
 	ip -n "$T-c1" link show office >/dev/null || fail "the interface is gone"
 	in_ns "$T-c1" ping -c 1 -W 1 "$host" >/dev/null 2>&1 || true
-	wait_for 10 eval "((\$(grep -c ': up user=' '$cl_log') == 2))" || fail "not up again"
+	wait_for 10 nb_up 2 || fail "not up again"
 	wait_for 5 resolved_has dns 203.0.113.10 || fail "dns: $(inside resolvectl dns office)"
 	office_down
 	! grep -qE 'script=.*(status=[1-9]|signal=|killed)' "$cl_log" || fail "resolvectl failed"
