@@ -115,11 +115,24 @@ static void test_answer(void **state)
 struct proxy {
 	int fd;
 	uint16_t port;
-	const char *answer; // NULL: silence
+	const char *answer;  // NULL: silence
+	const char *trickle; // NULL, or: over and over again behind the answer, byte by byte
+	unsigned int trickled;
 	char asked[PROXY_REQUEST_MAX];
 	uint8_t then[5]; // what came behind the answer
 	ssize_t nb_then;
 };
+
+// Until nobody takes it any more.
+static void trickle(struct proxy *p, int fd)
+{
+	const size_t n = strlen(p->trickle);
+
+	while (send(fd, p->trickle + p->trickled % n, 1, MSG_NOSIGNAL) == 1) {
+		p->trickled++;
+		usleep(2000);
+	}
+}
 
 static void *serve(void *arg)
 {
@@ -136,7 +149,9 @@ static void *serve(void *arg)
 	}
 	if (p->answer && *p->answer)
 		send(fd, p->answer, strlen(p->answer), MSG_NOSIGNAL);
-	if (!p->answer || *p->answer)
+	if (p->trickle)
+		trickle(p, fd);
+	else if (!p->answer || *p->answer)
 		p->nb_then = recv(fd, p->then, sizeof(p->then), MSG_WAITALL);
 	close(fd);
 	return NULL;
@@ -167,8 +182,8 @@ static void on_closed(void *user, enum call_end why, const char *reason)
 
 static const struct conn_ops ops = {.up = on_up, .packet = on_packet, .closed = on_closed};
 
-// Dial through a proxy with this answer.
-static void dial(struct proxy *p, const char *answer, struct result *r, bool *refused)
+// Dial through a proxy that answers like p.
+static void dial(struct proxy *p, struct result *r, bool *refused)
 {
 	struct proxy_conf conf = {"server.test", 443, "u", "p"};
 	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -179,8 +194,6 @@ static void dial(struct proxy *p, const char *answer, struct result *r, bool *re
 	char err[100];
 	pthread_t t;
 
-	memset(p, 0, sizeof(*p));
-	p->answer = answer;
 	p->fd = socket(AF_INET, SOCK_STREAM, 0);
 	assert_int_equal(bind(p->fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	assert_int_equal(listen(p->fd, 1), 0);
@@ -192,7 +205,8 @@ static void dial(struct proxy *p, const char *answer, struct result *r, bool *re
 	call.tls = call_tls_ctx_create(&tls, err, sizeof(err));
 	call.host = "server.test";
 	call.user = call.password = "x";
-	call.setup_ms = answer ? 10000 : 100; // of silence there is nothing to wait for
+	// Of silence there is nothing to wait for.
+	call.setup_ms = p->answer && !p->trickle ? 10000 : 200;
 	k = conn_create(r->loop, (struct sockaddr *)&sin, sizeof(sin), 5000, &call, &ops, r);
 	assert_non_null(k);
 	assert_int_equal(conn_via_proxy(k, &conf), 0);
@@ -231,11 +245,12 @@ static void test_ways(void **state)
 		{"HTTP/1.1 200 OK\r\n\r\nno TLS at all", "TLS: ", CALL_END_TLS, false},
 	};
 	struct result r;
-	struct proxy p;
 	bool refused;
 
 	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
-		dial(&p, ways[i].answer, &r, &refused);
+		struct proxy p = {.answer = ways[i].answer};
+
+		dial(&p, &r, &refused);
 		if (r.why != ways[i].why || strncmp(r.reason, ways[i].said, strlen(ways[i].said)))
 			fail_msg("%u: %s: %s", i, call_end_text(r.why), r.reason);
 		assert_int_equal(refused, ways[i].refused);
@@ -248,12 +263,41 @@ static void test_ways(void **state)
 	}
 }
 
+// Bytes that keep coming make nobody wait longer.
+static void test_trickle(void **state)
+{
+	static const struct {
+		const char *answer, *trickle, *said;
+		enum call_end why;
+	} ways[] = {
+		{"HTTP/1.1 200 ", "on its way ", "proxy: it does not answer", CALL_END_PROXY},
+		{"HTTP/1.1 200 OK\r\n", "X: y\r\n", "proxy: it does not answer", CALL_END_PROXY},
+		{"", "HTTP/1.1 100 Continue\r\n\r\n", "proxy: it does not answer", CALL_END_PROXY},
+		// A handshake message that never is complete, of the server behind.
+		{"HTTP/1.1 200 OK\r\n\r\n\x16\x03\x03\x3f\xff", "\x02\x7f\x7f\x7f",
+			"timed out during the TLS handshake", CALL_END_TIMEOUT},
+	};
+	struct result r;
+	bool refused;
+
+	for (unsigned int i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct proxy p = {.answer = ways[i].answer, .trickle = ways[i].trickle};
+
+		dial(&p, &r, &refused);
+		if (r.why != ways[i].why || strcmp(r.reason, ways[i].said))
+			fail_msg("%u: %s: %s", i, call_end_text(r.why), r.reason);
+		assert_false(refused);
+		assert_true(p.trickled > 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_answer),
 		cmocka_unit_test(test_ways),
+		cmocka_unit_test(test_trickle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
