@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Lies of a proxy in front of the server. [MS-SSTP] 3.2.4.1, RFC 9110 9.3.6."""
+import itertools
+import time
+
 from cases import LOST, PROXY, TCP, TLS, case, up, works
 
 ARGS = ('--http-proxy', '{address}', '--proxy-port', '{port}')
@@ -74,6 +77,16 @@ def _(s):
     asked(s)
     s.ready()
     s.quiet()
+
+
+@case('proxy-trickle-hangup', 0, '', args=ARGS, hangup=True, says='hanging up')
+def _(s):
+    asked(s)
+    s.send(b'HTTP/1.1 200 OK\r\n')
+    s.ready()
+    for byte in itertools.cycle(b'X: y\r\n'):
+        s.send(bytes([byte]))
+        time.sleep(0.01)
 
 
 def passes(name, text, chunk=None):
