@@ -45,17 +45,21 @@ void call_timer_clear(struct call *c, unsigned int t)
 static int write_plain(struct call *c, const void *p, size_t n)
 {
 	if (!c->detached)
-		return c->tls.ssl ? call_tls_write(&c->tls, p, n) : 0;
+		return call_tls_write(&c->tls, p, n);
 	c->ops->plain(c->user, p, n);
 	return 0;
 }
 
+static void could_not_write(struct call *c)
+{
+	call_note_end(c, CALL_END_TLS, "TLS: a record could not be written");
+	c->broken = true;
+}
+
 static void seal(struct call *c)
 {
-	if (c->tx_len && write_plain(c, c->buf->tx, c->tx_len)) {
-		call_note_end(c, CALL_END_TLS, "TLS: a record could not be written");
-		c->broken = true;
-	}
+	if (c->tx_len && write_plain(c, c->tx, c->tx_len))
+		could_not_write(c);
 	c->tx_len = 0;
 }
 
@@ -76,9 +80,13 @@ uint8_t *call_tx_reserve(struct call *c, size_t n)
 {
 	uint8_t *at;
 
-	if (c->tx_len + n > sizeof(c->buf->tx))
+	if (c->tx_len + n > CALL_TX_PLAIN)
 		seal(c);
-	at = c->buf->tx + c->tx_len;
+	if (!c->tx_len) {
+		at = call_tls_room(&c->tls);
+		c->tx = at ? at : c->buf->tx;
+	}
+	at = c->tx + c->tx_len;
 	c->tx_len += (uint32_t)n;
 	return at;
 }
@@ -115,6 +123,8 @@ static void settle(struct call *c)
 {
 	note_over(c);
 	seal(c);
+	if (c->phase != CALL_PHASE_CLOSED && call_tls_answer(&c->tls))
+		could_not_write(c);
 	if (c->broken)
 		call_finish(c);
 }
@@ -328,7 +338,7 @@ static void keep_rest(struct call *c, const uint8_t *p, size_t n)
 // Records one behind the other, so that packets need not be copied to stay.
 static int read_records(struct call *c)
 {
-	uint8_t buf[CALL_CARRY + READ_ROOM + CALL_TX_PLAIN];
+	uint8_t buf[CALL_CARRY + READ_ROOM + CALL_READ_MIN];
 	size_t have = c->carry_len, done = 0;
 	int n = 0;
 
@@ -339,7 +349,7 @@ static int read_records(struct call *c)
 			break;
 		have += (size_t)n;
 		done += input_plain(c, buf + done, have - done);
-		if (sizeof(buf) - have >= CALL_TX_PLAIN)
+		if (sizeof(buf) - have >= CALL_READ_MIN)
 			continue;
 		call_packets_end(c);
 		memmove(buf, buf + done, have - done);
@@ -378,6 +388,9 @@ static void input_handshake(struct call *c)
 	c->have_cert = !call_tls_cert_hash(&c->tls, c->cert_sha1, c->cert_sha256);
 	if (c->ops->secured)
 		c->ops->secured(c->user);
+	// What cannot be had so stays with OpenSSL: suites that are no AEAD.
+	if (c->conf.records && !c->detached)
+		call_tls_take_records(&c->tls, c->conf.records);
 	if (c->phase == CALL_PHASE_TLS)
 		send_http_request(c);
 }

@@ -68,7 +68,9 @@ enum call_stall {
 };
 
 struct call_conf {
-	SSL_CTX *tls;     // call_tls_ctx_create()
+	SSL_CTX *tls; // call_tls_ctx_create()
+	const struct rec_backend
+		*records; // of a context with `keys`: call_tls_take_records(), NULL: OpenSSL's
 	const char *host; // name or address dialed: for Host: and the certificate
 	const char *sni;  // server_name to ask for, NULL: none
 	const char *user, *password;
@@ -96,6 +98,7 @@ struct call_info {
 	uint16_t mtu;              // the most that may be sent
 	uint32_t auth;             // PPP_AUTH_* bit, 0: none
 	const char *tls_version, *cipher;
+	const char *records; // who seals and opens them
 };
 
 struct call_counters {
@@ -145,7 +148,7 @@ struct call_mp {
 #define CALL_CARRY 8192u // the longest HTTP answer; an SSTP packet is shorter
 
 struct call_buf {
-	uint8_t tx[CALL_TX_PLAIN]; // SSTP packets that wait for one record
+	uint8_t tx[CALL_TX_PLAIN]; // see struct call
 	uint8_t carry[CALL_CARRY]; // received, incomplete
 };
 
@@ -170,6 +173,7 @@ struct call {
 	uint64_t again_since_ms; // within AGAIN_MS from here
 	uint32_t tx_len, carry_len;
 	struct call_buf *buf;
+	uint8_t *tx; // SSTP packets that wait for one record: the TLS's room, or buf's
 	const char *tls_version, *cipher; // OpenSSL's own
 	bool have_cert;
 	uint8_t cert_sha1[20], cert_sha256[32];

@@ -41,6 +41,7 @@ static void go_up(struct call *c)
 		.auth = c->ppp.auth,
 		.tls_version = c->tls_version,
 		.cipher = c->cipher,
+		.records = c->tls.records ? rec_backend_name(c->conf.records) : "openssl",
 	};
 
 	if (!c->connected || !(c->network || c->network6) || call_ending(c))

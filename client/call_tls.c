@@ -14,6 +14,7 @@
 
 #include "base/secret.h"
 #include "client/call_policy.h"
+#include "client/call_records.h"
 
 #define KEEP_OUT (1u << 19)    // bytes of records
 #define READ_BUFFER (1u << 16) // of records that are taken from the input at once
@@ -97,9 +98,9 @@ static void on_keylog(const SSL *ssl, const char *line)
 	secret_wipe(buf, sizeof(buf));
 }
 
-static const char *last_error(char *dst, size_t cap)
+// OpenSSL's words for an error of its own, 0: none.
+static const char *say_error(unsigned long e, char *dst, size_t cap)
 {
-	unsigned long e = ERR_peek_last_error();
 	const char *reason = e ? ERR_reason_error_string(e) : NULL;
 	int alert = e ? ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET : -1;
 
@@ -107,6 +108,12 @@ static const char *last_error(char *dst, size_t cap)
 		snprintf(dst, cap, "alert %d of the server", alert);
 	else
 		snprintf(dst, cap, "%s", reason ? reason : "unknown error");
+	return dst;
+}
+
+static const char *last_error(char *dst, size_t cap)
+{
+	say_error(ERR_peek_last_error(), dst, cap);
 	ERR_clear_error();
 	return dst;
 }
@@ -268,22 +275,51 @@ nomem:
 	return -ENOMEM;
 }
 
-void call_tls_free(struct call_tls *t)
+// OpenSSL's part.
+static void drop_ssl(struct call_tls *t)
 {
 	SSL_free(t->ssl);
-	outbuf_free(&t->out);
+	t->ssl = NULL;
 	if (t->keys)
 		secret_wipe(t->keys, sizeof(*t->keys));
 	free(t->keys);
+	t->keys = NULL;
+}
+
+void call_tls_free(struct call_tls *t)
+{
+	drop_ssl(t);
+	call_records_free(t->records);
+	outbuf_free(&t->out);
 	memset(t, 0, sizeof(*t));
 }
 
 void call_tls_keep_buffers(struct call_tls *t)
 {
+	t->out.keep = KEEP_OUT;
+	if (!t->ssl)
+		return;
 	SSL_clear_mode(t->ssl, SSL_MODE_RELEASE_BUFFERS);
 	SSL_set_default_read_buffer_len(t->ssl, READ_BUFFER);
 	SSL_set_read_ahead(t->ssl, 1);
-	t->out.keep = KEEP_OUT;
+}
+
+int call_tls_take_records(struct call_tls *t, const struct rec_backend *b)
+{
+	struct tls_traffic_key rx = {0}, tx = {0};
+	struct call_secrets secrets;
+	int rc = SSL_has_pending(t->ssl) ? -EAGAIN : call_tls_keys(t, &rx, &tx, &secrets);
+
+	if (!rc) {
+		t->records = call_records_create(b, &rx, &tx, &secrets);
+		rc = t->records ? 0 : -errno;
+	}
+	secret_wipe(&rx, sizeof(rx));
+	secret_wipe(&tx, sizeof(tx));
+	secret_wipe(&secrets, sizeof(secrets));
+	if (t->records)
+		drop_ssl(t);
+	return rc;
 }
 
 // Of a call of OpenSSL's that did not do what it was for.
@@ -314,6 +350,8 @@ int call_tls_read(struct call_tls *t, void *dst, size_t cap)
 {
 	int rc;
 
+	if (t->records)
+		return call_records_read(t->records, &t->in, &t->in_len, dst);
 	ERR_clear_error();
 	rc = SSL_read(t->ssl, dst, cap > INT_MAX ? INT_MAX : (int)cap);
 	if (rc > 0)
@@ -321,14 +359,30 @@ int call_tls_read(struct call_tls *t, void *dst, size_t cap)
 	return why_not(t, rc);
 }
 
+uint8_t *call_tls_room(struct call_tls *t)
+{
+	return t->records ? call_records_room(t->records, &t->out) : NULL;
+}
+
 int call_tls_write(struct call_tls *t, const void *p, size_t n)
 {
+	if (t->records)
+		return call_records_write(t->records, &t->out, p, n) ? -EPROTO : 0;
+	if (!t->ssl)
+		return 0;
 	ERR_clear_error();
 	return SSL_write(t->ssl, p, (int)n) == (int)n ? 0 : -EPROTO;
 }
 
+int call_tls_answer(struct call_tls *t)
+{
+	return t->records && call_records_answer(t->records, &t->out) ? -EPROTO : 0;
+}
+
 void call_tls_close(struct call_tls *t)
 {
+	if (t->records)
+		call_records_close(t->records, &t->out);
 	if (!t->ssl || !SSL_is_init_finished(t->ssl))
 		return;
 	ERR_clear_error();
@@ -357,12 +411,26 @@ bool call_tls_distrusts(const struct call_tls *t)
 {
 	unsigned long e = ERR_peek_error();
 
-	return e && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
+	return t->ssl && e && ERR_GET_REASON(e) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
 	       SSL_get_verify_result(t->ssl) != X509_V_OK;
+}
+
+// As OpenSSL would have put it.
+static const char *records_error(const struct call_records *r, char *dst, size_t cap)
+{
+	uint8_t alert;
+	const char *error = call_records_error(r, &alert);
+
+	if (alert)
+		return say_error(ERR_PACK(ERR_LIB_SSL, 0, SSL_AD_REASON_OFFSET + alert), dst, cap);
+	snprintf(dst, cap, "%s", error ? error : "unknown error");
+	return dst;
 }
 
 const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap)
 {
+	if (t->records)
+		return records_error(t->records, dst, cap);
 	if (call_tls_distrusts(t)) {
 		snprintf(dst, cap, "certificate: %s",
 			X509_verify_cert_error_string(SSL_get_verify_result(t->ssl)));

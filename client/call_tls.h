@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TLS of one call: OpenSSL over memory, so that the call does no I/O of its own. Client's thread.
-// Deliberately apart from tls/'s handshakes and records: the server's record path then meets a peer
-// that shares nothing with it but the derivation of traffic keys.
+// Records behind the handshake are OpenSSL's too, until call_tls_take_records(). The handshake is
+// apart from tls/'s, and without that call so are the records: the server's then meets a peer that
+// shares nothing with it but the derivation of traffic keys.
 #pragma once
 
 #include <stdbool.h>
@@ -60,9 +61,12 @@ struct call_key_state {
 	uint8_t rx[CALL_SECRET_MAX], tx[CALL_SECRET_MAX];
 };
 
+struct call_records;
+
 struct call_tls {
-	SSL *ssl;
-	const uint8_t *in; // what the socket gave and OpenSSL has not taken, during an input
+	SSL *ssl;                     // NULL with records
+	struct call_records *records; // NULL: they are OpenSSL's
+	const uint8_t *in;            // what the socket gave and nobody has taken, during an input
 	size_t in_len;
 	struct outbuf out;           // records for the socket
 	struct call_key_state *keys; // NULL: not asked for
@@ -72,20 +76,38 @@ struct call_tls {
 int call_tls_init(struct call_tls *t, SSL_CTX *ctx, const char *host, const char *sni);
 void call_tls_free(struct call_tls *t);
 // This one carries much, and there are few: buffers are larger and stay between records. Not before
-// call_tls_keys().
+// call_tls_keys() or call_tls_take_records().
 void call_tls_keep_buffers(struct call_tls *t);
+
+// Behind the handshake, of a context with `keys`: records are tls/'s by that backend from now on,
+// and OpenSSL is let go. Of the server's input only whole records may have been given, as
+// call_tls_handshake() sees to. 0; -ENOTSUP (see call_tls_keys()), -EAGAIN or -ENOMEM: they stay
+// OpenSSL's.
+int call_tls_take_records(struct call_tls *t, const struct rec_backend *b);
 
 // Go on with the handshake. 1: done, 0: more input is needed, -EPIPE: close_notify, -EPROTO: failed
 // (see call_tls_error()).
 int call_tls_handshake(struct call_tls *t);
 
-// Up to cap bytes of plaintext. 0: none now, -EPIPE: close_notify, -EPROTO: failed.
+#define CALL_READ_MIN (TLS_REC_HDR_LEN + TLS_REC_MAX_CIPHER_12)
+
+// Up to cap bytes of plaintext; cap: at least CALL_READ_MIN. 0: none now, -EPIPE: close_notify,
+// -EPROTO: failed.
 int call_tls_read(struct call_tls *t, void *dst, size_t cap);
 
-// Seal n bytes (1..16384 make one record) into `out`. 0 or -EPROTO.
+// Where 16384 bytes for the next call_tls_write() may be written so that they need not be copied;
+// valid until that or call_tls_close(). NULL: nowhere.
+uint8_t *call_tls_room(struct call_tls *t);
+
+// Seal n bytes (1..16384 make one record) into `out`; p: also call_tls_room(). 0 or -EPROTO. Over:
+// 0, nothing is done.
 int call_tls_write(struct call_tls *t, const void *p, size_t n);
 
-// Put a close_notify into `out`.
+// Put into `out` what TLS has to answer by itself, when nothing was written since the last input.
+// 0 or -EPROTO.
+int call_tls_answer(struct call_tls *t);
+
+// Put a close_notify into `out`, or the alert that is owed.
 void call_tls_close(struct call_tls *t);
 
 // Digests of the server's certificate in DER; zeros when the key exchange was anonymous and nothing

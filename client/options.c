@@ -77,6 +77,7 @@ static const char *argument(const struct config_option *o)
 	case CONFIG_TYPE_BOOL:
 		return "yes|no";
 	case CONFIG_TYPE_CHOICE:
+	case CONFIG_TYPE_WORD:
 	case CONFIG_TYPE_FLAG:
 	case CONFIG_TYPE_YESNO:
 		return o->unit;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "client/outbuf.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,8 @@
 #define KEEP_CAP 32768u
 #define FIRST_CAP 4096u
 
-int outbuf_put(struct outbuf *o, const void *p, size_t n)
+// Room for n bytes behind the end.
+static int make_room(struct outbuf *o, size_t n)
 {
 	size_t cap = o->cap ? o->cap : FIRST_CAP;
 	uint8_t *buf;
@@ -17,29 +19,60 @@ int outbuf_put(struct outbuf *o, const void *p, size_t n)
 		memmove(o->buf, o->buf + o->off, o->len);
 		o->off = 0;
 	}
-	if (o->len + n > o->cap) {
-		while (cap < o->len + n)
-			cap *= 2;
-		buf = realloc(o->buf, cap);
-		if (!buf)
-			return -ENOMEM;
-		o->buf = buf;
-		o->cap = cap;
-	}
+	if (o->len + n <= o->cap)
+		return 0;
+	while (cap < o->len + n)
+		cap *= 2;
+	buf = realloc(o->buf, cap);
+	if (!buf)
+		return -ENOMEM;
+	o->buf = buf;
+	o->cap = cap;
+	return 0;
+}
+
+int outbuf_put(struct outbuf *o, const void *p, size_t n)
+{
+	assert(!o->held);
+	if (make_room(o, n))
+		return -ENOMEM;
 	memcpy(o->buf + o->off + o->len, p, n);
 	o->len += n;
 	return 0;
+}
+
+uint8_t *outbuf_hold(struct outbuf *o, size_t n)
+{
+	assert(!o->held || o->held == n);
+	if (!o->held && make_room(o, n))
+		return NULL;
+	o->held = n;
+	return o->buf + o->off + o->len;
+}
+
+// Empty, it begins at the front again.
+static void rewind_empty(struct outbuf *o)
+{
+	if (o->len || o->held)
+		return;
+	o->off = 0;
+	if (o->cap > (o->keep ? o->keep : KEEP_CAP))
+		outbuf_free(o);
+}
+
+void outbuf_commit(struct outbuf *o, size_t n)
+{
+	assert(n <= o->held);
+	o->held = 0;
+	o->len += n;
+	rewind_empty(o);
 }
 
 void outbuf_take(struct outbuf *o, size_t n)
 {
 	o->off += n;
 	o->len -= n;
-	if (o->len)
-		return;
-	o->off = 0;
-	if (o->cap > (o->keep ? o->keep : KEEP_CAP))
-		outbuf_free(o);
+	rewind_empty(o);
 }
 
 void outbuf_free(struct outbuf *o)

@@ -211,6 +211,7 @@ static void fill_conf(const struct session *s, struct call_conf *conf)
 	call_conf_default(conf);
 	conf->outer_address = session_server_ip4(s);
 	conf->tls = s->tls;
+	conf->records = s->records;
 	conf->host = c->hosts[s->host];
 	conf->sni = c->add_sni ? c->hosts[s->host] : NULL;
 	conf->user = c->user;
@@ -374,7 +375,20 @@ static void on_network_changed(void *user)
 
 // --- from outside ---
 
-static SSL_CTX *make_tls(const struct config_connection *c, char *err, size_t cap)
+// Who makes the records. False: there is none of that name here.
+static bool choose_records(struct session *s, char *err, size_t cap)
+{
+	const char *name = s->conf->record_backend;
+
+	if (!strcmp(name, "openssl")) // all of TLS stays OpenSSL's
+		return true;
+	s->records = rec_backend_get(strcmp(name, "auto") ? name : "");
+	if (!s->records)
+		snprintf(err, cap, "record-backend %s: not built in", name);
+	return s->records;
+}
+
+static SSL_CTX *make_tls(const struct config_connection *c, bool keys, char *err, size_t cap)
 {
 	const struct call_tls_conf tls = {.verify = c->verify,
 		.verify_address = c->verify_address,
@@ -386,7 +400,8 @@ static SSL_CTX *make_tls(const struct config_connection *c, char *err, size_t ca
 						  : CALL_PFS_REQUIRED,
 		.cert_file = c->certificate.cert,
 		.key_file = c->certificate.key,
-		.keylog_file = c->keylog_file};
+		.keylog_file = c->keylog_file,
+		.keys = keys};
 
 	return call_tls_ctx_create(&tls, err, cap);
 }
@@ -433,7 +448,8 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 	ev_io_init(&s->tun_io, session_on_tun, -1, EV_READ);
 	session_limits_init(s);
 	s->wait.data = s->look.data = s->tun_io.data = s;
-	s->tls = make_tls(conf, err, sizeof(err));
+	if (choose_records(s, err, sizeof(err)))
+		s->tls = make_tls(conf, s->records, err, sizeof(err));
 	if (!s->tls) {
 		SAY(s, LOG_ERR, "call failed: TLS: %s", err);
 	} else if (tunnel_open(&s->tun, conf->name, err, sizeof(err)) ||

@@ -42,6 +42,7 @@ struct session {
 	enum state state;
 	bool reconnect, hanging_up;
 	SSL_CTX *tls;
+	const struct rec_backend *records; // NULL: OpenSSL's
 	// the interface
 	struct tunnel tun;
 	char *route_file, *dns_file; // notes, NULL: none

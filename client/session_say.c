@@ -107,12 +107,12 @@ static size_t status_up(const struct session *s, char *dst, size_t cap)
 	char server[400], a[16], b[16];
 
 	return (size_t)snprintf(dst, cap,
-		" server=%s address=%s peer=%s uptime=%llus mtu=%u tls=%s cipher=%s rx_bytes=%llu "
-		"tx_bytes=%llu",
+		" server=%s address=%s peer=%s uptime=%llus mtu=%u tls=%s cipher=%s records=%s "
+		"rx_bytes=%llu tx_bytes=%llu",
 		session_server_text(s, server, sizeof(server)), value_ip4_text(a, s->addr.local),
 		value_ip4_text(b, s->addr.remote),
 		(unsigned long long)(conn_now_ms() - s->up_ms) / 1000, s->info.mtu,
-		s->info.tls_version, s->info.cipher,
+		s->info.tls_version, s->info.cipher, s->info.records,
 		(unsigned long long)(s->counters.rx_bytes + c->rx_bytes),
 		(unsigned long long)(s->counters.tx_bytes + c->tx_bytes));
 }

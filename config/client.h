@@ -60,9 +60,10 @@ struct config_connection { // sstp-client: NAME:
 	const struct config_client_profile *ppp;
 	char *name; // of the interface
 	bool disabled;
-	char *comment;     // NULL: none
-	char *congestion;  // "auto", "system", or a kernel's name
-	char *keylog_file; // NULL: none
+	char *comment;        // NULL: none
+	char *congestion;     // "auto", "system", or a kernel's name
+	char *record_backend; // "auto", "ipsec-mb" or "openssl"
+	char *keylog_file;    // NULL: none
 };
 
 struct client_config {

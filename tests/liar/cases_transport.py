@@ -84,7 +84,7 @@ def tampered(name, step, junk, reason):
 
 tampered('tls-bad-record', 'http', b'\x17\x03\x03\0\x40' + bytes(64), 'TLS: .*bad record mac')
 tampered('tls-bad-record-up', 'up', b'\x17\x03\x03\0\x40' + bytes(64), 'TLS: .*bad record mac')
-tampered('tls-plain-up', 'up', b'\x10\x01\0\x08\0\x08\0\0', 'TLS: wrong version number')
+tampered('tls-plain-up', 'up', b'\x10\x01\0\x08\0\x08\0\0', 'TLS: what came is no record')
 
 WHERE = {'tls': 'before the HTTP request was answered', 'request': 'before the HTTP request was answered',
          'asked': 'while SSTP was negotiated', 'ack': 'before authentication was over',

@@ -421,14 +421,9 @@ static void test_no_tls(void **state)
 
 static void test_certificate(void **state)
 {
-	const struct call_tls_conf tls = {.verify = true, .verify_address = true};
 	struct bed *b = bed_create();
-	char err[200];
 
-	call_tls_ctx_free(b->client_ctx);
-	b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
-	assert_non_null(b->client_ctx);
-	b->call_conf.tls = b->client_ctx;
+	bed_client_tls(b, (struct call_tls_conf){.verify = true, .verify_address = true});
 	bed_dialed(b);
 	bed_assert_ended(b, 1, CALL_END_TLS, "certificate: self-signed certificate");
 	bed_free(b);
@@ -443,20 +438,16 @@ static void test_certificate_name(void **state)
 		{"192.0.2.1", "IP address mismatch"}};
 
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char path[] = "/tmp/client_call_test.XXXXXX", err[200];
-		struct call_tls_conf tls = {
-			.verify = true, .verify_address = true, .ca_file = path};
+		char path[] = "/tmp/client_call_test.XXXXXX";
 		struct bed *b = bed_create();
 		FILE *pem = fdopen(mkstemp(path), "w");
 
 		assert_non_null(pem);
 		PEM_write_X509(pem, SSL_CTX_get0_certificate(b->ctx));
 		fclose(pem);
-		call_tls_ctx_free(b->client_ctx);
-		b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
-		assert_non_null(b->client_ctx);
+		bed_client_tls(b, (struct call_tls_conf){
+					  .verify = true, .verify_address = true, .ca_file = path});
 		unlink(path);
-		b->call_conf.tls = b->client_ctx;
 		b->call_conf.host = cases[i].host;
 		bed_dialed(b);
 		if (cases[i].reason)

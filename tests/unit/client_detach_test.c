@@ -156,10 +156,8 @@ static struct call_ops ops;
 
 static struct bed *own_bed(const char *ciphers, const char *ciphersuites)
 {
-	struct call_tls_conf tls = {.keys = true, .ciphers = ciphers, .ciphersuites = ciphersuites};
 	struct own *o = calloc(1, sizeof(*o));
 	struct bed *b = bed_create();
-	char err[200];
 
 	ops = bed_call_ops;
 	ops.secured = on_secured;
@@ -171,10 +169,8 @@ static struct bed *own_bed(const char *ciphers, const char *ciphersuites)
 	b->more = o;
 	b->conf.client_ops = &ops;
 	b->conf.client_input = on_input;
-	call_tls_ctx_free(b->client_ctx);
-	b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
-	assert_non_null(b->client_ctx);
-	b->call_conf.tls = b->client_ctx;
+	bed_client_tls(b, (struct call_tls_conf){
+				  .keys = true, .ciphers = ciphers, .ciphersuites = ciphersuites});
 	return b;
 }
 
@@ -345,13 +341,9 @@ static void test_no_aead(void **state)
 // Not asked for, not kept.
 static void test_not_asked(void **state)
 {
-	struct call_tls_conf tls = {0};
 	struct bed *b = own_bed(NULL, NULL);
-	char err[200];
 
-	call_tls_ctx_free(b->client_ctx);
-	b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
-	b->call_conf.tls = b->client_ctx;
+	bed_client_tls(b, (struct call_tls_conf){0});
 	bed_start(b);
 	bed_pump(b);
 	assert_int_equal(((struct own *)b->more)->rc_detach, -ENOTSUP);

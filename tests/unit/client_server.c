@@ -367,11 +367,21 @@ const struct call_ops bed_call_ops = {.up = on_up, .packet = on_packet, .closed 
 
 // --- both ---
 
+void bed_client_tls(struct bed *b, struct call_tls_conf conf)
+{
+	char err[200];
+
+	conf.keys = conf.keys || b->call_conf.records;
+	call_tls_ctx_free(b->client_ctx);
+	b->client_ctx = call_tls_ctx_create(&conf, err, sizeof(err));
+	assert_non_null(b->client_ctx);
+	b->call_conf.tls = b->client_ctx;
+}
+
 struct bed *bed_create(void)
 {
-	const struct call_tls_conf tls = {0};
+	const char *records = getenv("CULVERT_TEST_RECORDS");
 	struct bed *b = calloc(1, sizeof(*b));
-	char err[200];
 
 	assert_non_null(b);
 	b->now_ms = 1000;
@@ -379,10 +389,12 @@ struct bed *bed_create(void)
 		.password = "StrongPass",
 		.hash_mask = CERT_HASH_PROTOCOL_SHA1 | CERT_HASH_PROTOCOL_SHA256};
 	b->ctx = server_ctx();
-	b->client_ctx = call_tls_ctx_create(&tls, err, sizeof(err));
-	assert_non_null(b->client_ctx);
 	call_conf_default(&b->call_conf);
-	b->call_conf.tls = b->client_ctx;
+	if (records) {
+		b->call_conf.records = rec_backend_get(strcmp(records, "auto") ? records : "");
+		assert_non_null(b->call_conf.records);
+	}
+	bed_client_tls(b, (struct call_tls_conf){0});
 	b->call_conf.host = "vpn.example";
 	b->call_conf.user = "MT-User";
 	b->call_conf.password = "StrongPass";

@@ -75,7 +75,11 @@ struct bed {
 };
 
 // Both sides ready, nothing sent yet; call_conf and conf may still be changed. Asserts.
+// With CULVERT_TEST_RECORDS in the environment the client's records are that backend's ("auto": the
+// fastest), else OpenSSL's.
 struct bed *bed_create(void);
+// The client has another TLS context than by default.
+void bed_client_tls(struct bed *b, struct call_tls_conf conf);
 void bed_start(struct bed *b);
 void bed_free(struct bed *b);
 
