@@ -74,6 +74,40 @@ test_redial() {
 	server_stop
 }
 
+# carried BACKEND LINE...: a call whose records are that backend's carries what it should.
+carried() {
+	local backend=$1
+	shift
+	client_file "connect-to: $access" "$@"
+	office_up
+	client_says 'office: up user='
+	reached
+	client status
+	said " records=$backend "
+	transferred 2000000
+	office_down
+}
+
+# Who seals and opens records: in every version, by every suite; what is no AEAD stays with OpenSSL.
+test_records() {
+	local backend version suite
+	server_start
+	for backend in ipsec-mb openssl; do
+		for version in any only-1.2; do
+			carried "$backend" "record-backend: $backend" "tls-version: $version"
+		done
+	done
+	for suite in TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256; do
+		carried '(ipsec-mb|openssl)' "ciphers: [$suite]"
+	done
+	carried openssl 'record-backend: auto' 'tls-version: only-1.2' 'ciphers: [aes256-sha]'
+	client_file "connect-to: $access" 'record-backend: rot13'
+	client up
+	((rc == 2)) || fail "an unknown backend ended with $rc"
+	said 'client.yaml:6:[0-9]+: .*auto, ipsec-mb or openssl'
+	server_stop
+}
+
 # The client's own address goes, and it has another some time later.
 test_roaming() {
 	server_start
@@ -184,4 +218,4 @@ test_proxy() {
 
 need "$culvertd" "$culvert_client"
 topo_up
-run_cases commands crash redial roaming scripts final proxy
+run_cases commands crash redial records roaming scripts final proxy
