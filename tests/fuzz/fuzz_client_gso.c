@@ -6,6 +6,7 @@
 
 #include "client/gro.h"
 #include "client/gso.h"
+#include "tests/fuzz/fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,21 +49,9 @@ static void merge(uint8_t *const *p, const size_t *len, unsigned int n)
 		abort();
 }
 
-// Of its own length each, so that a sanitizer sees the byte behind.
-static uint8_t *copy(const uint8_t *p, size_t n)
-{
-	uint8_t *c = malloc(n ? n : 1);
-
-	if (!c)
-		abort();
-	if (n)
-		memcpy(c, p, n);
-	return c;
-}
-
 static void cut(const uint8_t *data, size_t size)
 {
-	uint8_t *ip = copy(data + GSO_VNET_LEN, size - GSO_VNET_LEN), *out[PACKETS];
+	uint8_t *ip = fuzz_copy(data + GSO_VNET_LEN, size - GSO_VNET_LEN), *out[PACKETS];
 	size_t n = size - GSO_VNET_LEN, len[PACKETS];
 	struct gso g;
 	uint32_t nb;
@@ -97,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cut(data, size);
 	for (; size > 2 && nb < PACKETS; nb++) {
 		n = (size_t)(data[0] << 8 | data[1]) % (size - 2) + 1;
-		p[nb] = copy(data + 2, n);
+		p[nb] = fuzz_copy(data + 2, n);
 		len[nb] = n;
 		data += 2 + n;
 		size -= 2 + n;

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A proxy's answer, whole and in pieces: the parser says the same however it comes.
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/proxy.h"
+#include "tests/fuzz/fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,12 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size > 4096)
 		return 0;
-	// Of its own length, so that a sanitizer sees the byte behind.
-	copy = malloc(size ? size : 1);
-	if (!copy)
-		abort();
-	if (size)
-		memcpy(copy, data, size);
+	copy = (char *)fuzz_copy(data, size);
 	rc = proxy_answer_parse(copy, size, &whole);
 	if (rc > (int)size || (rc > 0 && (whole.status < 100 || whole.status > 599)))
 		abort();

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Any packet and any MTU (the first two bytes): the answer goes back to where the packet came from,
 // quotes its beginning, is no longer than it may be, and is answered by nothing itself.
-#include <stdlib.h>
-#include <string.h>
-
 #include "client/toobig.h"
+#include "tests/fuzz/fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -17,11 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 3 || size > 70000)
 		return 0;
 	mtu = (uint16_t)(data[0] << 8 | data[1]);
-	// Of its own length, so that a sanitizer sees the byte behind.
-	ip = malloc(len);
-	if (!ip)
-		abort();
-	memcpy(ip, data + 2, len);
+	ip = fuzz_copy(data + 2, len);
 	n = toobig_answer(answer, ip, len, mtu);
 	at = ip[0] >> 4 == 6 ? 48 : 28;
 	if (n && (n > TOOBIG_MAX || n <= at || n - at > len || memcmp(answer + at, ip, n - at) ||

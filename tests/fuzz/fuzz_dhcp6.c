@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Messages of one client, one after the other, each with its length (2 bytes) in front; a server id
 // of "S" alone in it becomes the server's own.
-#include <stdlib.h>
-#include <string.h>
-
 #include "protocol/ip6/dhcp6_server.h"
 #include "protocol/ip6/ip6.h"
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "tests/fuzz/fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,7 +19,7 @@ static bool take(void *user, struct in6_addr *prefix, uint8_t *plen)
 
 	if (o->none)
 		return false;
-	CHECK(!o->taken);
+	MUST(!o->taken);
 	o->taken = true;
 	*prefix = pd;
 	*plen = 56;
@@ -38,19 +30,19 @@ static void release(void *user, const struct in6_addr *prefix, uint8_t plen)
 {
 	struct owner *o = user;
 
-	CHECK(o->taken && plen == 56 && !memcmp(prefix, &pd, sizeof(pd)));
+	MUST(o->taken && plen == 56 && !memcmp(prefix, &pd, sizeof(pd)));
 	o->taken = false;
 }
 
 static void check_ia(const struct dhcp6_ia *a, const struct dhcp6_ia *b)
 {
-	CHECK(a->iaid == b->iaid && a->t1_s == b->t1_s && a->t2_s == b->t2_s);
-	CHECK(a->status == b->status && a->nb_prefixes == b->nb_prefixes);
+	MUST(a->iaid == b->iaid && a->t1_s == b->t1_s && a->t2_s == b->t2_s);
+	MUST(a->status == b->status && a->nb_prefixes == b->nb_prefixes);
 	for (unsigned int i = 0; i < a->nb_prefixes; i++) {
 		const struct dhcp6_prefix *p = &a->prefixes[i], *q = &b->prefixes[i];
 
-		CHECK(p->preferred_s == q->preferred_s && p->valid_s == q->valid_s);
-		CHECK(p->plen == q->plen && !memcmp(&p->prefix, &q->prefix, sizeof(p->prefix)));
+		MUST(p->preferred_s == q->preferred_s && p->valid_s == q->valid_s);
+		MUST(p->plen == q->plen && !memcmp(&p->prefix, &q->prefix, sizeof(p->prefix)));
 	}
 }
 
@@ -61,18 +53,18 @@ static void check_out(const struct dhcp6_msg *in, const struct dhcp6_msg *out)
 	struct writer w = writer_make(buf, sizeof(buf));
 	struct dhcp6_msg again;
 
-	CHECK(out->type == DHCP6_ADVERTISE || out->type == DHCP6_REPLY);
-	CHECK(out->xid == in->xid && out->nb_pd <= in->nb_pd && out->nb_na <= in->nb_na);
+	MUST(out->type == DHCP6_ADVERTISE || out->type == DHCP6_REPLY);
+	MUST(out->xid == in->xid && out->nb_pd <= in->nb_pd && out->nb_na <= in->nb_na);
 	dhcp6_encode(out, &w);
-	CHECK(!w.overflow);
-	CHECK(dhcp6_decode(cursor_make(buf, wr_len(&w)), &again) == 0);
-	CHECK(again.type == out->type && again.xid == out->xid && again.status == out->status);
-	CHECK(again.nb_pd == out->nb_pd && again.nb_na == out->nb_na);
+	MUST(!w.overflow);
+	MUST(dhcp6_decode(cursor_make(buf, wr_len(&w)), &again) == 0);
+	MUST(again.type == out->type && again.xid == out->xid && again.status == out->status);
+	MUST(again.nb_pd == out->nb_pd && again.nb_na == out->nb_na);
 	for (unsigned int i = 0; i < out->nb_pd; i++)
 		check_ia(&again.pd[i], &out->pd[i]);
 	for (unsigned int i = 0; i < out->nb_na; i++)
 		check_ia(&again.na[i], &out->na[i]);
-	CHECK(again.nb_dns == out->nb_dns && !memcmp(again.dns, out->dns, sizeof(out->dns)));
+	MUST(again.nb_dns == out->nb_dns && !memcmp(again.dns, out->dns, sizeof(out->dns)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -101,15 +93,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (cur_sub(&c, &body, len))
 			(void)cur_sub(&c, &body, cur_left(&c));
 		len = (uint16_t)cur_left(&body);
-		copy = malloc(len ? len : 1u);
-		CHECK(copy);
-		memcpy(copy, body.p, len);
+		copy = fuzz_copy(body.p, len);
 		if (!dhcp6_decode(cursor_make(copy, len), &in)) {
 			if (in.server.len == 3 && in.server.bytes[2] == 'S')
 				in.server = duid;
 			if (dhcp6_answer(&link, &lease, &ops, &owner, &in, &out))
 				check_out(&in, &out);
-			CHECK(lease.bound == owner.taken);
+			MUST(lease.bound == owner.taken);
 		}
 		free(copy);
 	}

@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What filters read in a packet: one byte says how many bytes of rules follow, then the packet. A
 // rule is made of four bytes.
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "dataplane/filter.h"
+#include "tests/fuzz/fuzz_util.h"
 
 #define RULE 4
 #define RULES_MAX 63
-#define MUST(x)                  \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -57,10 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	for (unsigned int i = 0; i < f.nb_rules; i++, data += RULE, size -= RULE)
 		rules[i] = rule(data);
-	// Its own block, so that a byte too far is found. Forwarding has checked the fixed header.
-	pkt = malloc(size);
-	MUST(pkt);
-	memcpy(pkt, data, size);
+	pkt = fuzz_copy(data, size); // forwarding has checked the fixed header
 	filter_key(&k, pkt, (uint32_t)size);
 	MUST(!(k.has_ports && k.hidden));
 	fs = filter_set_create(&c);

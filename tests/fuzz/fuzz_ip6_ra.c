@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A packet that a client sends to the router: checksums are made right, so that what is behind them
 // is reached; once as it is, too.
-#include <stdlib.h>
-#include <string.h>
-
 #include "protocol/ip6/ra.h"
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "tests/fuzz/fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -22,12 +14,12 @@ static void say_again(const struct ra *ra, const struct ip6_packet *k)
 	struct ip6_packet k2;
 	struct ra again;
 
-	CHECK(n && n <= sizeof(buf));
-	CHECK(ip6_decode(buf, n, &k2) == 0 && ra_decode(&k2, &again) == 0);
-	CHECK(again.lifetime_s == ra->lifetime_s && again.mtu == ra->mtu);
-	CHECK(again.plen == ra->plen && again.nb_dns == ra->nb_dns);
-	CHECK(!memcmp(again.dns, ra->dns, sizeof(ra->dns)));
-	CHECK(!ra->plen || ip6_in_prefix(&ra->prefix, &again.prefix, ra->plen));
+	MUST(n && n <= sizeof(buf));
+	MUST(ip6_decode(buf, n, &k2) == 0 && ra_decode(&k2, &again) == 0);
+	MUST(again.lifetime_s == ra->lifetime_s && again.mtu == ra->mtu);
+	MUST(again.plen == ra->plen && again.nb_dns == ra->nb_dns);
+	MUST(!memcmp(again.dns, ra->dns, sizeof(ra->dns)));
+	MUST(!ra->plen || ip6_in_prefix(&ra->prefix, &again.prefix, ra->plen));
 }
 
 static void judge(const uint8_t *p, size_t n)
@@ -39,20 +31,18 @@ static void judge(const uint8_t *p, size_t n)
 
 	if (ip6_decode(p, n, &k))
 		return;
-	CHECK(k.payload.p >= p && k.payload.end <= p + n);
+	MUST(k.payload.p >= p && k.payload.end <= p + n);
 	if (!ra_question(&k, &q) && q.type == RA_NEIGHBOUR_SOLICIT)
-		CHECK(na_packet(&q.target, &k.src, buf, sizeof(buf)));
+		MUST(na_packet(&q.target, &k.src, buf, sizeof(buf)));
 	if (!ra_decode(&k, &ra))
 		say_again(&ra, &k);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint8_t *copy = malloc(size ? size : 1);
+	uint8_t *copy = fuzz_copy(data, size);
 	struct writer w;
 
-	CHECK(copy);
-	memcpy(copy, data, size);
 	judge(copy, size);
 	if (size > IP6_HDR_LEN + IP6_UDP_HDR_LEN && size < 65535) {
 		w = writer_make(copy, size);

@@ -6,26 +6,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 #include <rte_eal.h>
 #include <rte_mbuf.h>
 
 #include "dataplane/cksum.h"
 #include "dataplane/mbuf.h"
+#include "tests/fuzz/fuzz_util.h"
 
 #define FUZZ_POOL_SIZE 1023
 
 static struct rte_mempool *fuzz_pool;
-
-#define MUST(cond)                                                         \
-	do {                                                               \
-		if (!(cond)) {                                             \
-			fprintf(stderr, "line %d: %s\n", __LINE__, #cond); \
-			abort();                                           \
-		}                                                          \
-	} while (0)
 
 static inline void fuzz_net_init(void)
 {

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "ppp_fuzz.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "protocol/ppp/ppp_internal.h"
-
-#define CHECK(x)                 \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "tests/fuzz/fuzz_util.h"
 
 static uint8_t next_random(struct fuzz_link *f)
 {
@@ -25,7 +17,7 @@ static void note_request(struct fuzz_link *f, const uint8_t *frame, size_t len)
 
 	if ((!which && proto != PPP_PROTO_LCP) || frame[4] != PPP_CODE_CONFIGURE_REQUEST)
 		return;
-	CHECK(len <= sizeof(f->last_request[which]));
+	MUST(len <= sizeof(f->last_request[which]));
 	memcpy(f->last_request[which], frame, len);
 	f->last_len[which] = len;
 }
@@ -34,10 +26,10 @@ static void on_send(void *user, const uint8_t *frame, size_t len)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(!f->ended);
-	CHECK(len >= 8 && len <= PPP_FRAME_MAX);
-	CHECK(frame[0] == 0xff && frame[1] == 0x03);
-	CHECK((size_t)(frame[6] << 8 | frame[7]) == len - 4);
+	MUST(!f->ended);
+	MUST(len >= 8 && len <= PPP_FRAME_MAX);
+	MUST(frame[0] == 0xff && frame[1] == 0x03);
+	MUST((size_t)(frame[6] << 8 | frame[7]) == len - 4);
 	f->nb_sent++;
 	note_request(f, frame, len);
 }
@@ -46,7 +38,7 @@ static void on_timer_start(void *user, enum ppp_timer t, uint32_t ms)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(!f->ended && t < PPP_N_TIMERS && ms > 0);
+	MUST(!f->ended && t < PPP_N_TIMERS && ms > 0);
 	f->timer_on[t] = true;
 }
 
@@ -73,7 +65,7 @@ void fuzz_link_verdict(struct fuzz_link *f, bool ok)
 	if (!f->asked)
 		return;
 	f->asked = false;
-	CHECK(ppp_auth_check(f->req, "clientPass", &v) == 0);
+	MUST(ppp_auth_check(f->req, "clientPass", &v) == 0);
 	v.ok &= ok;
 	if (v.ok)
 		f->accepted = true;
@@ -84,9 +76,9 @@ static void on_auth_request(void *user, const struct ppp_auth_request *req)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(f->link.conf.server);
-	CHECK(req->name[req->name_len] == '\0');
-	CHECK(req->challenge_len <= PPP_CHALLENGE_MAX);
+	MUST(f->link.conf.server);
+	MUST(req->name[req->name_len] == '\0');
+	MUST(req->challenge_len <= PPP_CHALLENGE_MAX);
 	f->req = req;
 	f->asked = true;
 	if (!f->hold_verdict)
@@ -98,10 +90,10 @@ static void on_authenticated(void *user, const uint8_t hlak[32], bool has_keys)
 	struct fuzz_link *f = user;
 	static const uint8_t zero[PPP_HLAK_LEN];
 
-	CHECK(++f->nb_authenticated == 1);
-	CHECK(!f->link.conf.server || !f->link.auth || f->accepted);
-	CHECK(has_keys == (f->link.auth == PPP_AUTH_MSCHAP2));
-	CHECK(has_keys || memcmp(hlak, zero, sizeof(zero)) == 0);
+	MUST(++f->nb_authenticated == 1);
+	MUST(!f->link.conf.server || !f->link.auth || f->accepted);
+	MUST(has_keys == (f->link.auth == PPP_AUTH_MSCHAP2));
+	MUST(has_keys || memcmp(hlak, zero, sizeof(zero)) == 0);
 	if (f->link.conf.server)
 		ppp_set_addresses(&f->link, &(struct ppp_addresses){.local = 0x0a000001,
 						    .remote = f->no_ip4 ? 0 : 0x0a000002,
@@ -112,9 +104,9 @@ static void on_network_up(void *user, const struct ppp_addresses *a)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(f->nb_authenticated == 1 && f->nb_up == f->nb_down);
-	CHECK(!f->link.conf.server || a->remote == 0x0a000002);
-	CHECK(f->link.conf.server || a->local);
+	MUST(f->nb_authenticated == 1 && f->nb_up == f->nb_down);
+	MUST(!f->link.conf.server || a->remote == 0x0a000002);
+	MUST(f->link.conf.server || a->local);
 	f->nb_up++;
 }
 
@@ -123,16 +115,16 @@ static void on_network_down(void *user)
 	struct fuzz_link *f = user;
 
 	f->nb_down++;
-	CHECK(f->nb_up == f->nb_down);
+	MUST(f->nb_up == f->nb_down);
 }
 
 static void on_network6_up(void *user, uint64_t local_id, uint64_t remote_id)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(f->nb_authenticated == 1 && f->nb_up6 == f->nb_down6);
-	CHECK(f->link.conf.ipv6 != PPP_IPV6_NO);
-	CHECK(local_id && local_id != remote_id);
+	MUST(f->nb_authenticated == 1 && f->nb_up6 == f->nb_down6);
+	MUST(f->link.conf.ipv6 != PPP_IPV6_NO);
+	MUST(local_id && local_id != remote_id);
 	f->nb_up6++;
 }
 
@@ -141,18 +133,18 @@ static void on_network6_down(void *user)
 	struct fuzz_link *f = user;
 
 	f->nb_down6++;
-	CHECK(f->nb_up6 == f->nb_down6);
+	MUST(f->nb_up6 == f->nb_down6);
 }
 
 static void on_down(void *user, enum ppp_end why, const char *message)
 {
 	struct fuzz_link *f = user;
 
-	CHECK(!f->ended && f->nb_up == f->nb_down && f->nb_up6 == f->nb_down6);
-	CHECK(why > PPP_END_NONE && why < PPP_N_ENDS);
-	CHECK(strlen(message) < sizeof(f->link.message));
+	MUST(!f->ended && f->nb_up == f->nb_down && f->nb_up6 == f->nb_down6);
+	MUST(why > PPP_END_NONE && why < PPP_N_ENDS);
+	MUST(strlen(message) < sizeof(f->link.message));
 	for (int t = 0; t < PPP_N_TIMERS; t++)
-		CHECK(!f->timer_on[t]);
+		MUST(!f->timer_on[t]);
 	f->ended = true;
 }
 
@@ -194,10 +186,8 @@ void fuzz_link_make(struct fuzz_link *f, bool server, uint32_t methods)
 
 void fuzz_link_input(struct fuzz_link *f, const uint8_t *frame, size_t len)
 {
-	uint8_t *copy = malloc(len ? len : 1);
+	uint8_t *copy = fuzz_copy(frame, len);
 
-	CHECK(copy);
-	memcpy(copy, frame, len);
 	ppp_input(&f->link, copy, len);
 	free(copy);
 }
@@ -314,23 +304,23 @@ static void check_timers(const struct fuzz_link *f)
 
 	if (f->ended)
 		return;
-	CHECK(f->timer_on[PPP_TIMER_LCP] == negotiating);
-	CHECK(negotiating || l->lcp.state == PPP_FSM_OPENED);
+	MUST(f->timer_on[PPP_TIMER_LCP] == negotiating);
+	MUST(negotiating || l->lcp.state == PPP_FSM_OPENED);
 	if (l->phase == PPP_PHASE_AUTHENTICATE)
-		CHECK(f->timer_on[PPP_TIMER_AUTH] != (l->conf.server && l->as.pending));
+		MUST(f->timer_on[PPP_TIMER_AUTH] != (l->conf.server && l->as.pending));
 	if (l->phase == PPP_PHASE_NETWORK) {
 		bool open4 = l->ipcp.state == PPP_FSM_OPENED;
 		bool open6 = l->ipv6cp.state == PPP_FSM_OPENED;
 
-		CHECK(open4 || open6 || f->timer_on[PPP_TIMER_IPCP] ||
+		MUST(open4 || open6 || f->timer_on[PPP_TIMER_IPCP] ||
 			f->timer_on[PPP_TIMER_IPV6CP]);
-		CHECK(!(open4 && f->timer_on[PPP_TIMER_IPCP]));
-		CHECK(!(open6 && f->timer_on[PPP_TIMER_IPV6CP]));
-		CHECK(l->conf.ipv6 != PPP_IPV6_NO || l->ipv6cp.state == PPP_FSM_INITIAL);
+		MUST(!(open4 && f->timer_on[PPP_TIMER_IPCP]));
+		MUST(!(open6 && f->timer_on[PPP_TIMER_IPV6CP]));
+		MUST(l->conf.ipv6 != PPP_IPV6_NO || l->ipv6cp.state == PPP_FSM_INITIAL);
 	}
-	CHECK(l->network_is_up == (f->nb_up != f->nb_down));
-	CHECK(l->network6_is_up == (f->nb_up6 != f->nb_down6));
-	CHECK(ppp_mtu(l) >= PPP_MIN_MRU && ppp_mtu(l) <= PPP_INFO_MAX);
+	MUST(l->network_is_up == (f->nb_up != f->nb_down));
+	MUST(l->network6_is_up == (f->nb_up6 != f->nb_down6));
+	MUST(ppp_mtu(l) >= PPP_MIN_MRU && ppp_mtu(l) <= PPP_INFO_MAX);
 }
 
 void fuzz_link_end(struct fuzz_link *f)
@@ -340,7 +330,7 @@ void fuzz_link_end(struct fuzz_link *f)
 	for (int i = 0; i < 200; i++)
 		for (int t = 0; t < PPP_N_TIMERS; t++)
 			fuzz_link_timeout(f, (enum ppp_timer)t);
-	CHECK(f->ended || (f->link.lcp.state == PPP_FSM_OPENED && !f->timer_on[PPP_TIMER_ECHO]));
+	MUST(f->ended || (f->link.lcp.state == PPP_FSM_OPENED && !f->timer_on[PPP_TIMER_ECHO]));
 	ppp_free(&f->link);
 }
 
