@@ -460,9 +460,8 @@ struct session *session_create(struct ev_loop *loop, const struct config_connect
 		s->route_file = route_file(notes);
 		s->dns_file = note_file(notes, "dns");
 		tunnel_note_routes(&s->tun, s->route_file);
-		if (s->reconnect)
-			s->watch = netwatch_create(loop, on_network_changed, s);
-		if (s->reconnect && !s->watch)
+		s->watch = netwatch_create(loop, on_network_changed, s);
+		if (!s->watch)
 			LOG_ERRNO(LOG_WARNING, errno, "changes of the network go unnoticed");
 		return s;
 	}

@@ -131,6 +131,27 @@ test_link() {
 	server_stop
 }
 
+has_half() { ip -n "$T-c1" route show | grep '^0.0.0.0/1 dev sstp0' >/dev/null; }
+
+# A call that is not dialed again gets lost routes back too, and ends when its way is gone.
+test_one_call() {
+	server_start
+	client_spawn 1 --add-default-route
+	wait_for 10 has_half || fail "there is no default route"
+	ip -n "$T-c1" route del 0.0.0.0/1 dev sstp0
+	wait_for 5 has_half || fail "the route did not come back"
+	client_says 'interface=sstp0 lost addresses or routes: they are put back'
+	ip -n "$T-c1" addr del 192.0.2.11/24 dev eth0
+	client_says 'down reason="the network changed: ' 15
+	wait_for 5 client_gone 1 || fail "the client goes on"
+	proc_stop "$work/client1.pid"
+	[[ $proc_status == 12 ]] || fail "status $proc_status is not that of a lost call"
+	no_sanitizer_report "$cl_log"
+	! has_half || fail "a route was left"
+	ip -n "$T-c1" addr add 192.0.2.11/24 dev eth0
+	server_stop
+}
+
 # An address that somebody else took away is gone, and no reason to end.
 test_flush() {
 	server_start
@@ -227,4 +248,4 @@ test_name_servers_stay() {
 
 need "$culvertd" "$culvert_client" python3 unshare
 topo_up
-run_cases lost_twice own_changes link flush session_timeout too_long name_servers_in_order name_servers_stay
+run_cases lost_twice own_changes link one_call flush session_timeout too_long name_servers_in_order name_servers_stay
