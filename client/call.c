@@ -12,6 +12,8 @@
 #include "base/secret.h"
 #include "protocol/sstp/sstp_http.h"
 
+#define LOG_TYPE "client.call"
+
 #define FRAME_HDR_LEN 8 // SSTP header, FF 03, protocol
 #define READ_ROOM 65536 // bytes of packets that stay where they are until packets_end()
 
@@ -373,6 +375,15 @@ static void read_plain(struct call *c)
 		tls_failed(c);
 }
 
+// What cannot be had so stays with OpenSSL: suites that are no AEAD.
+static void take_records(struct call *c)
+{
+	int rc = call_tls_take_records(&c->tls, c->conf.records);
+
+	if (rc)
+		LOG_ERRNO(LOG_INFO, rc, "records of %s stay OpenSSL's", c->cipher);
+}
+
 static void input_handshake(struct call *c)
 {
 	int rc = call_tls_handshake(&c->tls);
@@ -388,9 +399,8 @@ static void input_handshake(struct call *c)
 	c->have_cert = !call_tls_cert_hash(&c->tls, c->cert_sha1, c->cert_sha256);
 	if (c->ops->secured)
 		c->ops->secured(c->user);
-	// What cannot be had so stays with OpenSSL: suites that are no AEAD.
 	if (c->conf.records && !c->detached)
-		call_tls_take_records(&c->tls, c->conf.records);
+		take_records(c);
 	if (c->phase == CALL_PHASE_TLS)
 		send_http_request(c);
 }

@@ -69,8 +69,8 @@ enum call_stall {
 
 struct call_conf {
 	SSL_CTX *tls; // call_tls_ctx_create()
-	const struct rec_backend
-		*records; // of a context with `keys`: call_tls_take_records(), NULL: OpenSSL's
+	// Of a context with `keys`: for call_tls_take_records(). NULL: records stay OpenSSL's.
+	const struct rec_backend *records;
 	const char *host; // name or address dialed: for Host: and the certificate
 	const char *sni;  // server_name to ask for, NULL: none
 	const char *user, *password;
@@ -98,7 +98,7 @@ struct call_info {
 	uint16_t mtu;              // the most that may be sent
 	uint32_t auth;             // PPP_AUTH_* bit, 0: none
 	const char *tls_version, *cipher;
-	const char *records; // who seals and opens them
+	const char *records; // the backend; "openssl": also when all of TLS is OpenSSL's
 };
 
 struct call_counters {

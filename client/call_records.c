@@ -14,29 +14,14 @@
 #define RECORD_OVERHEAD (TLS_REC_MAX_PREFIX + TLS_REC_MAX_SUFFIX)
 #define KEY_MARGIN 1024 // records before a key's limit at which the next one is taken
 
-// What may come in vain in a row, or altogether, before the server is taken for an attacker. As
-// OpenSSL has them.
+// How many of each may come with no data in between before the server is taken for an attacker.
 #define EMPTY_MAX 32
-#define WARNINGS_MAX 5
+#define WARNINGS_MAX 4
 #define KEY_UPDATES_MAX 32
-#define HELLO_REQUESTS_MAX 2
-
-enum {
-	ALERT_CLOSE_NOTIFY = 0,
-	ALERT_UNEXPECTED_MESSAGE = 10,
-	ALERT_HANDSHAKE_FAILURE = 40,
-	ALERT_ILLEGAL_PARAMETER = 47,
-	ALERT_DECODE_ERROR = 50,
-	ALERT_INTERNAL_ERROR = 80,
-	ALERT_USER_CANCELED = 90,
-	ALERT_NO_RENEGOTIATION = 100,
-};
-
-enum { WARNING = 1, FATAL = 2 };
-
-enum { HELLO_REQUEST = 0, NEW_SESSION_TICKET = 4, KEY_UPDATE = 24 };
+#define HELLO_REQUESTS_MAX 4
 
 #define HS_HEADER 4
+#define ANSWER_MAX 5 // bytes of a KeyUpdate; an alert has two
 
 struct call_records {
 	struct rec_crypto *rc;
@@ -49,7 +34,8 @@ struct call_records {
 	bool closed;                          // the last record is out
 	bool owes_key_update, owes_no_renego; // before the next data
 	uint8_t empty, warnings, key_updates, hello_requests;
-	// A handshake message of TLS 1.3 that is being read: its header, and how much is to come.
+	// A handshake message of TLS 1.3 that is being read: its header so far, and behind that how
+	// much is to come.
 	uint8_t hs_head[HS_HEADER], nb_hs_head;
 	uint32_t hs_left;
 	uint32_t part_len;
@@ -113,22 +99,20 @@ static int next_key(struct call_records *r, bool tx)
 
 // --- sending ---
 
-// What TLS has to say of its own: an alert and a KeyUpdate at most.
-struct answers {
+// A record of what TLS says of its own; len 0: none.
+struct answer {
 	size_t len;
-	uint8_t bytes[2 * (RECORD_OVERHEAD + 8)];
+	uint8_t bytes[RECORD_OVERHEAD + ANSWER_MAX];
 };
 
-static void say(struct call_records *r, struct answers *a, uint8_t type, const uint8_t *p, size_t n)
+static void say(struct call_records *r, struct answer *a, uint8_t type, const uint8_t *p, size_t n)
 {
-	struct rec_seal_op op = {.d = &r->tx,
-		.p = a->bytes + a->len + r->tx.prefix_len,
-		.len = (uint16_t)n,
-		.type = type};
+	struct rec_seal_op op = {
+		.d = &r->tx, .p = a->bytes + r->tx.prefix_len, .len = (uint16_t)n, .type = type};
 
 	memcpy(op.p, p, n);
 	rec_seal_burst(r->rc, &op, 1);
-	a->len += r->tx.prefix_len + n + r->tx.suffix_len;
+	a->len = r->tx.prefix_len + n + r->tx.suffix_len;
 }
 
 // Whether one more record may be sealed at all: TLS 1.2 has no other key.
@@ -137,11 +121,11 @@ static bool may_seal(const struct call_records *r)
 	return r->tx.key && r->tx.seq + 1 < r->tx.limit;
 }
 
-// What is owed, and a key for what follows.
-static int answer(struct call_records *r, struct answers *a)
+// What is owed, and a key for what follows: an alert in TLS 1.2, a KeyUpdate in TLS 1.3.
+static int answer(struct call_records *r, struct answer *a)
 {
-	static const uint8_t no_renegotiation[2] = {WARNING, ALERT_NO_RENEGOTIATION};
-	static const uint8_t key_update[5] = {KEY_UPDATE, 0, 0, 1, 0};
+	static const uint8_t no_renegotiation[2] = {TLS_ALERT_WARNING, TLS_ALERT_NO_RENEGOTIATION};
+	static const uint8_t key_update[ANSWER_MAX] = {TLS_HS_KEY_UPDATE, 0, 0, 1, 0};
 
 	a->len = 0;
 	if (!may_seal(r))
@@ -156,10 +140,16 @@ static int answer(struct call_records *r, struct answers *a)
 	return next_key(r, true);
 }
 
+// In front of a record there is room for an answer that is owed by then.
+static uint8_t *hold(struct call_records *r, struct outbuf *out)
+{
+	return outbuf_hold(
+		out, sizeof(((struct answer *)NULL)->bytes) + RECORD_OVERHEAD + TLS_REC_MAX_PLAIN);
+}
+
 uint8_t *call_records_room(struct call_records *r, struct outbuf *out)
 {
-	uint8_t *at =
-		outbuf_hold(out, sizeof(struct answers) + RECORD_OVERHEAD + TLS_REC_MAX_PLAIN);
+	uint8_t *at = hold(r, out);
 
 	return at ? at + r->tx.prefix_len : NULL;
 }
@@ -167,22 +157,21 @@ uint8_t *call_records_room(struct call_records *r, struct outbuf *out)
 int call_records_write(struct call_records *r, struct outbuf *out, const uint8_t *p, size_t n)
 {
 	struct rec_seal_op op = {.d = &r->tx, .len = (uint16_t)n, .type = TLS_CT_APPLICATION_DATA};
-	uint8_t *room = call_records_room(r, out);
-	struct answers a;
+	uint8_t *at = hold(r, out);
+	struct answer a;
 	int rc;
 
-	if (!room)
+	if (!at)
 		return -ENOMEM;
 	rc = r->closed ? -EPROTO : answer(r, &a);
 	if (rc) {
-		outbuf_commit(out, 0);
+		outbuf_drop(out);
 		return rc;
 	}
-	op.p = room + a.len;
+	op.p = at + a.len + r->tx.prefix_len;
 	if (op.p != p)
 		memmove(op.p, p, n);
-	if (a.len)
-		memcpy(room - r->tx.prefix_len, a.bytes, a.len);
+	memcpy(at, a.bytes, a.len);
 	rec_seal_burst(r->rc, &op, 1);
 	outbuf_commit(out, a.len + r->tx.prefix_len + n + r->tx.suffix_len);
 	return 0;
@@ -190,21 +179,28 @@ int call_records_write(struct call_records *r, struct outbuf *out, const uint8_t
 
 int call_records_answer(struct call_records *r, struct outbuf *out)
 {
-	struct answers a;
+	struct answer a;
+	uint8_t *at;
 	int rc;
 
 	if (!r->owes_key_update && !r->owes_no_renego)
 		return 0;
+	at = hold(r, out); // before a key moves on
+	if (!at)
+		return -ENOMEM;
 	rc = answer(r, &a);
-	return rc ? rc : outbuf_put(out, a.bytes, a.len);
+	memcpy(at, a.bytes, a.len);
+	outbuf_commit(out, a.len);
+	return rc;
 }
 
 void call_records_close(struct call_records *r, struct outbuf *out)
 {
-	uint8_t alert[2] = {r->alert ? FATAL : WARNING, r->alert ? r->alert : ALERT_CLOSE_NOTIFY};
-	struct answers a = {0};
+	uint8_t alert[2] = {r->alert ? TLS_ALERT_FATAL : TLS_ALERT_WARNING,
+		r->alert ? r->alert : TLS_ALERT_CLOSE_NOTIFY};
+	struct answer a;
 
-	outbuf_commit(out, 0);
+	outbuf_drop(out);
 	if (r->closed || r->told || !may_seal(r))
 		return;
 	r->closed = true;
@@ -225,60 +221,71 @@ static int fail(struct call_records *r, unsigned int alert, const char *error)
 // RFC 5246 7.2, RFC 8446 6.
 static int alert_in(struct call_records *r, const uint8_t *p, size_t n)
 {
-	if (n != 2 || (p[0] != WARNING && p[0] != FATAL))
-		return fail(r, ALERT_DECODE_ERROR, NULL);
-	if (p[1] == ALERT_CLOSE_NOTIFY) {
+	if (n != 2 || (p[0] != TLS_ALERT_WARNING && p[0] != TLS_ALERT_FATAL))
+		return fail(r, TLS_ALERT_DECODE_ERROR, NULL);
+	if (p[1] == TLS_ALERT_CLOSE_NOTIFY) {
 		r->over = -EPIPE;
 		return r->over;
 	}
 	// The only other warning that TLS 1.3 knows is user_canceled.
-	if (p[0] == FATAL || (r->rx.version == 4 && p[1] != ALERT_USER_CANCELED)) {
+	if (p[0] == TLS_ALERT_FATAL || (r->rx.version == 4 && p[1] != TLS_ALERT_USER_CANCELED)) {
 		r->told = p[1];
 		r->over = -EPROTO;
 		return r->over;
 	}
 	if (++r->warnings > WARNINGS_MAX)
-		return fail(r, ALERT_UNEXPECTED_MESSAGE, "too many warning alerts");
+		return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, "too many warning alerts");
 	return 0;
 }
 
-// RFC 8446 4.6.3; the message fills the record's rest, behind which the key is another one (5.1).
+// RFC 8446 4.6.3. Behind it the key is another one, so it must be the last of its record (5.1): n
+// bytes from its only one on.
 static int key_update_in(struct call_records *r, const uint8_t *p, size_t n)
 {
 	if (n != 1)
-		return fail(r, n ? ALERT_UNEXPECTED_MESSAGE : ALERT_DECODE_ERROR, NULL);
+		return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, NULL);
 	if (*p > 1)
-		return fail(r, ALERT_ILLEGAL_PARAMETER, NULL);
+		return fail(r, TLS_ALERT_ILLEGAL_PARAMETER, NULL);
 	if (++r->key_updates > KEY_UPDATES_MAX)
-		return fail(r, ALERT_UNEXPECTED_MESSAGE, "too many key updates");
+		return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, "too many key updates");
 	if (*p)
 		r->owes_key_update = true;
-	return next_key(r, false) ? fail(r, ALERT_INTERNAL_ERROR, "keys could not be updated") : 0;
+	r->nb_hs_head = 0;
+	return next_key(r, false) ? fail(r, TLS_ALERT_INTERNAL_ERROR, "keys could not be updated")
+				  : 0;
 }
 
-// Messages behind the handshake in n bytes. A ticket is of no use here; it may lie across records.
+// A message's header is there. A ticket is of no use here.
+static int hs_head_in(struct call_records *r)
+{
+	r->hs_left = (uint32_t)r->hs_head[1] << 16 | (uint32_t)r->hs_head[2] << 8 | r->hs_head[3];
+	if (r->hs_head[0] == TLS_HS_NEW_SESSION_TICKET ||
+		(r->hs_head[0] == TLS_HS_KEY_UPDATE && r->hs_left == 1))
+		return 0;
+	return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, NULL);
+}
+
+// Messages behind the handshake in n bytes, which may begin and end within one.
 static int handshake_in_13(struct call_records *r, const uint8_t *p, size_t n)
 {
 	size_t take;
 
 	while (n) {
+		if (r->nb_hs_head < HS_HEADER) {
+			r->hs_head[r->nb_hs_head++] = *p++;
+			n--;
+			if (r->nb_hs_head == HS_HEADER && hs_head_in(r))
+				return r->over;
+			continue;
+		}
+		if (r->hs_head[0] == TLS_HS_KEY_UPDATE)
+			return key_update_in(r, p, n);
 		take = r->hs_left < n ? r->hs_left : n;
 		p += take;
 		n -= take;
 		r->hs_left -= (uint32_t)take;
-		for (; n && r->nb_hs_head < HS_HEADER; n--)
-			r->hs_head[r->nb_hs_head++] = *p++;
-		if (r->nb_hs_head < HS_HEADER)
-			return 0;
-		r->nb_hs_head = 0;
-		r->hs_left = (uint32_t)r->hs_head[1] << 16 | (uint32_t)r->hs_head[2] << 8 |
-			     r->hs_head[3];
-		if (r->hs_head[0] == KEY_UPDATE && r->hs_left == 1) {
-			r->hs_left = 0;
-			return key_update_in(r, p, n);
-		}
-		if (r->hs_head[0] != NEW_SESSION_TICKET)
-			return fail(r, ALERT_UNEXPECTED_MESSAGE, NULL);
+		if (!r->hs_left)
+			r->nb_hs_head = 0;
 	}
 	return 0;
 }
@@ -286,12 +293,12 @@ static int handshake_in_13(struct call_records *r, const uint8_t *p, size_t n)
 // Renegotiation is refused with a warning (RFC 5246 7.2.2); who insists is left.
 static int handshake_in_12(struct call_records *r, const uint8_t *p, size_t n)
 {
-	static const uint8_t hello_request[HS_HEADER] = {HELLO_REQUEST};
+	static const uint8_t hello_request[HS_HEADER] = {TLS_HS_HELLO_REQUEST};
 
 	if (n != sizeof(hello_request) || memcmp(p, hello_request, n))
-		return fail(r, ALERT_UNEXPECTED_MESSAGE, NULL);
+		return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, NULL);
 	if (++r->hello_requests > HELLO_REQUESTS_MAX)
-		return fail(r, ALERT_HANDSHAKE_FAILURE, "it insists on renegotiation");
+		return fail(r, TLS_ALERT_HANDSHAKE_FAILURE, "it insists on renegotiation");
 	r->owes_no_renego = true;
 	return 0;
 }
@@ -299,10 +306,9 @@ static int handshake_in_12(struct call_records *r, const uint8_t *p, size_t n)
 static int data_in(struct call_records *r, size_t n)
 {
 	if (!n && ++r->empty > EMPTY_MAX)
-		return fail(r, ALERT_UNEXPECTED_MESSAGE, "too many empty records");
-	if (n) {
-		r->empty = r->warnings = r->key_updates = 0;
-	}
+		return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, "too many empty records");
+	if (n)
+		r->empty = r->warnings = r->key_updates = r->hello_requests = 0;
 	return (int)n;
 }
 
@@ -313,8 +319,8 @@ static int opened(struct call_records *r, const struct rec_open_op *op)
 	if (op->type == TLS_CT_HANDSHAKE)
 		return r->rx.version == 4 ? handshake_in_13(r, op->dst, op->len)
 					  : handshake_in_12(r, op->dst, op->len);
-	if (r->nb_hs_head || r->hs_left) // RFC 8446 5.1: nothing in between
-		return fail(r, ALERT_UNEXPECTED_MESSAGE, NULL);
+	if (r->nb_hs_head) // RFC 8446 5.1: nothing in between
+		return fail(r, TLS_ALERT_UNEXPECTED_MESSAGE, NULL);
 	return op->type == TLS_CT_ALERT ? alert_in(r, op->dst, op->len) : data_in(r, op->len);
 }
 
@@ -364,7 +370,8 @@ int call_records_read(struct call_records *r, const uint8_t **in, size_t *in_len
 			return 0;
 		if (n < 0)
 			return fail(r, (unsigned int)-n,
-				n == -ALERT_UNEXPECTED_MESSAGE ? "what came is no record" : NULL);
+				n == -TLS_ALERT_UNEXPECTED_MESSAGE ? "what came is no record"
+								   : NULL);
 		op.src = src;
 		op.nb_src = (uint16_t)n;
 		rec_open_burst(r->rc, &op, 1);

@@ -20,13 +20,14 @@ struct call_records *call_records_create(const struct rec_backend *b,
 // Wipes. r may be NULL.
 void call_records_free(struct call_records *r);
 
-// Room in out for one record's plaintext, TLS_REC_MAX_PLAIN bytes, which stays where it is until
-// the next call_records_write() or call_records_close(). NULL: no memory.
+// Room in out (the same one in every call) for one record's plaintext, TLS_REC_MAX_PLAIN bytes,
+// which stays where it is until the next call_records_write() or call_records_close(). NULL: no
+// memory.
 uint8_t *call_records_room(struct call_records *r, struct outbuf *out);
 
 // Seal n bytes (1..TLS_REC_MAX_PLAIN) as one record at the end of out; p: the room, or anywhere
-// else. Behind what TLS owes, and with the next key when this one has sealed enough. 0, -ENOMEM, or
-// -EPROTO.
+// else, and then what is in the room is lost. Behind what TLS owes, and with the next key when this
+// one has sealed enough. 0, -ENOMEM, or -EPROTO.
 int call_records_write(struct call_records *r, struct outbuf *out, const uint8_t *p, size_t n);
 
 // Put what TLS owes into out, when nothing else was written: the answer to a KeyUpdate or to a
@@ -41,6 +42,6 @@ void call_records_close(struct call_records *r, struct outbuf *out);
 // at least 1; 0: more input is needed; -EPIPE: close_notify; -EPROTO: failed, and so it stays.
 int call_records_read(struct call_records *r, const uint8_t **in, size_t *in_len, uint8_t *dst);
 
-// Why call_records_read() failed. *alert: 0, or the server's alert was the reason. NULL: it did
-// not.
+// Why call_records_read() failed. *alert: the server's, if that was the reason, else 0. NULL: an
+// alert was, or it did not fail.
 const char *call_records_error(const struct call_records *r, uint8_t *alert);

@@ -275,11 +275,8 @@ nomem:
 	return -ENOMEM;
 }
 
-// OpenSSL's part.
-static void drop_ssl(struct call_tls *t)
+static void drop_keys(struct call_tls *t)
 {
-	SSL_free(t->ssl);
-	t->ssl = NULL;
 	if (t->keys)
 		secret_wipe(t->keys, sizeof(*t->keys));
 	free(t->keys);
@@ -288,7 +285,8 @@ static void drop_ssl(struct call_tls *t)
 
 void call_tls_free(struct call_tls *t)
 {
-	drop_ssl(t);
+	SSL_free(t->ssl);
+	drop_keys(t);
 	call_records_free(t->records);
 	outbuf_free(&t->out);
 	memset(t, 0, sizeof(*t));
@@ -317,8 +315,11 @@ int call_tls_take_records(struct call_tls *t, const struct rec_backend *b)
 	secret_wipe(&rx, sizeof(rx));
 	secret_wipe(&tx, sizeof(tx));
 	secret_wipe(&secrets, sizeof(secrets));
-	if (t->records)
-		drop_ssl(t);
+	drop_keys(t);
+	if (t->records) {
+		SSL_free(t->ssl);
+		t->ssl = NULL;
+	}
 	return rc;
 }
 
@@ -368,8 +369,6 @@ int call_tls_write(struct call_tls *t, const void *p, size_t n)
 {
 	if (t->records)
 		return call_records_write(t->records, &t->out, p, n) ? -EPROTO : 0;
-	if (!t->ssl)
-		return 0;
 	ERR_clear_error();
 	return SSL_write(t->ssl, p, (int)n) == (int)n ? 0 : -EPROTO;
 }
@@ -392,8 +391,8 @@ void call_tls_close(struct call_tls *t)
 
 int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha256[32])
 {
-	X509 *cert = SSL_get0_peer_certificate(t->ssl);
-	const SSL_CIPHER *cipher = SSL_get_current_cipher(t->ssl);
+	X509 *cert = t->ssl ? SSL_get0_peer_certificate(t->ssl) : NULL;
+	const SSL_CIPHER *cipher = t->ssl ? SSL_get_current_cipher(t->ssl) : NULL;
 
 	if (cipher && SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null &&
 		SSL_get_verify_mode(t->ssl) == SSL_VERIFY_NONE) {

@@ -82,7 +82,7 @@ void call_tls_keep_buffers(struct call_tls *t);
 // Behind the handshake, of a context with `keys`: records are tls/'s by that backend from now on,
 // and OpenSSL is let go. Of the server's input only whole records may have been given, as
 // call_tls_handshake() sees to. 0; -ENOTSUP (see call_tls_keys()), -EAGAIN or -ENOMEM: they stay
-// OpenSSL's.
+// OpenSSL's. Either way call_tls_keys() has no answer any more.
 int call_tls_take_records(struct call_tls *t, const struct rec_backend *b);
 
 // Go on with the handshake. 1: done, 0: more input is needed, -EPIPE: close_notify, -EPROTO: failed
@@ -99,8 +99,7 @@ int call_tls_read(struct call_tls *t, void *dst, size_t cap);
 // valid until that or call_tls_close(). NULL: nowhere.
 uint8_t *call_tls_room(struct call_tls *t);
 
-// Seal n bytes (1..16384 make one record) into `out`; p: also call_tls_room(). 0 or -EPROTO. Over:
-// 0, nothing is done.
+// Seal n bytes (1..16384 make one record) into `out`; p: also call_tls_room(). 0 or -EPROTO.
 int call_tls_write(struct call_tls *t, const void *p, size_t n);
 
 // Put into `out` what TLS has to answer by itself, when nothing was written since the last input.
@@ -111,7 +110,7 @@ int call_tls_answer(struct call_tls *t);
 void call_tls_close(struct call_tls *t);
 
 // Digests of the server's certificate in DER; zeros when the key exchange was anonymous and nothing
-// was to be verified. 0 or -ENOENT.
+// was to be verified. 0; -ENOENT: none, or OpenSSL is gone.
 int call_tls_cert_hash(const struct call_tls *t, uint8_t sha1[20], uint8_t sha256[32]);
 
 // Whether the last function failed because the server's certificate was not accepted. Before

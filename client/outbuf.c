@@ -6,22 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
+
 #define KEEP_CAP 32768u
 #define FIRST_CAP 4096u
 
-// Room for n bytes behind the end.
+// Room for n bytes behind the end. What waits is moved to the front only where that frees as much
+// as it moves, so that at most a byte is moved for each that is sent.
 static int make_room(struct outbuf *o, size_t n)
 {
 	size_t cap = o->cap ? o->cap : FIRST_CAP;
 	uint8_t *buf;
 
-	if (o->off && o->off + o->len + n > o->cap) {
+	if (o->off + o->len + n <= o->cap)
+		return 0;
+	if (o->off >= o->len && o->len + n <= o->cap) {
 		memmove(o->buf, o->buf + o->off, o->len);
 		o->off = 0;
-	}
-	if (o->len + n <= o->cap)
 		return 0;
-	while (cap < o->len + n)
+	}
+	while (cap < o->off + o->len + n)
 		cap *= 2;
 	buf = realloc(o->buf, cap);
 	if (!buf)
@@ -68,6 +72,13 @@ void outbuf_commit(struct outbuf *o, size_t n)
 	rewind_empty(o);
 }
 
+void outbuf_drop(struct outbuf *o)
+{
+	if (o->held)
+		secret_wipe(o->buf + o->off + o->len, o->held);
+	outbuf_commit(o, 0);
+}
+
 void outbuf_take(struct outbuf *o, size_t n)
 {
 	o->off += n;
@@ -77,6 +88,8 @@ void outbuf_take(struct outbuf *o, size_t n)
 
 void outbuf_free(struct outbuf *o)
 {
+	if (o->held)
+		secret_wipe(o->buf + o->off + o->len, o->held);
 	free(o->buf);
 	*o = (struct outbuf){.keep = o->keep};
 }

@@ -18,10 +18,13 @@ int outbuf_put(struct outbuf *o, const void *p, size_t n);
 // Room for n bytes behind the end, which stays where it is, whatever is taken, until
 // outbuf_commit(); the same again while it is held. NULL: no memory.
 uint8_t *outbuf_hold(struct outbuf *o, size_t n);
-// The first n bytes of it are appended; 0: none. Without room held: nothing.
+// The first n bytes of it are appended.
 void outbuf_commit(struct outbuf *o, size_t n);
+// None of it is, and it is wiped. Without room held: nothing.
+void outbuf_drop(struct outbuf *o);
 
 // The first n (at most len) bytes went out. Gives memory back when empty after a burst (`keep`).
 void outbuf_take(struct outbuf *o, size_t n);
 
+// Wipes room that is held.
 void outbuf_free(struct outbuf *o);

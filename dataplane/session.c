@@ -233,7 +233,7 @@ static void cmd_install(struct worker *w, struct session *s, const struct dp_msg
 static bool cmd_rekey(struct worker *w, struct session *s, const struct dp_msg *m)
 {
 	static const uint8_t key_update[] = {
-		24, 0, 0, 1, 0}; // RFC 8446 4.6.3: update_not_requested
+		TLS_HS_KEY_UPDATE, 0, 0, 1, 0}; // RFC 8446 4.6.3: update_not_requested
 	struct rec_dir *d = m->u.rekey.tx ? &s->tx : &s->rx;
 	void *key;
 
@@ -339,7 +339,7 @@ static void cmd_close(struct worker *w, struct session *s, const struct dp_msg *
 	if (s->mode == SESSION_DRAIN)
 		return;
 	if (s->flags & SES_KEYS)
-		session_send_alert(w, s, 1, 0); // close_notify
+		session_send_alert(w, s, TLS_ALERT_WARNING, TLS_ALERT_CLOSE_NOTIFY);
 	s->flags &= ~SES_DATA_OPEN;
 	session_policy_stop(w, s);
 	session_txq_free(w, s);

@@ -400,7 +400,7 @@ void session_plain_record(struct worker *w, struct session *s, struct rte_mbuf *
 	if (unlikely(n == 0)) {
 		rte_pktmbuf_free(m);
 		if (++s->empty_records > 32)
-			session_fail(w, s, 10);
+			session_fail(w, s, TLS_ALERT_UNEXPECTED_MESSAGE);
 		return;
 	}
 	s->empty_records = 0;

@@ -135,7 +135,7 @@ void session_fail(struct worker *w, struct session *s, uint8_t alert)
 {
 	COUNT(&w->counters, rec_bad);
 	s->alert = alert;
-	session_send_alert(w, s, 2, alert);
+	session_send_alert(w, s, TLS_ALERT_FATAL, alert);
 	session_hang_up(w, s, DP_REASON_BAD_RECORD);
 }
 
@@ -144,12 +144,12 @@ static void alert_record(struct worker *w, struct session *s, const uint8_t *p, 
 {
 	bool tls13 = s->rx.version == 4;
 
-	if (len != 2 || (p[0] != 1 && p[0] != 2)) {
-		session_fail(w, s, 50);
+	if (len != 2 || (p[0] != TLS_ALERT_WARNING && p[0] != TLS_ALERT_FATAL)) {
+		session_fail(w, s, TLS_ALERT_DECODE_ERROR);
 		return;
 	}
 	s->alert = p[1];
-	if (p[1] == 0) { // close_notify
+	if (p[1] == TLS_ALERT_CLOSE_NOTIFY) {
 		s->flags |= SES_RX_STOP;
 		if (!(s->flags & SES_TOLD_PEER_CLOSED)) {
 			s->peer_closed = DP_REASON_PEER_CLOSE_NOTIFY;
@@ -158,24 +158,24 @@ static void alert_record(struct worker *w, struct session *s, const uint8_t *p, 
 		session_want_run(w, s);
 		return;
 	}
-	if ((tls13 && p[1] != 90) ||
-		p[0] == 2) // 90: user_canceled, the only other warning of TLS 1.3
+	// The only other warning that TLS 1.3 knows is user_canceled.
+	if ((tls13 && p[1] != TLS_ALERT_USER_CANCELED) || p[0] == TLS_ALERT_FATAL)
 		session_abort(w, s, DP_REASON_PEER_ALERT);
 	else if (++s->empty_records > 32)
-		session_fail(w, s, 10);
+		session_fail(w, s, TLS_ALERT_UNEXPECTED_MESSAGE);
 }
 
 // RFC 8446 4.6.3. Any other post-handshake message is not for a server that asked for none.
 static void handshake_record_13(struct worker *w, struct session *s, const uint8_t *p, uint16_t len)
 {
-	static const uint8_t key_update[] = {24, 0, 0, 1};
+	static const uint8_t key_update[] = {TLS_HS_KEY_UPDATE, 0, 0, 1};
 
 	if (len != 5 || memcmp(p, key_update, sizeof(key_update))) {
-		session_fail(w, s, 10);
+		session_fail(w, s, TLS_ALERT_UNEXPECTED_MESSAGE);
 		return;
 	}
 	if (p[4] > 1) {
-		session_fail(w, s, 47); // illegal_parameter
+		session_fail(w, s, TLS_ALERT_ILLEGAL_PARAMETER);
 		return;
 	}
 	if (s->rx_packets != s->key_update_rx) { // with no data in between
@@ -183,7 +183,7 @@ static void handshake_record_13(struct worker *w, struct session *s, const uint8
 		s->key_updates = 0;
 	}
 	if (++s->key_updates > 32) {
-		session_fail(w, s, 10);
+		session_fail(w, s, TLS_ALERT_UNEXPECTED_MESSAGE);
 		return;
 	}
 	s->flags |= SES_WAIT_REKEY | SES_OWE_KEY_UPDATE | (p[4] ? SES_UPDATE_REQUESTED : 0);
@@ -194,10 +194,10 @@ static void handshake_record_13(struct worker *w, struct session *s, const uint8
 // off.
 static void handshake_record_12(struct worker *w, struct session *s)
 {
-	static const uint8_t warning[] = {1, 100};
+	static const uint8_t warning[] = {TLS_ALERT_WARNING, TLS_ALERT_NO_RENEGOTIATION};
 
 	if (++s->renegotiations > 2)
-		session_fail(w, s, 40);
+		session_fail(w, s, TLS_ALERT_HANDSHAKE_FAILURE);
 	else if (!session_send_records(w, s, TLS_CT_ALERT, warning, sizeof(warning)))
 		session_abort(w, s, DP_REASON_NO_MEMORY);
 }
@@ -212,5 +212,5 @@ void session_other_record(
 	else if (type == TLS_CT_HANDSHAKE)
 		handshake_record_12(w, s);
 	else
-		session_fail(w, s, 10);
+		session_fail(w, s, TLS_ALERT_UNEXPECTED_MESSAGE);
 }

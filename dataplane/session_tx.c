@@ -340,7 +340,7 @@ static bool tx_key_good(struct worker *w, struct session *s)
 	session_key_limit_near(w, s);
 	if (s->tx.seq + WORKER_BURST < s->tx.limit)
 		return true;
-	session_send_alert(w, s, 1, 0);
+	session_send_alert(w, s, TLS_ALERT_WARNING, TLS_ALERT_CLOSE_NOTIFY);
 	session_hang_up(w, s, DP_REASON_KEY_EXHAUSTED);
 	return false;
 }

@@ -24,6 +24,29 @@ enum tls_content_type {
 	TLS_CT_APPLICATION_DATA = 23,
 };
 
+// RFC 5246 7.2, RFC 8446 6.
+enum tls_alert_level { TLS_ALERT_WARNING = 1, TLS_ALERT_FATAL = 2 };
+
+enum tls_alert {
+	TLS_ALERT_CLOSE_NOTIFY = 0,
+	TLS_ALERT_UNEXPECTED_MESSAGE = 10,
+	TLS_ALERT_BAD_RECORD_MAC = 20,
+	TLS_ALERT_RECORD_OVERFLOW = 22,
+	TLS_ALERT_HANDSHAKE_FAILURE = 40,
+	TLS_ALERT_ILLEGAL_PARAMETER = 47,
+	TLS_ALERT_DECODE_ERROR = 50,
+	TLS_ALERT_INTERNAL_ERROR = 80,
+	TLS_ALERT_USER_CANCELED = 90,
+	TLS_ALERT_NO_RENEGOTIATION = 100,
+};
+
+// Messages that come behind a handshake: RFC 5246 7.4.1.1, RFC 8446 4.6.
+enum tls_handshake_type {
+	TLS_HS_HELLO_REQUEST = 0,
+	TLS_HS_NEW_SESSION_TICKET = 4,
+	TLS_HS_KEY_UPDATE = 24,
+};
+
 enum tls_aead {
 	TLS_AEAD_AES_128_GCM,
 	TLS_AEAD_AES_256_GCM,
@@ -115,9 +138,8 @@ struct rec_slice {
 // Open one record: src: its bytes, header included, in nb_src slices (1..TLS_REC_MAX_SLICES) that
 // together are exactly the record. dst: room for at least src's total bytes; gets the plaintext.
 // dst may be src[0].p + d->prefix_len when nb_src is 1 (in place), else must not overlap. Out:
-// status 0, len, type (inner type in TLS 1.3, padding removed); or status = the TLS alert owed (20
-// bad_record_mac, 22 record_overflow, 10 unexpected_message, 50 decode_error), and dst holds
-// nothing.
+// status 0, len, type (inner type in TLS 1.3, padding removed); or status = the enum tls_alert
+// owed, and dst holds nothing.
 struct rec_open_op {
 	struct rec_dir *d;
 	struct rec_slice *src;
@@ -145,10 +167,10 @@ static inline int rec_peek(const struct rec_dir *d, const uint8_t h[TLS_REC_HDR_
 	unsigned int len = (unsigned int)(h[3] << 8 | h[4]);
 
 	if (h[0] < TLS_CT_CHANGE_CIPHER_SPEC || h[0] > TLS_CT_APPLICATION_DATA || h[1] != 3)
-		return -10;
+		return -TLS_ALERT_UNEXPECTED_MESSAGE;
 	if (len > (d->version == 4 ? TLS_REC_MAX_CIPHER_13 : TLS_REC_MAX_CIPHER_12))
-		return -22;
+		return -TLS_ALERT_RECORD_OVERFLOW;
 	if (len + TLS_REC_HDR_LEN < (unsigned int)d->prefix_len + d->suffix_len)
-		return -50;
+		return -TLS_ALERT_DECODE_ERROR;
 	return (int)len + TLS_REC_HDR_LEN;
 }

@@ -6,13 +6,6 @@
 #include "base/secret.h"
 #include "tls/record_priv.h"
 
-enum {
-	ALERT_UNEXPECTED_MESSAGE = 10,
-	ALERT_BAD_RECORD_MAC = 20,
-	ALERT_RECORD_OVERFLOW = 22,
-	ALERT_DECODE_ERROR = 50
-};
-
 // Up to here pieces are copied together and opened at once; longer ones go to the cipher piece by
 // piece, which costs it 40-80 cycles each.
 #define GATHER_MAX 3072
@@ -93,14 +86,14 @@ static int check_header(const struct rec_dir *d, const uint8_t *hdr, size_t tota
 	if (want < 0)
 		return -want;
 	if ((size_t)want != total)
-		return ALERT_DECODE_ERROR;
+		return TLS_ALERT_DECODE_ERROR;
 	// TLS 1.3 hides the type; TLS 1.2 has no business with ChangeCipherSpec any more.
 	if (d->version == 4 ? hdr[0] != TLS_CT_APPLICATION_DATA
 			    : hdr[0] == TLS_CT_CHANGE_CIPHER_SPEC)
-		return ALERT_UNEXPECTED_MESSAGE;
+		return TLS_ALERT_UNEXPECTED_MESSAGE;
 	// RFC 8446 5.4: TLSInnerPlaintext is bounded too, content type and padding included.
 	if (total - d->prefix_len - REC_TAG_LEN > TLS_REC_MAX_PLAIN + (d->version == 4 ? 1 : 0))
-		return ALERT_RECORD_OVERFLOW;
+		return TLS_ALERT_RECORD_OVERFLOW;
 	return 0;
 }
 
@@ -118,7 +111,7 @@ static inline int cut_one(struct parts *r, const struct rec_open_op *op)
 	const struct rec_slice *s = op->src;
 
 	if (s->len < (uint32_t)d->prefix_len + d->suffix_len)
-		return ALERT_DECODE_ERROR;
+		return TLS_ALERT_DECODE_ERROR;
 	r->hdr = s->p;
 	r->len = s->len - d->prefix_len - REC_TAG_LEN;
 	set_one(r, s->p + d->prefix_len);
@@ -161,13 +154,13 @@ static int cut_pieces(struct parts *r, const struct rec_open_op *op, struct piec
 	int alert;
 
 	if (!op->nb_src || op->nb_src > TLS_REC_MAX_SLICES)
-		return ALERT_DECODE_ERROR;
+		return TLS_ALERT_DECODE_ERROR;
 	for (uint16_t i = 0; i < op->nb_src; i++) {
 		m->body[i] = op->src[i];
 		total += op->src[i].len;
 	}
 	if (total < (size_t)d->prefix_len + d->suffix_len)
-		return ALERT_DECODE_ERROR;
+		return TLS_ALERT_DECODE_ERROR;
 	m->first = 0;
 	m->nb = op->nb_src;
 	take_front(m, m->hdr, d->prefix_len);
@@ -214,12 +207,12 @@ static inline int take_plaintext(struct rec_open_op *op, const struct parts *r)
 		if (len && op->dst[len - 1] == 0)
 			len = unpadded_len(op->dst, len);
 		if (!len)
-			return ALERT_UNEXPECTED_MESSAGE;
+			return TLS_ALERT_UNEXPECTED_MESSAGE;
 		op->type = op->dst[--len];
 	}
 	if (op->type <= TLS_CT_CHANGE_CIPHER_SPEC || op->type > TLS_CT_APPLICATION_DATA ||
 		(!len && op->type != TLS_CT_APPLICATION_DATA))
-		return ALERT_UNEXPECTED_MESSAGE;
+		return TLS_ALERT_UNEXPECTED_MESSAGE;
 	op->len = (uint16_t)len;
 	return 0;
 }
@@ -261,7 +254,7 @@ static inline int open_one(struct rec_crypto *rc, struct rec_open_op *op)
 	rec_set_aad(&a, d, d->seq, rec_load32(r.hdr) & 0xffffff, r.len);
 	if (d->seq == UINT64_MAX || // never comes round again: RFC 8446 5.3
 		!rc->backend->open(rc, d, &a, r.src, r.nb_src, r.len, op->dst, r.tag))
-		alert = ALERT_BAD_RECORD_MAC;
+		alert = TLS_ALERT_BAD_RECORD_MAC;
 	else
 		alert = take_plaintext(op, &r);
 	if (alert)

@@ -93,7 +93,7 @@ static void count_end(struct gen_session *s, enum call_end why, const char *reas
 
 static void say_goodbye(struct gen_session *s)
 {
-	static const uint8_t close_notify[2] = {1, 0};
+	static const uint8_t close_notify[2] = {TLS_ALERT_WARNING, TLS_ALERT_CLOSE_NOTIFY};
 	const uint8_t *p;
 	size_t n;
 

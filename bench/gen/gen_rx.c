@@ -11,7 +11,6 @@
 
 #define RECORDS_PER_TURN 32 // of one session in one burst, so that the others get their turn
 #define SLICES_PER_RECORD 16
-#define KEY_UPDATE 24 // RFC 8446 4.6.3
 
 void gen_ready(struct gen_session *s)
 {
@@ -89,7 +88,7 @@ static bool plain_in(struct gen_session *s, const uint8_t *p, size_t n)
 // KeyUpdate is obeyed, a ticket is of no use.
 static bool handshake_in(struct gen_session *s, const uint8_t *p, size_t n)
 {
-	if (s->rx.version != 4 || n < 5 || p[0] != KEY_UPDATE)
+	if (s->rx.version != 4 || n < 5 || p[0] != TLS_HS_KEY_UPDATE)
 		return true;
 	if (gen_rekey(s, false) && (!p[4] || gen_rekey(s, true)))
 		return true;
@@ -101,7 +100,7 @@ static bool alert_in(struct gen_session *s, const uint8_t *p, size_t n)
 {
 	char text[64];
 
-	if (n >= 2 && p[1] == 0) { // close_notify
+	if (n >= 2 && p[1] == TLS_ALERT_CLOSE_NOTIFY) {
 		call_stream_end(s->call, 0, s->g->now_us / 1000);
 		return gen_call_settle(s);
 	}

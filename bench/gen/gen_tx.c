@@ -12,7 +12,6 @@
 #define CONTROL_RECORD 1200u // plaintext in one
 #define TAIL_US 1000         // half a segment waits for more so long
 #define KEY_MARGIN 256       // records left under a key when the next is taken
-#define KEY_UPDATE 24        // RFC 8446 4.6.3
 
 // Bytes are missing in the stream: nothing more can be said on it.
 static void fail_stream(struct gen_session *s)
@@ -90,7 +89,8 @@ bool gen_send_record(struct gen_session *s, uint8_t type, const uint8_t *p, size
 
 bool gen_rekey(struct gen_session *s, bool tx)
 {
-	static const uint8_t update[5] = {KEY_UPDATE, 0, 0, 1, 0}; // none is asked for in return
+	static const uint8_t update[5] = {
+		TLS_HS_KEY_UPDATE, 0, 0, 1, 0}; // none is asked for in return
 	struct rec_dir *d = tx ? &s->tx : &s->rx;
 	struct tls_traffic_key k = {.version = 0x0304,
 		.aead = d->aead,

@@ -98,9 +98,9 @@ test_records() {
 		done
 	done
 	for suite in TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256; do
-		carried '(ipsec-mb|openssl)' "ciphers: [$suite]"
+		carried ipsec-mb 'record-backend: ipsec-mb' "ciphers: [$suite]"
 	done
-	carried openssl 'record-backend: auto' 'tls-version: only-1.2' 'ciphers: [aes256-sha]'
+	carried openssl 'tls-version: only-1.2' 'ciphers: [aes256-sha]'
 	client_file "connect-to: $access" 'record-backend: rot13'
 	client up
 	((rc == 2)) || fail "an unknown backend ended with $rc"

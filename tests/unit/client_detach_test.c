@@ -13,8 +13,6 @@
 
 #include "client_server.h"
 
-#define KEY_UPDATE 24
-
 static const uint8_t packet[40] = {0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17};
 
 // The records of a detached call.
@@ -48,7 +46,7 @@ static void send_record(struct bed *b, uint8_t type, const uint8_t *p, size_t n)
 
 static void rekey(struct bed *b, bool tx)
 {
-	static const uint8_t update[5] = {KEY_UPDATE, 0, 0, 1, 0};
+	static const uint8_t update[5] = {TLS_HS_KEY_UPDATE, 0, 0, 1, 0};
 	struct own *o = b->more;
 	struct rec_dir *d = tx ? &o->tx : &o->rx;
 	struct tls_traffic_key k = {.version = 0x0304,
@@ -118,7 +116,7 @@ static void open_record(struct bed *b, const uint8_t *rec, size_t n)
 		plain_in(b, dst, op.len);
 	} else if (op.type == TLS_CT_HANDSHAKE) {
 		o->handshakes++;
-		if (dst[0] == KEY_UPDATE) {
+		if (dst[0] == TLS_HS_KEY_UPDATE) {
 			rekey(b, false);
 			if (dst[4])
 				rekey(b, true);

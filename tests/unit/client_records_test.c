@@ -16,7 +16,6 @@
 #include "client_server.h"
 
 #define GCM_LIMIT 23726566u // records of TLS 1.3, RFC 8446 5.5
-#define KEY_UPDATE 24
 
 // --- with a server ---
 
@@ -172,37 +171,116 @@ static void test_full_records(void **state)
 	hang_up(b);
 }
 
+static void key_updates(struct bed *b)
+{
+	for (unsigned int k = 0; k < 6; k++) {
+		unsigned int to = b->rx_ip;
+		bool begun = k % 3 == 2;
+		size_t n;
+
+		if (begun)
+			assert_int_equal(call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), 0);
+		assert_int_equal(SSL_key_update(b->ssl, k % 3 ? SSL_KEY_UPDATE_REQUESTED
+							      : SSL_KEY_UPDATE_NOT_REQUESTED),
+			1);
+		assert_int_equal(SSL_do_handshake(b->ssl), 1);
+		bed_pump(b);
+		call_output(&b->call, &n);
+		assert_int_equal(n, 0);
+		assert_int_equal(b->rx_ip, to + begun);
+		check_data(b);
+	}
+	assert_int_equal(b->end, CALL_END_NONE);
+}
+
 // Both sides move their keys on, asked and not, with a record begun and with nothing to say.
 static void test_key_update(void **state)
 {
 	static const char *const suites[] = {
 		"TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"};
+	const struct rec_backend *be;
 
-	for (unsigned int i = 0; i < 3; i++) {
-		struct bed *b = up(records_bed(
-			rec_backend_get(""), (struct call_tls_conf){.ciphersuites = suites[i]}));
+	for (unsigned int k = 0; (be = rec_backend_nth(k)); k++)
+		for (unsigned int i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+			struct bed *b = up(
+				records_bed(be, (struct call_tls_conf){.ciphersuites = suites[i]}));
 
-		for (unsigned int k = 0; k < 6; k++) {
-			unsigned int to = b->rx_ip;
-			size_t n;
-
-			if (k % 3 == 2)
-				assert_int_equal(
-					call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), 0);
-			assert_int_equal(
-				SSL_key_update(b->ssl, k % 3 ? SSL_KEY_UPDATE_REQUESTED
-							     : SSL_KEY_UPDATE_NOT_REQUESTED),
-				1);
-			assert_int_equal(SSL_do_handshake(b->ssl), 1);
-			bed_pump(b);
-			call_output(&b->call, &n);
-			assert_int_equal(n, 0);
-			assert_int_equal(b->rx_ip, to + (k % 3 == 2));
-			check_data(b);
+			key_updates(b);
+			hang_up(b);
 		}
-		assert_int_equal(b->end, CALL_END_NONE);
-		hang_up(b);
+}
+
+// The server speaks behind its Finished at once, so that the same read has both.
+static void test_behind_finished(void **state)
+{
+	static const char answer[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+
+	for (unsigned int i = 0; i < 6; i++) {
+		struct bed *b = fastest_bed();
+		size_t kept_back = i / 2 * 7;
+		bool tls12 = i & 1, said = false;
+		static uint8_t buf[65536];
+		const uint8_t *p;
+		size_t n, done;
+		int got;
+
+		b->conf.only_tls12 = tls12;
+		bed_start(b);
+		for (unsigned int round = 0; round < 4 && !b->call_closed; round++) {
+			p = call_output(&b->call, &n);
+			BIO_write(b->in, p, (int)n);
+			call_output_done(&b->call, n);
+			if (!tls12 && !said) {
+				SSL_read_early_data(b->ssl, buf, sizeof(buf), &done);
+				said = SSL_write_early_data(
+					       b->ssl, answer, strlen(answer), &done) == 1;
+			} else if (SSL_do_handshake(b->ssl) == 1 && !said) {
+				said = SSL_write(b->ssl, answer, (int)strlen(answer)) > 0;
+			}
+			got = BIO_read(b->out, buf, sizeof(buf));
+			assert_true(got > (int)kept_back);
+			n = (size_t)got - kept_back;
+			call_input(&b->call, buf, n, b->now_ms);
+			if (kept_back && !b->call_closed)
+				call_input(&b->call, buf + n, kept_back, b->now_ms);
+		}
+		assert_true(said);
+		assert_non_null(b->call.tls.records);
+		assert_int_equal(b->end, CALL_END_HTTP);
+		bed_assert_reason(b, "404");
+		ERR_clear_error();
+		bed_free(b);
 	}
+}
+
+// A record that was begun goes out before the end of the call, and then close_notify.
+static void test_begun_at_the_end(void **state)
+{
+	struct bed *b = up(fastest_bed());
+	unsigned int to = b->rx_ip;
+
+	assert_int_equal(call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), 0);
+	call_stream_end(&b->call, 0, b->now_ms);
+	bed_pump(b);
+	assert_int_equal(b->rx_ip, to + 1);
+	assert_true(SSL_get_shutdown(b->ssl) & SSL_RECEIVED_SHUTDOWN);
+	bed_free(b);
+}
+
+// What is asked of a TLS whose OpenSSL is gone.
+static void test_without_openssl(void **state)
+{
+	struct bed *b = up(fastest_bed());
+	uint8_t sha1[20], sha256[32];
+
+	call_tls_keep_buffers(&b->call.tls);
+	assert_true(b->call.tls.out.keep > 0);
+	check_data(b);
+	ERR_raise(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED); // somebody else's, left
+	assert_false(call_tls_distrusts(&b->call.tls));
+	ERR_clear_error();
+	assert_int_equal(call_tls_cert_hash(&b->call.tls, sha1, sha256), -ENOENT);
+	hang_up(b);
 }
 
 // RFC 5246 7.2.2.
@@ -391,7 +469,6 @@ static void test_refused(void **state)
 		{false, TLS_CT_HANDSHAKE, KU("\2"), 5, 47},
 		{false, TLS_CT_HANDSHAKE, KU("\0") KU("\0"), 10,
 			10}, // behind the first is another key
-		{false, TLS_CT_HANDSHAKE, KU(""), 4, 50},
 		{false, TLS_CT_HANDSHAKE, "\x18\0\0\2\0\0", 6, 10},
 		{false, TLS_CT_HANDSHAKE, "\x18\0\0\0", 4, 10},
 		{false, TLS_CT_HANDSHAKE, "\x0d\0\0\1x", 5, 10}, // CertificateRequest, not offered
@@ -449,27 +526,27 @@ static void test_floods(void **state)
 		size_t n;
 		unsigned int borne;
 		uint8_t alert;
-		bool for_ever; // data changes nothing
 	} rows[] = {
-		{false, TLS_CT_APPLICATION_DATA, "", 0, 32, 10, false},
-		{true, TLS_CT_APPLICATION_DATA, "", 0, 32, 10, false},
-		{false, TLS_CT_HANDSHAKE, KU("\0"), 5, 32, 10, false},
-		{false, TLS_CT_ALERT, "\1\x5a", 2, 5, 10, false},
-		{true, TLS_CT_ALERT, "\1\x29", 2, 5, 10, false},
-		{true, TLS_CT_HANDSHAKE, "\0\0\0\0", 4, 2, 40, true},
+		{false, TLS_CT_APPLICATION_DATA, "", 0, 32, 10},
+		{true, TLS_CT_APPLICATION_DATA, "", 0, 32, 10},
+		{false, TLS_CT_HANDSHAKE, KU("\0"), 5, 32, 10},
+		{false, TLS_CT_ALERT, "\1\x5a", 2, 4, 10},
+		{true, TLS_CT_ALERT, "\1\x29", 2, 4, 10},
+		{true, TLS_CT_HANDSHAKE, "\0\0\0\0", 4, 4, 40},
 	};
 	struct peer p;
 
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		unsigned int rounds = rows[i].for_ever ? 1 : 3;
-
 		peer_init(&p, rows[i].tls12, 0);
-		for (unsigned int k = 0; k < rounds * rows[i].borne; k++) {
+		for (unsigned int k = 0; k < 3 * rows[i].borne; k++) {
 			if (k % rows[i].borne == 0)
 				assert_int_equal(said(&p, TLS_CT_APPLICATION_DATA, "x", 1), 0);
 			assert_int_equal(said(&p, rows[i].type, rows[i].bytes, rows[i].n), 0);
 			if (rows[i].type == TLS_CT_HANDSHAKE && !rows[i].tls12)
 				peer_rekey(&p, false);
+			assert_int_equal(call_records_answer(p.r, &p.out), 0);
+			while (heard(&p))
+				assert_int_equal(p.type, TLS_CT_ALERT);
 		}
 		assert_failed(&p, said(&p, rows[i].type, rows[i].bytes, rows[i].n), rows[i].alert);
 	}
@@ -495,6 +572,15 @@ static void test_split_ticket(void **state)
 	assert_false(heard(&p));
 	assert_int_equal(said(&p, TLS_CT_HANDSHAKE, "\4\0\0", 3), 0);
 	assert_failed(&p, said(&p, TLS_CT_APPLICATION_DATA, "x", 1), 10);
+
+	// A KeyUpdate in pieces.
+	peer_init(&p, false, 0);
+	for (unsigned int i = 0; i < 5; i++)
+		assert_int_equal(said(&p, TLS_CT_HANDSHAKE, &KU("\0")[i], 1), 0);
+	peer_rekey(&p, false);
+	assert_int_equal(said(&p, TLS_CT_APPLICATION_DATA, "x", 1), 0);
+	assert_int_equal(said(&p, TLS_CT_HANDSHAKE, KU(""), 4), 0);
+	assert_failed(&p, said(&p, TLS_CT_HANDSHAKE, "\0\4", 2), 10);
 
 	peer_init(&p, false, 0);
 	assert_int_equal(said(&p, TLS_CT_HANDSHAKE, "\4\0\0\2x", 5), 0);
@@ -535,6 +621,9 @@ static void test_no_renegotiation(void **state)
 	heard_alert(&p, 1, 100);
 	assert_true(heard(&p));
 	assert_int_equal(p.type, TLS_CT_APPLICATION_DATA);
+	assert_int_equal(call_records_write(p.r, &p.out, (const uint8_t *)"x", 1), 0);
+	assert_true(heard(&p)); // once
+	assert_int_equal(p.type, TLS_CT_APPLICATION_DATA);
 	peer_free(&p);
 }
 
@@ -543,6 +632,7 @@ static void test_key_limit(void **state)
 {
 	unsigned int updates = 0;
 	struct peer p;
+	uint8_t *room;
 
 	peer_init(&p, false, GCM_LIMIT - 1100);
 	for (unsigned int i = 0; i < 2000; i++) {
@@ -559,10 +649,59 @@ static void test_key_limit(void **state)
 	peer_free(&p);
 
 	peer_init(&p, true, (UINT64_C(1) << 36) - 1);
-	assert_int_equal(call_records_write(p.r, &p.out, (const uint8_t *)"x", 1), -EPROTO);
+	room = call_records_room(p.r, &p.out);
+	assert_non_null(room);
+	memset(room, 'p', 100);
+	assert_int_equal(call_records_write(p.r, &p.out, room, 100), -EPROTO);
+	assert_int_equal(room[0] | room[99], 0); // what was not sent is wiped
+	assert_non_null(call_records_room(p.r, &p.out));
 	call_records_close(p.r, &p.out);
+	assert_int_equal(p.out.held, 0);
 	assert_int_equal(p.out.len, 0);
 	peer_free(&p);
+}
+
+// The longest records, cut in two anywhere.
+static void test_cut(void **state)
+{
+	static uint8_t rec[TLS_REC_MAX_PREFIX + TLS_REC_MAX_PLAIN + TLS_REC_MAX_SUFFIX];
+	uint8_t *dst = malloc(CALL_READ_MIN), *part;
+	struct peer p;
+
+	assert_non_null(dst);
+	for (unsigned int tls12 = 0; tls12 < 2; tls12++) {
+		size_t len, in_len;
+
+		peer_init(&p, tls12, 0);
+		len = p.tx.prefix_len + TLS_REC_MAX_PLAIN + p.tx.suffix_len;
+		for (size_t cut = 1; cut < len; cut += cut < 40 || cut > len - 40 ? 1 : 97) {
+			struct rec_seal_op op = {.d = &p.tx,
+				.p = rec + p.tx.prefix_len,
+				.len = TLS_REC_MAX_PLAIN,
+				.type = TLS_CT_APPLICATION_DATA};
+			const uint8_t *in;
+
+			memset(op.p, (int)cut, TLS_REC_MAX_PLAIN);
+			rec_seal_burst(p.rc, &op, 1);
+			part = malloc(cut); // exactly, for the sanitizers
+			assert_non_null(part);
+			memcpy(part, rec, cut);
+			in = part;
+			in_len = cut;
+			assert_int_equal(call_records_read(p.r, &in, &in_len, dst), 0);
+			assert_int_equal(in_len, 0);
+			free(part);
+			in = rec + cut;
+			in_len = len - cut;
+			assert_int_equal(
+				call_records_read(p.r, &in, &in_len, dst), TLS_REC_MAX_PLAIN);
+			assert_int_equal(in_len, 0);
+			for (unsigned int i = 0; i < TLS_REC_MAX_PLAIN; i += 4095)
+				assert_int_equal(dst[i], (uint8_t)cut);
+		}
+		peer_free(&p);
+	}
+	free(dst);
 }
 
 static void test_alerts(void **state)
@@ -597,6 +736,9 @@ int main(void)
 		cmocka_unit_test(test_tickets),
 		cmocka_unit_test(test_full_records),
 		cmocka_unit_test(test_key_update),
+		cmocka_unit_test(test_behind_finished),
+		cmocka_unit_test(test_begun_at_the_end),
+		cmocka_unit_test(test_without_openssl),
 		cmocka_unit_test(test_hello_request),
 		cmocka_unit_test(test_server_ends),
 		cmocka_unit_test(test_bad_record),
@@ -607,6 +749,7 @@ int main(void)
 		cmocka_unit_test(test_answer_first),
 		cmocka_unit_test(test_no_renegotiation),
 		cmocka_unit_test(test_key_limit),
+		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_alerts),
 	};
 
