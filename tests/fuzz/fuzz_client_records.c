@@ -10,6 +10,7 @@
 
 #include "client/call_records.h"
 #include "client/call_tls.h"
+#include "fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,20 +22,14 @@ struct peer {
 	uint8_t aead, key_len;
 };
 
-static void must(int ok)
-{
-	if (!ok)
-		abort();
-}
-
 static void rekey(struct peer *p, bool client_tx)
 {
 	struct rec_dir *d = client_tx ? &p->rx : &p->tx;
 	struct tls_traffic_key k = {.version = 0x0304, .aead = p->aead, .key_len = p->key_len};
 
-	must(!call_keys_update(&p->secrets, client_tx, &k));
+	MUST(!call_keys_update(&p->secrets, client_tx, &k));
 	rec_key_remove(p->rc, d);
-	must(!rec_key_install(p->rc, d, &k, p->keys[client_tx]));
+	MUST(!rec_key_install(p->rc, d, &k, p->keys[client_tx]));
 }
 
 // All that the client wrote.
@@ -47,12 +42,12 @@ static void open_all(struct peer *p, struct outbuf *out)
 		struct rec_open_op op = {.d = &p->rx, .src = &src, .nb_src = 1, .dst = dst};
 		int len = rec_peek(&p->rx, src.p);
 
-		must(len > 0 && (size_t)len <= out->len);
+		MUST(len > 0 && (size_t)len <= out->len);
 		src.len = (uint32_t)len;
 		rec_open_burst(p->rc, &op, 1);
-		must(!op.status);
+		MUST(!op.status);
 		if (op.type == TLS_CT_HANDSHAKE) {
-			must(op.len == 5 && p->secrets.len);
+			MUST(op.len == 5 && p->secrets.len);
 			rekey(p, true);
 		}
 		outbuf_take(out, (size_t)len);
@@ -71,16 +66,14 @@ static bool feed(struct call_records *r, const uint8_t *p, size_t n, unsigned in
 		uint8_t *copy;
 
 		part = part < n ? part : n;
-		copy = malloc(part);
-		must(copy != NULL);
-		memcpy(copy, p, part);
+		copy = fuzz_copy(p, part);
 		p += part;
 		n -= part;
 		in = copy;
 		do
 			rc = call_records_read(r, &in, &part, dst);
 		while (rc > 0);
-		must(rc < 0 || !part);
+		MUST(rc < 0 || !part);
 		free(copy);
 	}
 	return rc >= 0;
@@ -90,11 +83,11 @@ static void client_sends(struct call_records *r, struct outbuf *out, const uint8
 {
 	uint8_t *room = call_records_room(r, out);
 
-	must(room != NULL);
+	MUST(room != NULL);
 	memset(room, 7, TLS_REC_MAX_PLAIN);
 	if (n)
 		memcpy(room, p, n);
-	must(!call_records_write(r, out, room, n ? n : 1));
+	MUST(!call_records_write(r, out, room, n ? n : 1));
 }
 
 static bool message(struct peer *p, struct call_records *r, struct outbuf *out, uint8_t what,
@@ -109,7 +102,7 @@ static bool message(struct peer *p, struct call_records *r, struct outbuf *out, 
 	if (what & 0x80)
 		client_sends(r, out, content, n);
 	if (what & 0x40)
-		must(call_records_room(r, out) != NULL); // a record is begun
+		MUST(call_records_room(r, out) != NULL); // a record is begun
 	if (!op.type) {
 		goes_on = feed(r, content, n, seed);
 	} else {
@@ -120,7 +113,7 @@ static bool message(struct peer *p, struct call_records *r, struct outbuf *out, 
 	if (what & 0x40)
 		client_sends(r, out, content, n);
 	if (goes_on) {
-		must(!call_records_answer(r, out));
+		MUST(!call_records_answer(r, out));
 		// Only a KeyUpdate that is a record's end is taken.
 		if (op.type == TLS_CT_HANDSHAKE && p->secrets.len && n >= 5 &&
 			!memcmp(content + n - 5, "\x18\0\0\1", 4) && content[n - 1] < 2)
@@ -145,16 +138,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (!rc)
 		rc = rec_crypto_create(rec_backend_get("openssl"));
-	must(rc != NULL);
+	MUST(rc != NULL);
 	p.rc = rc;
 	p.aead = k.aead = (data[0] >> 1 & 3) % TLS_N_AEADS;
 	p.key_len = k.key_len = p.aead == TLS_AEAD_AES_128_GCM ? 16 : 32;
 	k.version = data[0] & 1 ? 0x0303 : 0x0304;
 	p.secrets.len = data[0] & 1 ? 0 : p.aead == TLS_AEAD_AES_256_GCM ? 48 : 32;
-	must(!rec_key_install(rc, &p.tx, &k, p.keys[0]) &&
+	MUST(!rec_key_install(rc, &p.tx, &k, p.keys[0]) &&
 		!rec_key_install(rc, &p.rx, &k, p.keys[1]));
 	r = call_records_create(rec_backend_nth(0), &k, &k, &p.secrets);
-	must(r != NULL);
+	MUST(r != NULL);
 	for (size_t at = 1; at + 2 <= size; at += 2 + n) {
 		n = data[at + 1] < size - at - 2 ? data[at + 1] : size - at - 2;
 		if (!message(&p, r, &out, data[at], data + at + 2, n, data[0] >> 3))
