@@ -10,7 +10,7 @@
 
 #include "client/call_records.h"
 #include "client/call_tls.h"
-#include "fuzz_util.h"
+#include "tests/fuzz/fuzz_util.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
