@@ -190,6 +190,7 @@ proc_start_time() {
 proc_spawn() {
 	local pidfile=$1 log=$2
 	shift 2
+	: >"$log" # at once: what an earlier one said there is not this one's
 	# Locks of the caller are not for what outlives it.
 	setsid "$@" >"$log" 2>&1 </dev/null 8>&- 9>&- &
 	proc_record "$pidfile" $!

@@ -411,12 +411,13 @@ static int said(struct peer *p, uint8_t type, const void *bytes, size_t n)
 // The client's next record, to p->in. False: there is none.
 static bool heard(struct peer *p)
 {
-	struct rec_slice src = {p->out.buf + p->out.off, 0};
+	struct rec_slice src;
 	struct rec_open_op op = {.d = &p->rx, .src = &src, .nb_src = 1, .dst = p->in};
 	int len;
 
 	if (!p->out.len)
 		return false;
+	src.p = p->out.buf + p->out.off;
 	len = rec_peek(&p->rx, src.p);
 	assert_in_range(len, TLS_REC_HDR_LEN, p->out.len);
 	src.len = (uint32_t)len;
