@@ -46,7 +46,7 @@ static void usage(FILE *out)
 	      "SIGINT ends it in an orderly way, a second one at once.\n"
 	      "\n"
 	      "  -c, --config FILE      configuration (YAML)\n"
-	      "      --check            check the configuration and exit\n"
+	      "      --check            check the configuration, say what memory it needs\n"
 	      "      --log-level LEVEL  err, warning, notice, info or debug; over the file's\n"
 	      "      --help-config      every configuration key\n"
 	      "      --version\n"
@@ -191,9 +191,21 @@ static void place_helpers(cpu_set_t cpus, const struct config_dataplane *c)
 	affinity_set_helpers(&cpus);
 }
 
-static int run(const struct config *c)
+// The data plane's configuration, with what the rest of the file means for it.
+static struct config_dataplane plane_of(const struct config *c)
 {
 	struct config_dataplane plane = c->dataplane;
+
+	plane.packet_max = c->sstp.max_mtu > c->sstp.max_mru ? c->sstp.max_mtu : c->sstp.max_mru;
+	plane.mrru = c->sstp.mrru;
+	plane.policies = dp_wants_policies(c);
+	dp_count_prefixes(c, &plane);
+	return plane;
+}
+
+static int run(const struct config *c)
+{
+	const struct config_dataplane plane = plane_of(c);
 	char err[512] = "";
 	struct cp *cp = NULL;
 	struct dp *dp;
@@ -201,10 +213,6 @@ static int run(const struct config *c)
 	cpu_set_t cpus;
 
 	LOG(LOG_NOTICE, "culvertd %s starting, configuration %s", CULVERT_VERSION, c->file);
-	plane.packet_max = c->sstp.max_mtu > c->sstp.max_mru ? c->sstp.max_mtu : c->sstp.max_mru;
-	plane.mrru = c->sstp.mrru;
-	plane.policies = dp_wants_policies(c);
-	dp_count_prefixes(c, &plane);
 	if (sched_getaffinity(0, sizeof(cpus), &cpus)) // the EAL changes it
 		CPU_ZERO(&cpus);
 	dp = dp_create(&plane, err, sizeof(err));
@@ -241,6 +249,14 @@ out:
 	return rc;
 }
 
+static void say_ok(const char *file, const struct config *c)
+{
+	const struct config_dataplane plane = plane_of(c);
+
+	printf("%s: ok\nmemory: %u MiB%s\n", file, dp_memory_mb(&plane),
+		plane.hugepages ? " of huge pages" : "");
+}
+
 int main(int argc, char **argv)
 {
 	struct args a = {0};
@@ -258,7 +274,7 @@ int main(int argc, char **argv)
 		goto out;
 	if (a.check) {
 		cp_check_warn(c);
-		printf("%s: ok\n", a.file);
+		say_ok(a.file, c);
 		rc = EXIT_SUCCESS;
 		goto out;
 	}

@@ -60,6 +60,8 @@ refused() {
 accepted() {
 	status 0 --check
 	grep -qx "$work/c.yaml: ok" "$work/out" || fail "not ok"
+	memory=$(awk '$1 == "memory:" && $3 == "MiB" {print $2}' "$work/out")
+	[[ $memory =~ ^[1-9][0-9]+$ ]] || fail "nothing about memory"
 }
 
 key_pair rsa -newkey rsa:2048
@@ -73,7 +75,7 @@ conf <<-END
 	state-dir: $work
 END
 accepted
-[[ $(wc -l <"$work/out") == 1 ]] || fail "warnings about a file that deserves none"
+[[ $(wc -l <"$work/out") == 2 ]] || fail "warnings about a file that deserves none"
 
 conf <<-END
 	sstp-server:
@@ -150,6 +152,13 @@ accepted
 grep -q 'warning .*ANONYMOUS DIFFIE-HELLMAN ONLY' "$work/out" || fail "no warning of anonymous Diffie-Hellman"
 grep -q 'warning .*default.use-encryption: required' "$work/out" || fail "no warning of use-encryption"
 grep -q 'warning .*users=1 first=a: no address to get' "$work/out" || fail "no warning of users without address"
+
+# What it needs follows from the file, and what kind of memory.
+little=$memory
+sed -i 's/^  workers: .*/&\n  max-sessions: 100000\n  memory: { hugepages: yes }/' "$work/c.yaml"
+accepted
+((memory > little + 300)) || fail "$memory MiB for 100,000 sessions, $little for 16,384"
+grep -qx "memory: $memory MiB of huge pages" "$work/out" || fail "nothing about huge pages"
 
 rm "$work/c.yaml"
 status 2 --check
