@@ -13,8 +13,6 @@
 
 #include "client_server.h"
 
-static const uint8_t packet[40] = {0x45, 0, 0, 40, 0, 0, 0, 0, 64, 17};
-
 // The records of a detached call.
 struct own {
 	struct rec_crypto *rc;
@@ -239,21 +237,6 @@ static struct bed *dialed(struct bed *b)
 	return b;
 }
 
-// A packet each way.
-static void check_data(struct bed *b)
-{
-	unsigned int up = b->rx_ip, down = b->rx_client_ip;
-
-	assert_int_equal(call_send_ip(&b->call, packet, sizeof(packet)), 0);
-	call_flush(&b->call);
-	bed_server_ip(b, packet, sizeof(packet));
-	bed_pump(b);
-	assert_int_equal(b->rx_ip, up + 1);
-	assert_memory_equal(b->last_ip, packet, sizeof(packet));
-	assert_int_equal(b->rx_client_ip, down + 1);
-	assert_memory_equal(b->last_client_ip, packet, sizeof(packet));
-}
-
 static void check_hangup(struct bed *b)
 {
 	call_hangup(&b->call, b->now_ms);
@@ -266,29 +249,16 @@ static void check_hangup(struct bed *b)
 
 static void test_ciphers(void **state)
 {
-	static const struct {
-		bool tls12;
-		const char *ciphers, *suites;
-	} rows[] = {
-		{false, NULL, "TLS_AES_128_GCM_SHA256"},
-		{false, NULL, "TLS_AES_256_GCM_SHA384"},
-		{false, NULL, "TLS_CHACHA20_POLY1305_SHA256"},
-		{true, "ECDHE-ECDSA-AES128-GCM-SHA256", NULL},
-		{true, "ECDHE-ECDSA-AES256-GCM-SHA384", NULL},
-		{true, "ECDHE-ECDSA-CHACHA20-POLY1305", NULL},
-	};
+	for (const struct bed_suite *u = bed_aeads; u < bed_aeads + BED_N_AEADS; u++) {
+		struct bed *b = own_bed(u->ciphers, u->ciphersuites);
 
-	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct bed *b = own_bed(rows[i].ciphers, rows[i].suites);
-
-		b->conf.only_tls12 = rows[i].tls12;
+		b->conf.only_tls12 = u->tls12;
 		dialed(b);
-		assert_string_equal(
-			b->call.cipher, rows[i].tls12 ? rows[i].ciphers : rows[i].suites);
+		assert_string_equal(b->call.cipher, u->tls12 ? u->ciphers : u->ciphersuites);
 		for (unsigned int k = 0; k < 5; k++)
-			check_data(b);
+			bed_check_data(b);
 		check_hangup(b);
-		if (rows[i].tls12 && strstr(rows[i].ciphers, "GCM"))
+		if (u->tls12 && strstr(u->ciphers, "GCM"))
 			check_nonces(b->more);
 		own_free(b);
 	}
@@ -303,7 +273,7 @@ static void test_tickets(void **state)
 		SSL_CTX_set_num_tickets(b->ctx, tickets);
 		dialed(b);
 		assert_int_equal(((struct own *)b->more)->handshakes, tickets);
-		check_data(b);
+		bed_check_data(b);
 		check_hangup(b);
 		own_free(b);
 	}
@@ -317,7 +287,7 @@ static void test_byte_by_byte(void **state)
 		b->conf.only_tls12 = tls12;
 		b->conf.chunk = 1;
 		dialed(b);
-		check_data(b);
+		bed_check_data(b);
 		check_hangup(b);
 		own_free(b);
 	}
@@ -362,9 +332,9 @@ static void test_key_update(void **state)
 				SSL_key_update(b->ssl, k % 2 ? SSL_KEY_UPDATE_REQUESTED
 							     : SSL_KEY_UPDATE_NOT_REQUESTED),
 				1);
-			check_data(b);
+			bed_check_data(b);
 			rekey(b, true);
-			check_data(b);
+			bed_check_data(b);
 		}
 		check_hangup(b);
 		own_free(b);
@@ -388,7 +358,7 @@ static void test_answers(void **state)
 	assert_int_equal(sstp_send_ppp(&b->sstp, lcp_echo, sizeof(lcp_echo)), 0);
 	bed_pump(b);
 	assert_int_equal(b->rx_records, before + 1);
-	check_data(b);
+	bed_check_data(b);
 	check_hangup(b);
 	own_free(b);
 }

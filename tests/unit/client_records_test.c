@@ -43,21 +43,6 @@ static struct bed *up(struct bed *b)
 	return b;
 }
 
-// A packet each way.
-static void check_data(struct bed *b)
-{
-	unsigned int to = b->rx_ip, from = b->rx_client_ip;
-
-	assert_int_equal(call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), 0);
-	call_flush(&b->call);
-	bed_server_ip(b, bed_packet, sizeof(bed_packet));
-	bed_pump(b);
-	assert_int_equal(b->rx_ip, to + 1);
-	assert_memory_equal(b->last_ip, bed_packet, sizeof(bed_packet));
-	assert_int_equal(b->rx_client_ip, from + 1);
-	assert_memory_equal(b->last_client_ip, bed_packet, sizeof(bed_packet));
-}
-
 // The server got a close_notify in order.
 static void hang_up(struct bed *b)
 {
@@ -69,35 +54,26 @@ static void hang_up(struct bed *b)
 	bed_free(b);
 }
 
+static void carries(const struct rec_backend *be, const struct bed_suite *u)
+{
+	struct bed *b = records_bed(
+		be, (struct call_tls_conf){.ciphers = u->ciphers, .ciphersuites = u->ciphersuites});
+
+	b->conf.only_tls12 = u->tls12;
+	up(b);
+	assert_string_equal(b->call.cipher, u->tls12 ? u->ciphers : u->ciphersuites);
+	for (unsigned int n = 0; n < 40; n++)
+		bed_check_data(b);
+	hang_up(b);
+}
+
 static void test_ciphers(void **state)
 {
-	static const struct {
-		bool tls12;
-		const char *ciphers, *suites;
-	} rows[] = {
-		{false, NULL, "TLS_AES_128_GCM_SHA256"},
-		{false, NULL, "TLS_AES_256_GCM_SHA384"},
-		{false, NULL, "TLS_CHACHA20_POLY1305_SHA256"},
-		{true, "ECDHE-ECDSA-AES128-GCM-SHA256", NULL},
-		{true, "ECDHE-ECDSA-AES256-GCM-SHA384", NULL},
-		{true, "ECDHE-ECDSA-CHACHA20-POLY1305", NULL},
-	};
 	const struct rec_backend *be;
 
 	for (unsigned int k = 0; (be = rec_backend_nth(k)); k++)
-		for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-			struct bed *b =
-				records_bed(be, (struct call_tls_conf){.ciphers = rows[i].ciphers,
-							.ciphersuites = rows[i].suites});
-
-			b->conf.only_tls12 = rows[i].tls12;
-			up(b);
-			assert_string_equal(
-				b->call.cipher, rows[i].tls12 ? rows[i].ciphers : rows[i].suites);
-			for (unsigned int n = 0; n < 40; n++)
-				check_data(b);
-			hang_up(b);
-		}
+		for (unsigned int i = 0; i < BED_N_AEADS; i++)
+			carries(be, &bed_aeads[i]);
 }
 
 // A suite that is no AEAD stays with OpenSSL.
@@ -110,7 +86,7 @@ static void test_no_aead(void **state)
 	bed_dialed(b);
 	assert_true(b->up);
 	assert_null(b->call.tls.records);
-	check_data(b);
+	bed_check_data(b);
 	hang_up(b);
 }
 
@@ -125,8 +101,8 @@ static void test_pieces(void **state)
 		b->conf.only_tls12 = i & 1;
 		b->conf.chunk = chunks[i / 2];
 		up(b);
-		check_data(b);
-		check_data(b);
+		bed_check_data(b);
+		bed_check_data(b);
 		hang_up(b);
 	}
 }
@@ -138,7 +114,7 @@ static void test_tickets(void **state)
 
 		SSL_CTX_set_num_tickets(b->ctx, tickets);
 		up(b);
-		check_data(b);
+		bed_check_data(b);
 		hang_up(b);
 	}
 }
@@ -188,7 +164,7 @@ static void key_updates(struct bed *b)
 		call_output(&b->call, &n);
 		assert_int_equal(n, 0);
 		assert_int_equal(b->rx_ip, to + begun);
-		check_data(b);
+		bed_check_data(b);
 	}
 	assert_int_equal(b->end, CALL_END_NONE);
 }
@@ -275,7 +251,7 @@ static void test_without_openssl(void **state)
 
 	call_tls_keep_buffers(&b->call.tls);
 	assert_true(b->call.tls.out.keep > 0);
-	check_data(b);
+	bed_check_data(b);
 	ERR_raise(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED); // somebody else's, left
 	assert_false(call_tls_distrusts(&b->call.tls));
 	ERR_clear_error();

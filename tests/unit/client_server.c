@@ -593,3 +593,26 @@ void bed_assert_ended(struct bed *b, uint64_t limit_ms, enum call_end end, const
 	assert_int_equal(call_deadline(&b->call), 0);
 	assert_int_equal(call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), -ENOTCONN);
 }
+
+void bed_check_data(struct bed *b)
+{
+	unsigned int to = b->rx_ip, from = b->rx_client_ip;
+
+	assert_int_equal(call_send_ip(&b->call, bed_packet, sizeof(bed_packet)), 0);
+	call_flush(&b->call);
+	bed_server_ip(b, bed_packet, sizeof(bed_packet));
+	bed_pump(b);
+	assert_int_equal(b->rx_ip, to + 1);
+	assert_memory_equal(b->last_ip, bed_packet, sizeof(bed_packet));
+	assert_int_equal(b->rx_client_ip, from + 1);
+	assert_memory_equal(b->last_client_ip, bed_packet, sizeof(bed_packet));
+}
+
+const struct bed_suite bed_aeads[BED_N_AEADS] = {
+	{false, NULL, "TLS_AES_128_GCM_SHA256"},
+	{false, NULL, "TLS_AES_256_GCM_SHA384"},
+	{false, NULL, "TLS_CHACHA20_POLY1305_SHA256"},
+	{true, "ECDHE-ECDSA-AES128-GCM-SHA256", NULL},
+	{true, "ECDHE-ECDSA-AES256-GCM-SHA384", NULL},
+	{true, "ECDHE-ECDSA-CHACHA20-POLY1305", NULL},
+};

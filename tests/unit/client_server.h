@@ -97,6 +97,16 @@ void bed_assert_reason(const struct bed *b, const char *part);
 // The call ends within limit_ms, never having been up, and takes no more packets.
 void bed_assert_ended(struct bed *b, uint64_t limit_ms, enum call_end end, const char *reason);
 
+// A packet each way, of a call that is up.
+void bed_check_data(struct bed *b);
+
+// The suites whose records can be taken from OpenSSL: one of the two names is NULL.
+#define BED_N_AEADS 6
+extern const struct bed_suite {
+	bool tls12;
+	const char *ciphers, *ciphersuites; // of call_tls_conf
+} bed_aeads[BED_N_AEADS];
+
 // The server alone, over any other transport: bytes in, bytes out (returns how many), the clock.
 void bed_server_start(struct bed *b);
 void bed_server_input(struct bed *b, const uint8_t *p, size_t n);
