@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "tls/traffic_keys.h"
 
 // --- while the handshake runs ---
@@ -119,15 +120,19 @@ int call_tls_keys(const struct call_tls *t, struct tls_traffic_key *rx, struct t
 	return ok ? 0 : -ENOTSUP;
 }
 
-int call_keys_update(struct call_secrets *s, bool tx, struct tls_traffic_key *k)
+int call_keys_update(struct call_secrets *s, bool tx, struct rec_crypto *rc, struct rec_dir *d)
 {
+	struct tls_traffic_key k = tls_traffic_key_plain(TLS1_3_VERSION, d->aead, 0);
 	uint8_t *secret = tx ? s->tx : s->rx;
+	void *mem = d->key;
+	int err;
 
+	rec_key_remove(rc, d);
 	if (!s->len)
 		return -ENOTSUP;
 	tls_traffic_secret_next(secret, s->len);
-	k->seq = 0;
-	k->explicit_base = 0;
-	tls_traffic_keys_13(secret, s->len, k);
-	return 0;
+	tls_traffic_keys_13(secret, s->len, &k);
+	err = rec_key_install(rc, d, &k, mem);
+	secret_wipe(&k, sizeof(k));
+	return err;
 }

@@ -9,7 +9,6 @@
 
 #include "base/secret.h"
 #include "client/call_tls.h"
-#include "tls/traffic_keys.h"
 
 #define RECORD_OVERHEAD (TLS_REC_MAX_PREFIX + TLS_REC_MAX_SUFFIX)
 #define KEY_MARGIN 1024 // records before a key's limit at which the next one is taken
@@ -83,20 +82,6 @@ void call_records_free(struct call_records *r)
 	free(r);
 }
 
-// RFC 8446 7.2.
-static int next_key(struct call_records *r, bool tx)
-{
-	struct rec_dir *d = tx ? &r->tx : &r->rx;
-	struct tls_traffic_key k = tls_traffic_key_plain(TLS1_3_VERSION, d->aead, 0);
-	int rc = call_keys_update(&r->secrets, tx, &k);
-
-	rec_key_remove(r->rc, d);
-	if (!rc)
-		rc = rec_key_install(r->rc, d, &k, r->keys[tx]);
-	secret_wipe(&k, sizeof(k));
-	return rc ? -EPROTO : 0;
-}
-
 // --- sending ---
 
 // A record of what TLS says of its own; len 0: none.
@@ -137,7 +122,7 @@ static int answer(struct call_records *r, struct answer *a)
 		return 0;
 	r->owes_key_update = false;
 	say(r, a, TLS_CT_HANDSHAKE, key_update, sizeof(key_update));
-	return next_key(r, true);
+	return call_keys_update(&r->secrets, true, r->rc, &r->tx) ? -EPROTO : 0;
 }
 
 // In front of a record there is room for an answer that is owed by then.
@@ -251,8 +236,9 @@ static int key_update_in(struct call_records *r, const uint8_t *p, size_t n)
 	if (*p)
 		r->owes_key_update = true;
 	r->nb_hs_head = 0;
-	return next_key(r, false) ? fail(r, TLS_ALERT_INTERNAL_ERROR, "keys could not be updated")
-				  : 0;
+	if (call_keys_update(&r->secrets, false, r->rc, &r->rx))
+		return fail(r, TLS_ALERT_INTERNAL_ERROR, "keys could not be updated");
+	return 0;
 }
 
 // A message's header is there. A ticket is of no use here.

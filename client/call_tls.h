@@ -127,6 +127,6 @@ const char *call_tls_error(const struct call_tls *t, char *dst, size_t cap);
 int call_tls_keys(const struct call_tls *t, struct tls_traffic_key *rx, struct tls_traffic_key *tx,
 	struct call_secrets *secrets);
 
-// TLS 1.3: move one direction on by one (RFC 8446 7.2); k: its key, of which the caller sets
-// version, aead and key_len and gets the rest. 0 or -ENOTSUP.
-int call_keys_update(struct call_secrets *s, bool tx, struct tls_traffic_key *k);
+// TLS 1.3: move one direction on by one (RFC 8446 7.2). d, the records' direction, has the next key
+// in the memory of the one before. 0 or -errno: then d has no key.
+int call_keys_update(struct call_secrets *s, bool tx, struct rec_crypto *rc, struct rec_dir *d);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/secret.h"
 #include "bench/gen/gen_int.h"
 #include "protocol/ppp/ppp.h"
 #include "protocol/sstp/sstp.h"
@@ -91,20 +90,10 @@ bool gen_rekey(struct gen_session *s, bool tx)
 {
 	static const uint8_t update[5] = {
 		TLS_HS_KEY_UPDATE, 0, 0, 1, 0}; // none is asked for in return
-	struct rec_dir *d = tx ? &s->tx : &s->rx;
-	struct tls_traffic_key k = {.version = 0x0304,
-		.aead = d->aead,
-		.key_len = d->aead == TLS_AEAD_AES_128_GCM ? 16 : 32};
-	void *mem = d->key;
-	bool ok;
 
 	if (tx && !gen_send_record(s, TLS_CT_HANDSHAKE, update, sizeof(update)))
 		return false;
-	ok = !call_keys_update(&s->secrets, tx, &k);
-	rec_key_remove(s->g->rc, d);
-	ok = ok && !rec_key_install(s->g->rc, d, &k, mem);
-	secret_wipe(&k, sizeof(k));
-	return ok;
+	return !call_keys_update(&s->secrets, tx, s->g->rc, tx ? &s->tx : &s->rx);
 }
 
 // --- data ---

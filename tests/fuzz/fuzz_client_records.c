@@ -19,17 +19,13 @@ struct peer {
 	struct rec_dir tx, rx;
 	struct call_secrets secrets;
 	_Alignas(REC_KEY_ALIGN) uint8_t keys[2][REC_KEY_SIZE_MAX];
-	uint8_t aead, key_len;
 };
 
 static void rekey(struct peer *p, bool client_tx)
 {
 	struct rec_dir *d = client_tx ? &p->rx : &p->tx;
-	struct tls_traffic_key k = {.version = 0x0304, .aead = p->aead, .key_len = p->key_len};
 
-	MUST(!call_keys_update(&p->secrets, client_tx, &k));
-	rec_key_remove(p->rc, d);
-	MUST(!rec_key_install(p->rc, d, &k, p->keys[client_tx]));
+	MUST(!call_keys_update(&p->secrets, client_tx, p->rc, d));
 }
 
 // All that the client wrote.
@@ -140,10 +136,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rc = rec_crypto_create(rec_backend_get("openssl"));
 	MUST(rc != NULL);
 	p.rc = rc;
-	p.aead = k.aead = (data[0] >> 1 & 3) % TLS_N_AEADS;
-	p.key_len = k.key_len = p.aead == TLS_AEAD_AES_128_GCM ? 16 : 32;
+	k.aead = (data[0] >> 1 & 3) % TLS_N_AEADS;
+	k.key_len = k.aead == TLS_AEAD_AES_128_GCM ? 16 : 32;
 	k.version = data[0] & 1 ? 0x0303 : 0x0304;
-	p.secrets.len = data[0] & 1 ? 0 : p.aead == TLS_AEAD_AES_256_GCM ? 48 : 32;
+	p.secrets.len = data[0] & 1 ? 0 : k.aead == TLS_AEAD_AES_256_GCM ? 48 : 32;
 	MUST(!rec_key_install(rc, &p.tx, &k, p.keys[0]) &&
 		!rec_key_install(rc, &p.rx, &k, p.keys[1]));
 	r = call_records_create(rec_backend_nth(0), &k, &k, &p.secrets);
