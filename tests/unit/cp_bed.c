@@ -162,6 +162,14 @@ struct fake_client *bed_dial(struct bed *b, const struct fake_client_conf *conf)
 	return b->client[b->nb_clients++] = fake_client_new(conn, conf);
 }
 
+struct fake_client *bed_dial_halt(struct bed *b, enum fake_halt halt)
+{
+	struct fake_client_conf conf = bed_client_conf(b, PPP_AUTH_MSCHAP2);
+
+	conf.halt = halt;
+	return bed_dial(b, &conf);
+}
+
 struct fake_client *bed_dial_as(struct bed *b, const char *user, uint32_t auth)
 {
 	struct fake_client_conf conf = bed_client_conf(b, auth);

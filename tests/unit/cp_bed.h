@@ -45,6 +45,8 @@ void bed_close(struct bed *b);
 
 struct fake_client_conf bed_client_conf(const struct bed *b, uint32_t auth);
 struct fake_client *bed_dial(struct bed *b, const struct fake_client_conf *conf);
+// With bed_client_conf()'s for MS-CHAPv2, one that halts there.
+struct fake_client *bed_dial_halt(struct bed *b, enum fake_halt halt);
 // The same for a user with BED_PASSWORD.
 struct fake_client *bed_dial_as(struct bed *b, const char *user, uint32_t auth);
 // Until data pass; until the log-in was refused: asserts that it comes to this.

@@ -22,10 +22,7 @@ static void test_half_open_limit(void **state)
 	b.cp->limits.max_half_open = 4 + b.cp->admit.granted; // those have been let in already
 	b.cp->limits.give_way_s = 60;
 	while (b.cp->admit.granted) {
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-
-		conf.halt = FAKE_HALT_TCP;
-		bed_dial(&b, &conf);
+		bed_dial_halt(&b, FAKE_HALT_TCP);
 		bed_turn(&b);
 	}
 	for (unsigned int i = 0; i < 6; i++) {
@@ -96,10 +93,7 @@ static void test_half_open_gives_way(void **state)
 	b.cp->limits.max_half_open = 4;
 	b.cp->limits.give_way_s = 0.2;
 	for (unsigned int i = 0; i < 4; i++) {
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-
-		conf.halt = FAKE_HALT_TCP + i % 3;
-		c[i] = bed_dial(&b, &conf);
+		c[i] = bed_dial_halt(&b, FAKE_HALT_TCP + i % 3);
 		BED_UNTIL(&b, bed_session(&b, c[i]));
 	}
 	ev_tstamp began = ev_time();
@@ -130,10 +124,7 @@ static void test_half_open_slow_is_not_silent(void **state)
 	b.cp->limits.give_way_s = 4;
 	b.cp->answer_s = 0.04;
 	for (unsigned int i = 0; i < 2; i++) {
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-
-		conf.halt = FAKE_HALT_TCP;
-		c[i] = bed_dial(&b, &conf);
+		c[i] = bed_dial_halt(&b, FAKE_HALT_TCP);
 		BED_UNTIL(&b, bed_session(&b, c[i]));
 	}
 	// Nobody is known to take long: a twentieth of the limit is enough.
@@ -149,13 +140,8 @@ static void test_half_open_slow_is_not_silent(void **state)
 
 	b.cp->answer_s = 0;
 	b.cp->answer_dev_s = 1; // one is quick, another one loses a segment twice
-	{
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-
-		conf.halt = FAKE_HALT_TCP;
-		late = bed_dial(&b, &conf);
-		BED_UNTIL(&b, bed_session(&b, late));
-	}
+	late = bed_dial_halt(&b, FAKE_HALT_TCP);
+	BED_UNTIL(&b, bed_session(&b, late));
 	ev_sleep(0.25);
 	ev_now_update(b.cp->loop);
 	assert_false(cp_session_make_room(b.cp));
@@ -165,7 +151,6 @@ static void test_half_open_slow_is_not_silent(void **state)
 // Who has shown a password is not thrown out for a silence in which others would be.
 static void test_half_open_authenticated_stays(void **state)
 {
-	struct fake_client_conf conf;
 	struct fake_client *known, *late;
 	struct bed b;
 
@@ -173,9 +158,7 @@ static void test_half_open_authenticated_stays(void **state)
 	b.cp->limits.max_half_open = 1;
 	b.cp->limits.give_way_s = 4;
 	b.cp->answer_s = 0.04;
-	conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-	conf.halt = FAKE_HALT_NO_CONNECTED;
-	known = bed_dial(&b, &conf);
+	known = bed_dial_halt(&b, FAKE_HALT_NO_CONNECTED);
 	BED_UNTIL(&b, b.cp->totals.authenticated == 1);
 	bed_turns(&b, 20); // and what it has to say after that
 	ev_sleep(0.25);
@@ -205,10 +188,7 @@ static void test_half_open_two_orders(void **state)
 	b.cp->limits.give_way_s = 4;
 	b.cp->answer_s = b.cp->answer_dev_s = 0;
 	for (unsigned int i = 0; i < n; i++) {
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-
-		conf.halt = halts[i];
-		c[i] = bed_dial(&b, &conf);
+		c[i] = bed_dial_halt(&b, halts[i]);
 		BED_UNTIL(&b, bed_is_stalled(&b, c[i]));
 	}
 	// As if each had been silent for a second less than the one before it.
@@ -236,10 +216,7 @@ static void test_half_open_one_order(void **state)
 
 	bed_open(&b, &plain);
 	for (unsigned int i = 0; i < 4; i++) {
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-
-		conf.halt = i % 2 ? FAKE_HALT_TLS : FAKE_HALT_NO_CONNECTED;
-		c[i] = bed_dial(&b, &conf);
+		c[i] = bed_dial_halt(&b, i % 2 ? FAKE_HALT_TLS : FAKE_HALT_NO_CONNECTED);
 		BED_UNTIL(&b, bed_is_stalled(&b, c[i]));
 	}
 	for (unsigned int i = 0; i < 4; i++)

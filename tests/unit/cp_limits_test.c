@@ -41,12 +41,9 @@ static void test_silence_at_every_stage(void **state)
 
 	bed_open(&b, &plain);
 	for (unsigned int i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
-		struct fake_client_conf conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-		struct fake_client *c;
+		struct fake_client *c = bed_dial_halt(&b, t[i].halt);
 		const char *log;
 
-		conf.halt = t[i].halt;
-		c = bed_dial(&b, &conf);
 		BED_UNTIL(&b, bed_is_stalled(&b, c));
 		bed_log_begin();
 		bed_expire(&b, bed_session(&b, c));
@@ -64,7 +61,6 @@ static void test_silence_at_every_stage(void **state)
 // PPP unanswered: LCP gives up by itself.
 static void test_lcp_gives_up(void **state)
 {
-	struct fake_client_conf conf;
 	struct fake_client *c;
 	unsigned int n = 0;
 	const char *log;
@@ -72,9 +68,7 @@ static void test_lcp_gives_up(void **state)
 
 	bed_open(&b, &plain);
 	b.cp->limits.ppp.restart_ms = 60000;
-	conf = bed_client_conf(&b, PPP_AUTH_MSCHAP2);
-	conf.halt = FAKE_HALT_NO_PPP;
-	c = bed_dial(&b, &conf);
+	c = bed_dial_halt(&b, FAKE_HALT_NO_PPP);
 	BED_UNTIL(&b, bed_is_stalled(&b, c));
 	bed_log_begin();
 	while (bed_session(&b, c) && bed_session(&b, c)->call &&
@@ -123,11 +117,8 @@ static void test_crowd(void **state)
 
 static struct fake_client *dial_until_up_or_halt(struct bed *b, enum fake_halt halt)
 {
-	struct fake_client_conf conf = bed_client_conf(b, PPP_AUTH_MSCHAP2);
-	struct fake_client *c;
+	struct fake_client *c = bed_dial_halt(b, halt);
 
-	conf.halt = halt;
-	c = bed_dial(b, &conf);
 	BED_UNTIL(b, c->conn->data_open || (halt != FAKE_GO_ON && !b->cp->out.entries));
 	if (halt == FAKE_HALT_TLS)
 		BED_UNTIL(b, c->tls_done);
